@@ -1,1 +1,6 @@
-//! provision.
+//! `provision` makes what a CloudFormation template says exist, by calling the services directly.
+//!
+//! Arrows go one way: commands → engine → providers → AWS clients, and template → engine.
+#![deny(missing_docs)]
+
+pub mod engine;

@@ -1,0 +1,96 @@
+//! Why a provider could not do its work.
+
+use std::time::Duration;
+
+/// A failed call, told by kind of fault. Texts are lower-case fragments; what to do is in [`ProviderError::help`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// The caller may not do this.
+    #[error("{operation} is not allowed: {message}")]
+    Denied {
+        /// The operation, for example `lambda:CreateFunction`.
+        operation: String,
+        /// AWS's own message.
+        message: String,
+    },
+    /// No credentials, wrong ones, or expired ones.
+    #[error("credentials are not usable: {message}")]
+    Credentials {
+        /// AWS's or the credential chain's own message.
+        message: String,
+    },
+    /// No answer came.
+    #[error("{operation} got no answer: {message}")]
+    Network {
+        /// The operation.
+        operation: String,
+        /// The lowest cause.
+        message: String,
+    },
+    /// AWS answered with an error.
+    #[error("{operation} failed: {code}: {message}")]
+    Api {
+        /// The operation, for example `sqs:CreateQueue`.
+        operation: String,
+        /// AWS's error code, for example `QueueNameExists`.
+        code: String,
+        /// AWS's own message.
+        message: String,
+    },
+    /// A condition did not come true in time.
+    #[error("gave up after {} s of waiting for {condition}: {last}", .waited.as_secs())]
+    TimedOut {
+        /// What was waited for, for example `function to be Active`.
+        condition: String,
+        /// How long.
+        waited: Duration,
+        /// What the last look or try said.
+        last: String,
+    },
+    /// Refused here, before or instead of a call.
+    #[error("{message}")]
+    Refused {
+        /// What and which.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+}
+
+impl ProviderError {
+    /// A refusal of ours.
+    pub fn refused(message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self::Refused { message: message.into(), help: help.into() }
+    }
+
+    /// AWS's error code, where AWS answered with one.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Api { code, .. } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Whether AWS answered with this code.
+    pub fn is(&self, code: &str) -> bool {
+        self.code() == Some(code)
+    }
+
+    /// What the person can do about it.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Denied { operation, .. } => {
+                format!("allow {operation} to the caller; `provision policy` prints all that is needed")
+            }
+            Self::Credentials { .. } => {
+                "sign in (aws sso login, aws configure) or set AWS_PROFILE, then run the command again".into()
+            }
+            Self::Network { .. } => {
+                "check the network, --region and --endpoint-url, then run the command again: it goes on".into()
+            }
+            Self::Api { .. } => "mend the cause that AWS names, then run the command again: it goes on".into(),
+            Self::TimedOut { .. } => "run the command again: it goes on from here".into(),
+            Self::Refused { help, .. } => help.clone(),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The one trait between the engine and a resource type.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::{OnChange, Progress, ProviderError, Schema, Scope};
+
+/// A resource as the template wants it, its references resolved as far as they are known.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// The name within the template.
+    pub logical_id: String,
+    /// For example `AWS::SQS::Queue`.
+    pub type_name: String,
+    /// The name (or for an unnamed kind the key) under which AWS knows it; the same on every run.
+    pub physical_id: String,
+    /// In CloudFormation's shape, without `Tags`; a value known only after apply stands as null.
+    pub properties: Value,
+    /// JSON pointers of values known only after apply, each with the reference it waits for.
+    pub after_apply: BTreeMap<String, String>,
+    /// JSON pointers of values that a NoEcho parameter went into: never shown.
+    pub secret: BTreeSet<String>,
+    /// The template's tags and the stack's own: what create calls must carry.
+    pub tags: BTreeMap<String, String>,
+    /// Logical ids that must stand before this one.
+    pub depends_on: Vec<String>,
+    /// Kept by `down` and when it leaves the template.
+    pub retain: bool,
+    /// Kept when it would be replaced, which refuses the replacement of a fixed name.
+    pub retain_on_replace: bool,
+}
+
+/// A resource as AWS has it now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// For example `AWS::SQS::Queue`.
+    pub type_name: String,
+    /// The same as [`Resource::physical_id`].
+    pub physical_id: String,
+    /// In CloudFormation's shape, only properties of the schema, without `Tags`.
+    pub properties: Value,
+    /// All its tags; empty for a kind that takes none.
+    pub tags: BTreeMap<String, String>,
+    /// What `Ref` and `Fn::GetAtt` give.
+    pub attributes: BTreeMap<String, Value>,
+    /// Whether it can be used.
+    pub state: State,
+    /// What the provider itself wants to know again: a queue's URL, a mapping's UUID, a RevisionId.
+    pub handle: Value,
+}
+
+/// Whether a resource can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Yes; the word is AWS's own where it has one: `Active`, `Enabled`.
+    Ready(String),
+    /// Not yet, or not during a change: `Pending`, `Creating`.
+    Changing(String),
+    /// No, and waiting will not help: AWS's state and reason.
+    Failed(String),
+    /// A mapping that was paused on purpose, with the reason.
+    Paused(String),
+}
+
+impl State {
+    /// The word to show.
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Ready(word) | Self::Changing(word) | Self::Failed(word) => word,
+            Self::Paused(_) => "Paused",
+        }
+    }
+}
+
+/// A property that is not as the template says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Difference {
+    /// Dotted path, `RedrivePolicy.maxReceiveCount`, or `Tags.team`.
+    pub path: String,
+    /// What AWS has; none where it has nothing.
+    pub before: Option<Value>,
+    /// What the template says; none where it says nothing.
+    pub after: Option<Value>,
+    /// Set where the value will be known only after apply: the reference it waits for.
+    pub after_apply: Option<String>,
+    /// What the change does to the resource.
+    pub on_change: OnChange,
+    /// A value that is never shown.
+    pub secret: bool,
+}
+
+impl Difference {
+    /// The property at the root of the path: `RedrivePolicy`.
+    pub fn property(&self) -> &str {
+        self.path.split(['.', '[']).next().unwrap_or(&self.path)
+    }
+}
+
+/// How far a delete may go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DeleteOptions {
+    /// A bucket's objects, versions and unfinished uploads may go with it.
+    pub empty: bool,
+    /// Do not wait for the 60 s in which a deleted queue's name lingers (E43).
+    pub no_wait: bool,
+}
+
+/// A resource type: its properties on one side, the service's API on the other. Knows no other type.
+///
+/// Guarantees: every method can be called again after it was cut off anywhere; `create` carries the tags in the create
+/// call itself (E6); `create`, `update` and `delete` end when the resource is usable, changed, gone.
+#[async_trait]
+pub trait Provider: Send + Sync {
+    /// The type's properties.
+    fn schema(&self) -> &Schema;
+
+    /// The name under which AWS will know the resource: what the template gives, else one that follows from the scope.
+    ///
+    /// # Errors
+    /// [`ProviderError::Refused`] for a name that AWS would not take (E5).
+    fn physical_id(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Result<String, ProviderError>;
+
+    /// What `Ref` (under that name) and `Fn::GetAtt` give, as far as it follows from the name, before anything exists.
+    fn attributes(&self, physical_id: &str, properties: &Value, scope: &Scope) -> BTreeMap<String, Value>;
+
+    /// Brings in what is outside of the template before the diff: a function's code, by its hash.
+    ///
+    /// # Errors
+    /// [`ProviderError::Refused`] where it is missing or unfit.
+    async fn prepare(&self, _resource: &mut Resource) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// Looks. `None` only where AWS says that it does not exist; a read that is refused is an error (E6).
+    ///
+    /// # Errors
+    /// Any failed call.
+    async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError>;
+
+    /// Makes it, with its tags, and waits until it is usable.
+    ///
+    /// # Errors
+    /// Any failed call or wait.
+    async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError>;
+
+    /// Sends the differences and nothing else, and waits until they are in force.
+    ///
+    /// # Errors
+    /// Any failed call or wait.
+    async fn update(
+        &self,
+        resource: &Resource,
+        observed: &Observed,
+        differences: &[Difference],
+        progress: &Progress,
+    ) -> Result<Observed, ProviderError>;
+
+    /// Removes it and waits until it is gone. One that is not there is a success.
+    ///
+    /// # Errors
+    /// Any failed call or wait.
+    async fn delete(
+        &self,
+        observed: &Observed,
+        options: DeleteOptions,
+        progress: &Progress,
+    ) -> Result<(), ProviderError>;
+
+    /// Everything of this type that carries the stack's tags, whatever the template says. A kind without tags gives what
+    /// hangs on the stack's own resources of the kind that it belongs to.
+    ///
+    /// # Errors
+    /// Any failed call.
+    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError>;
+
+    /// When it goes in a teardown: 0 goes first. Mapping 0, function 1, what they stand on 2, a bucket's policy 2, the bucket 3.
+    fn teardown_rank(&self) -> u8 {
+        2
+    }
+
+    /// The IAM actions that a person needs for this type.
+    fn permissions(&self) -> Permissions;
+}
+
+/// IAM actions of a provider, by what they are for.
+#[derive(Clone, Debug, Default)]
+pub struct Permissions {
+    /// For `plan` and `status`.
+    pub read: &'static [&'static str],
+    /// For `up`, besides `read`.
+    pub write: &'static [&'static str],
+    /// For `down`, besides `read`.
+    pub delete: &'static [&'static str],
+}

@@ -1,0 +1,151 @@
+//! What a resource type's properties look like, and what a change to each of them does.
+//!
+//! A schema is data: the template is checked against it before any call, and the diff is computed by it.
+
+use serde_json::Value;
+
+/// A resource type as CloudFormation names it.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    /// For example `AWS::SQS::Queue`.
+    pub type_name: String,
+    /// Every property that the provider handles; any other is an error.
+    pub properties: Vec<Property>,
+    /// What `Fn::GetAtt` gives; `Ref` is always there.
+    pub attributes: Vec<String>,
+    /// A kind that takes no tags belongs to the resource that its `parent` property names.
+    pub parent: Option<String>,
+}
+
+/// One property of a resource type or of an object within it.
+#[derive(Clone, Debug)]
+pub struct Property {
+    /// CloudFormation's name.
+    pub name: String,
+    /// What its value looks like.
+    pub shape: Shape,
+    /// Whether the template must give it.
+    pub required: bool,
+    /// What a change does, as AWS's resource reference says.
+    pub on_change: OnChange,
+    /// What it means that the template does not give it.
+    pub absent: Absent,
+}
+
+/// What a value looks like, and therefore when two values are the same.
+#[derive(Clone, Debug)]
+pub enum Shape {
+    /// Text; a number or a boolean in the template is taken for its text.
+    Text,
+    /// A whole number; `"60"` is 60.
+    Integer,
+    /// `true` or `false`; `"true"` is true.
+    Boolean,
+    /// Any JSON, as an object or as text that holds one.
+    Json,
+    /// An IAM policy document: compared as JSON in which one text equals a list of that text, and lists are sets (E12).
+    Policy,
+    /// A list in which the order matters.
+    List(Box<Shape>),
+    /// A list in which the order does not matter.
+    Set(Box<Shape>),
+    /// Names of the user's choosing to values of one shape.
+    Map(Box<Shape>),
+    /// Named properties; any other name is an error.
+    Object(Vec<Property>),
+    /// `Tags`: the engine itself merges them with the stack's own and gives them to providers as `Resource::tags`.
+    Tags,
+    /// Left to the provider.
+    Any,
+}
+
+/// What a changed value does to the resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnChange {
+    /// Updates it in place.
+    Update,
+    /// Deletes it and makes it anew.
+    Replace,
+}
+
+/// What a property means that the template leaves out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Absent {
+    /// AWS fills in this value; another one observed is drift.
+    Default(Value),
+    /// It is not there; one observed is drift and is removed.
+    Removed,
+    /// Whatever is observed is fine.
+    Ignored,
+}
+
+impl Schema {
+    /// A taggable type with these properties and attributes.
+    pub fn new(type_name: &str, properties: Vec<Property>, attributes: &[&str]) -> Self {
+        Self {
+            type_name: type_name.to_owned(),
+            properties,
+            attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
+            parent: None,
+        }
+    }
+
+    /// The same for a kind that takes no tags: it belongs to the resource that `property` names.
+    pub fn belongs_to(mut self, property: &str) -> Self {
+        self.parent = Some(property.to_owned());
+        self
+    }
+
+    /// The property of that name.
+    pub fn property(&self, name: &str) -> Option<&Property> {
+        self.properties.iter().find(|property| property.name == name)
+    }
+}
+
+impl Property {
+    /// An optional property that updates in place and whose absence is not compared.
+    pub fn new(name: &str, shape: Shape) -> Self {
+        Self { name: name.to_owned(), shape, required: false, on_change: OnChange::Update, absent: Absent::Ignored }
+    }
+
+    /// The template must give it.
+    pub fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// A change replaces the resource.
+    pub fn replaces(mut self) -> Self {
+        self.on_change = OnChange::Replace;
+        self
+    }
+
+    /// AWS fills in `value` when the template leaves it out.
+    pub fn default(mut self, value: impl Into<Value>) -> Self {
+        self.absent = Absent::Default(value.into());
+        self
+    }
+
+    /// Left out means not there.
+    pub fn removed_when_absent(mut self) -> Self {
+        self.absent = Absent::Removed;
+        self
+    }
+}
+
+impl Shape {
+    /// A list in which the order matters.
+    pub fn list(of: Shape) -> Self {
+        Self::List(Box::new(of))
+    }
+
+    /// A list in which the order does not matter.
+    pub fn set(of: Shape) -> Self {
+        Self::Set(Box::new(of))
+    }
+
+    /// Names of the user's choosing to values of one shape.
+    pub fn map(of: Shape) -> Self {
+        Self::Map(Box::new(of))
+    }
+}
