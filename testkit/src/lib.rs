@@ -1,1 +1,15 @@
-//! Test parts.
+//! Test parts: what the tests and the demo run against instead of AWS and TMDb, and the input they read. Never shipped.
+//!
+//! Everything here listens on a free port of 127.0.0.1 and stops when its value is dropped, so that tests run in parallel without
+//! meeting. Nothing here knows the crawler or the provisioner: they are tried from outside, as their users meet them.
+
+#![deny(missing_docs)]
+
+pub mod emulator;
+mod seed;
+mod server;
+pub mod stand_in;
+pub mod titles;
+
+pub use emulator::Emulator;
+pub use stand_in::StandIn;
