@@ -49,15 +49,10 @@ impl Port {
         for number in 20_000..30_000 {
             let lock = File::create(folder.join(number.to_string()))?;
             if lock.try_lock().is_ok() && TcpListener::bind(("127.0.0.1", number)).is_ok() {
-                return Ok(Self {
-                    number,
-                    _lock: Some(lock),
-                });
+                return Ok(Self { number, _lock: Some(lock) });
             }
         }
-        Err(io::Error::other(
-            "no port of 20000..30000 is free for the emulator",
-        ))
+        Err(io::Error::other("no port of 20000..30000 is free for the emulator"))
     }
 }
 
@@ -78,42 +73,20 @@ impl Emulator {
 
     /// Starts an emulator and waits until it is healthy. An error tells what its log says.
     pub fn start_with(options: &Options) -> io::Result<Self> {
-        let port = options.port.map_or_else(Port::reserve, |number| {
-            Ok(Port {
-                number,
-                _lock: None,
-            })
-        })?;
+        let port = options.port.map_or_else(Port::reserve, |number| Ok(Port { number, _lock: None }))?;
         let folder = TempDir::with_prefix("emulator-")?;
         let log = File::create(folder.path().join("emulator.log"))?;
         let mut command = Command::new("sh");
-        command
-            .args(["-c", WATCHER])
-            .arg(tool("ministack"))
-            .envs(environment(options, port.number, folder.path()));
+        command.args(["-c", WATCHER]).arg(tool("ministack")).envs(environment(options, port.number, folder.path()));
         command.current_dir(folder.path()).process_group(0);
         // A profile or a proxy of the user must not reach into a test.
-        for name in [
-            "AWS_PROFILE",
-            "AWS_SESSION_TOKEN",
-            "LOCALSTACK_HOSTNAME",
-            "MINISTACK_HOST",
-            "USE_SSL",
-        ] {
+        for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "LOCALSTACK_HOSTNAME", "MINISTACK_HOST", "USE_SSL"] {
             command.env_remove(name);
         }
-        command
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone()?)
-            .stderr(log);
+        command.stdin(Stdio::piped()).stdout(log.try_clone()?).stderr(log);
         let mut watcher = command.spawn()?;
         let lifeline = watcher.stdin.take();
-        let mut emulator = Self {
-            port,
-            watcher,
-            lifeline,
-            folder,
-        };
+        let mut emulator = Self { port, watcher, lifeline, folder };
         emulator.wait_until_healthy()?;
         Ok(emulator)
     }
@@ -171,22 +144,15 @@ pub fn aws_env(endpoint: &str) -> Vec<(String, String)> {
         ("AWS_DEFAULT_REGION", "us-east-1"),
         ("AWS_EC2_METADATA_DISABLED", "true"),
     ];
-    pairs
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
 /// Where a tool that Python ships is: in `$PROVISION_TOOLS/bin`, else in the workspace's `.venv/bin`, else wherever PATH says.
 pub fn tool(name: &str) -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .map(|root| root.join(".venv"));
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(|root| root.join(".venv"));
     let folders = [env::var_os("PROVISION_TOOLS").map(PathBuf::from), workspace];
-    let installed = folders
-        .into_iter()
-        .flatten()
-        .map(|folder| folder.join("bin").join(name))
-        .find(|path| path.exists());
+    let installed =
+        folders.into_iter().flatten().map(|folder| folder.join("bin").join(name)).find(|path| path.exists());
     installed.unwrap_or_else(|| name.into())
 }
 
@@ -210,9 +176,7 @@ fn environment(options: &Options, port: u16, folder: &Path) -> Vec<(String, Stri
 fn is_healthy(port: u16) -> io::Result<bool> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    stream.write_all(
-        b"GET /_ministack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-    )?;
+    stream.write_all(b"GET /_ministack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut status = [0; 12];
     stream.read_exact(&mut status)?;
     Ok(&status == b"HTTP/1.1 200")
@@ -225,10 +189,7 @@ mod tests {
     fn group_is_gone(group: u32) -> bool {
         let start = Instant::now();
         while start.elapsed() < Duration::from_secs(10) {
-            let alive = Command::new("sh")
-                .args(["-c", &format!("kill -0 -{group}")])
-                .stderr(Stdio::null())
-                .status();
+            let alive = Command::new("sh").args(["-c", &format!("kill -0 -{group}")]).stderr(Stdio::null()).status();
             if alive.is_ok_and(|status| !status.success()) {
                 return true;
             }
@@ -246,14 +207,8 @@ mod tests {
         assert_ne!(one.endpoint(), two.endpoint());
         let group = one.process_group();
         drop(one);
-        assert!(
-            group_is_gone(group),
-            "process group {group} outlives its emulator"
-        );
-        assert!(
-            is_healthy(two.port.number).unwrap(),
-            "the other emulator goes on"
-        );
+        assert!(group_is_gone(group), "process group {group} outlives its emulator");
+        assert!(is_healthy(two.port.number).unwrap(), "the other emulator goes on");
     }
 
     #[test]
@@ -267,9 +222,7 @@ mod tests {
             });
             test.join().is_err()
         });
-        let group = *group
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let group = *group.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         assert!(panicked && group_is_gone(group));
     }
 }

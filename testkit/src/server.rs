@@ -31,30 +31,22 @@ pub(crate) struct Server {
 impl Server {
     /// Serves `router` on `port` of 127.0.0.1, or on a free one for 0.
     pub(crate) fn start(port: u16, router: Router) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         // Bound here, by the standard library: the caller may be in a runtime of its own, where ours may not block.
         let listener = std::net::TcpListener::bind(("127.0.0.1", port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let (stop, stopped) = oneshot::channel();
-        let thread = thread::Builder::new()
-            .name("testkit-server".into())
-            .spawn(move || {
-                runtime.block_on(async {
-                    // Fails only outside a runtime.
-                    let Ok(listener) = TcpListener::from_std(listener) else {
-                        return;
-                    };
-                    tokio::select! { () = accept(listener, router) => {}, _ = stopped => {} }
-                });
-            })?;
-        Ok(Self {
-            address,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let thread = thread::Builder::new().name("testkit-server".into()).spawn(move || {
+            runtime.block_on(async {
+                // Fails only outside a runtime.
+                let Ok(listener) = TcpListener::from_std(listener) else {
+                    return;
+                };
+                tokio::select! { () = accept(listener, router) => {}, _ = stopped => {} }
+            });
+        })?;
+        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 
     /// The server's address as a URL without a slash at its end.
@@ -89,9 +81,7 @@ async fn accept(listener: TcpListener, router: Router) {
         tokio::spawn(async move {
             let connection = hyper::server::conn::http1::Builder::new();
             // An error here is a connection that we cut or the client closed.
-            let _ = connection
-                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(answer))
-                .await;
+            let _ = connection.serve_connection(TokioIo::new(stream), TowerToHyperService::new(answer)).await;
         });
     }
 }
@@ -112,26 +102,13 @@ mod tests {
 
     #[test]
     fn a_cut_answer_closes_the_connection_and_the_next_is_served() {
-        let router = Router::new()
-            .route("/cut", get(async || cut()))
-            .route("/", get(async || "well"));
+        let router = Router::new().route("/cut", get(async || cut())).route("/", get(async || "well"));
         let server = Server::start(0, router).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let cut = reqwest::get(format!("{}/cut", server.url())).await;
-            assert!(
-                cut.is_err_and(|error| error.status().is_none()),
-                "no status comes before the cut"
-            );
-            let well = reqwest::get(server.url())
-                .await
-                .unwrap()
-                .text()
-                .await
-                .unwrap();
+            assert!(cut.is_err_and(|error| error.status().is_none()), "no status comes before the cut");
+            let well = reqwest::get(server.url()).await.unwrap().text().await.unwrap();
             assert_eq!(well, "well");
         });
     }

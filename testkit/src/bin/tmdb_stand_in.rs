@@ -36,19 +36,9 @@ struct Args {
 
 fn main() -> io::Result<()> {
     let args = Args::parse();
-    let behaviour = Behaviour {
-        key: args.key,
-        latency_ms: args.latency_ms,
-        rate: args.rate,
-        ..Behaviour::default()
-    };
+    let behaviour = Behaviour { key: args.key, latency_ms: args.latency_ms, rate: args.rate, ..Behaviour::default() };
     let titles = args.titles.unwrap_or_else(titles::sample);
-    let stand_in = StandIn::start(Options {
-        port: args.port,
-        titles,
-        seed: args.seed,
-        behaviour,
-    })?;
+    let stand_in = StandIn::start(Options { port: args.port, titles, seed: args.seed, behaviour })?;
     println!("{}", stand_in.url());
     loop {
         thread::park();

@@ -12,10 +12,7 @@ const PAGE: u64 = 20;
 pub(crate) fn find(catalogue: &Catalogue, imdb_id: &str) -> Value {
     let (kind, title, ids) = catalogue.find(imdb_id);
     let of = |wanted: Kind, shape: &dyn Fn(u64) -> Option<Value>| -> Vec<Value> {
-        ids.iter()
-            .filter(|_| kind == wanted)
-            .filter_map(|&id| shape(id))
-            .collect()
+        ids.iter().filter(|_| kind == wanted).filter_map(|&id| shape(id)).collect()
     };
     json!({
         "movie_results": of(Kind::Movie, &|id| catalogue.film(&id.to_string()).map(short)),
@@ -52,11 +49,7 @@ fn short(film: &Film) -> Value {
 /// A number below `limit`: whole for some, with decimals for others, as TMDb's are.
 fn score(dice: u64, limit: f64) -> Value {
     let scaled = (dice % 1_000) as f64 / 1_000.0 * limit;
-    if dice.is_multiple_of(4) {
-        json!(scaled as u64)
-    } else {
-        json!((scaled * 1_000.0).round() / 1_000.0)
-    }
+    if dice.is_multiple_of(4) { json!(scaled as u64) } else { json!((scaled * 1_000.0).round() / 1_000.0) }
 }
 
 /// The answer of `/3/movie/{id}`, with what was asked to be appended. Unknown names are ignored.
@@ -65,10 +58,7 @@ pub(crate) fn details(film: &Film, append: &[&str]) -> Value {
     if let Some(object) = answer.as_object_mut() {
         object.remove("genre_ids");
         object.remove("media_type");
-        object.insert(
-            "genres".into(),
-            json!([{"id": 18, "name": "Drama"}, {"id": 35, "name": "Comedy"}]),
-        );
+        object.insert("genres".into(), json!([{"id": 18, "name": "Drama"}, {"id": 35, "name": "Comedy"}]));
         object.insert("imdb_id".into(), json!(film.imdb_id));
         object.insert("budget".into(), json!(0));
         object.insert("revenue".into(), json!(0));
@@ -79,10 +69,7 @@ pub(crate) fn details(film: &Film, append: &[&str]) -> Value {
         object.insert("belongs_to_collection".into(), Value::Null);
         object.insert("origin_country".into(), json!(["US"]));
         object.insert("production_companies".into(), json!([]));
-        object.insert(
-            "production_countries".into(),
-            json!([{"iso_3166_1": "US", "name": "United States of America"}]),
-        );
+        object.insert("production_countries".into(), json!([{"iso_3166_1": "US", "name": "United States of America"}]));
         object.insert(
             "spoken_languages".into(),
             json!([{"english_name": "English", "iso_639_1": "en", "name": "English"}]),
@@ -119,9 +106,7 @@ fn appended(film: &Film, name: &str) -> Option<Value> {
 /// The answer of `/3/movie/{id}/reviews`: no reviews are zero pages, and past the last page is an empty one.
 pub(crate) fn reviews(film: &Film, page: u64) -> Value {
     let first = (page - 1) * PAGE;
-    let results: Vec<Value> = (first..film.reviews.min(first + PAGE))
-        .map(|n| review(film, n))
-        .collect();
+    let results: Vec<Value> = (first..film.reviews.min(first + PAGE)).map(|n| review(film, n)).collect();
     json!({
         "id": film.id,
         "page": page,

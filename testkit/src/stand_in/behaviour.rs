@@ -48,14 +48,7 @@ pub struct Faults {
 
 impl Default for Faults {
     fn default() -> Self {
-        Self {
-            seed: 1,
-            too_many: 0.0,
-            failed: 0.0,
-            cut: 0.0,
-            slow: 0.0,
-            slow_ms: 2_000,
-        }
+        Self { seed: 1, too_many: 0.0, failed: 0.0, cut: 0.0, slow: 0.0, slow_ms: 2_000 }
     }
 }
 
@@ -105,9 +98,7 @@ impl Bucket {
             return true;
         };
         let burst = f64::from(behaviour.burst.unwrap_or_else(|| (rate / 4).max(10)));
-        let elapsed = self.at.map_or(f64::MAX, |at| {
-            now.saturating_duration_since(at).as_secs_f64()
-        });
+        let elapsed = self.at.map_or(f64::MAX, |at| now.saturating_duration_since(at).as_secs_f64());
         self.filled = (self.filled - elapsed * f64::from(rate)).max(0.0);
         self.at = Some(now);
         let room = self.filled + 1.0 <= burst;
@@ -124,33 +115,16 @@ mod tests {
 
     #[test]
     fn the_bucket_lets_its_rate_through_and_no_more() {
-        let behaviour = Behaviour {
-            rate: Some(50),
-            burst: Some(10),
-            ..Behaviour::default()
-        };
+        let behaviour = Behaviour { rate: Some(50), burst: Some(10), ..Behaviour::default() };
         let (mut bucket, start) = (Bucket::default(), Instant::now());
-        let admitted = (0..1_000)
-            .filter(|ms| bucket.admit(&behaviour, start + Duration::from_millis(*ms)))
-            .count();
-        assert!(
-            (58..=60).contains(&admitted),
-            "{admitted} of a burst of 10 and 50 in a second"
-        );
+        let admitted = (0..1_000).filter(|ms| bucket.admit(&behaviour, start + Duration::from_millis(*ms))).count();
+        assert!((58..=60).contains(&admitted), "{admitted} of a burst of 10 and 50 in a second");
     }
 
     #[test]
     fn a_retry_has_a_fresh_chance_and_shares_are_kept() {
-        let faults = Faults {
-            too_many: 0.1,
-            failed: 0.1,
-            cut: 0.1,
-            slow: 0.1,
-            ..Faults::default()
-        };
-        let all: Vec<_> = (0..10_000)
-            .map(|attempt| faults.of("/3/find/tt0000001", attempt))
-            .collect();
+        let faults = Faults { too_many: 0.1, failed: 0.1, cut: 0.1, slow: 0.1, ..Faults::default() };
+        let all: Vec<_> = (0..10_000).map(|attempt| faults.of("/3/find/tt0000001", attempt)).collect();
         for wanted in [Fault::TooMany, Fault::Cut, Fault::Slow(2_000)] {
             let count = all.iter().filter(|fault| **fault == Some(wanted)).count();
             assert!((850..1_150).contains(&count), "{count} of {wanted:?}");

@@ -72,61 +72,41 @@ impl Catalogue {
     /// The truth about `titles` under `seed`.
     pub(crate) fn new(mut titles: Vec<Title>, seed: u64) -> Self {
         titles.sort_unstable_by(|a, b| a.tconst.cmp(&b.tconst));
-        let mut catalogue = Self {
-            by_imdb_id: HashMap::new(),
-            films: HashMap::new(),
-        };
+        let mut catalogue = Self { by_imdb_id: HashMap::new(), films: HashMap::new() };
         let mut previous: Option<u64> = None;
         for title in titles {
             let kind = kind(&title, seed);
             // As with 35 of 62,316 rows of MovieLens (more often here): two IMDb ids of one film.
-            let shared = previous
-                .filter(|_| kind == Kind::Movie && share(seed, &["shared", &title.tconst]) < 0.006);
+            let shared = previous.filter(|_| kind == Kind::Movie && share(seed, &["shared", &title.tconst]) < 0.006);
             let entry = catalogue.entry(&title, kind, shared, seed);
-            previous = if shared.is_none() && kind == Kind::Movie {
-                entry.tmdb_ids.first().copied()
-            } else {
-                None
-            };
+            previous = if shared.is_none() && kind == Kind::Movie { entry.tmdb_ids.first().copied() } else { None };
             catalogue.by_imdb_id.insert(title.tconst, entry);
         }
         catalogue
     }
 
     fn entry(&mut self, title: &Title, kind: Kind, shared: Option<u64>, seed: u64) -> Entry {
-        let first = title
-            .tconst
-            .trim_start_matches("tt")
-            .parse::<u64>()
-            .unwrap_or(0)
-            * 10;
+        let first = title.tconst.trim_start_matches("tt").parse::<u64>().unwrap_or(0) * 10;
         let tmdb_ids = match (kind, shared) {
             (Kind::Unknown, _) => vec![],
             (Kind::Movie, Some(id)) => vec![id],
             (Kind::Movie, None) => {
                 let two = share(seed, &["two", &title.tconst]) < 0.005;
                 let ids: Vec<u64> = (first..=first + u64::from(two)).collect();
-                self.films
-                    .extend(ids.iter().map(|&id| (id, film(id, title, seed))));
+                self.films.extend(ids.iter().map(|&id| (id, film(id, title, seed))));
                 ids
             }
             (Kind::Tv, _) => vec![first + 2],
             (Kind::TvEpisode, _) => vec![first + 3],
             (Kind::Person, _) => vec![first + 4],
         };
-        Entry {
-            kind,
-            title: title.primary_title.clone(),
-            tmdb_ids,
-        }
+        Entry { kind, title: title.primary_title.clone(), tmdb_ids }
     }
 
     /// What `find` has for an IMDb id; unknown for an id that is in no row.
     pub(crate) fn find(&self, imdb_id: &str) -> (Kind, &str, &[u64]) {
         let entry = self.by_imdb_id.get(imdb_id);
-        entry.map_or((Kind::Unknown, "", &[]), |entry| {
-            (entry.kind, &entry.title, &entry.tmdb_ids)
-        })
+        entry.map_or((Kind::Unknown, "", &[]), |entry| (entry.kind, &entry.title, &entry.tmdb_ids))
     }
 
     /// A film by its TMDb id or by an IMDb id that leads to it.
@@ -148,19 +128,9 @@ impl Catalogue {
     /// The truth about one IMDb id.
     pub(crate) fn expected(&self, imdb_id: &str) -> Expected {
         let (kind, _, tmdb_ids) = self.find(imdb_id);
-        let films = tmdb_ids
-            .iter()
-            .filter(|_| kind == Kind::Movie)
-            .filter_map(|id| self.films.get(id));
-        let reviews = films
-            .flat_map(|film| (0..film.reviews).map(|n| review_id(film.id, n)))
-            .collect();
-        Expected {
-            id: imdb_id.to_owned(),
-            kind,
-            tmdb_ids: tmdb_ids.to_vec(),
-            reviews,
-        }
+        let films = tmdb_ids.iter().filter(|_| kind == Kind::Movie).filter_map(|id| self.films.get(id));
+        let reviews = films.flat_map(|film| (0..film.reviews).map(|n| review_id(film.id, n))).collect();
+        Expected { id: imdb_id.to_owned(), kind, tmdb_ids: tmdb_ids.to_vec(), reviews }
     }
 }
 
@@ -200,13 +170,7 @@ fn film(id: u64, title: &Title, seed: u64) -> Film {
         }
         _ => String::new(),
     };
-    Film {
-        id,
-        imdb_id: title.tconst.clone(),
-        title: title.primary_title.clone(),
-        release_date,
-        reviews,
-    }
+    Film { id, imdb_id: title.tconst.clone(), title: title.primary_title.clone(), release_date, reviews }
 }
 
 #[cfg(test)]
@@ -228,56 +192,23 @@ mod tests {
     #[test]
     fn every_case_a_crawler_must_cope_with_is_among_3000_films() {
         let catalogue = Catalogue::new(titles(3_000), 1);
-        let all: Vec<Expected> = catalogue
-            .imdb_ids()
-            .iter()
-            .map(|id| catalogue.expected(id))
-            .collect();
-        for kind in [
-            Kind::Movie,
-            Kind::Tv,
-            Kind::TvEpisode,
-            Kind::Person,
-            Kind::Unknown,
-        ] {
+        let all: Vec<Expected> = catalogue.imdb_ids().iter().map(|id| catalogue.expected(id)).collect();
+        for kind in [Kind::Movie, Kind::Tv, Kind::TvEpisode, Kind::Person, Kind::Unknown] {
             assert!(all.iter().any(|one| one.kind == kind), "no {kind:?}");
         }
-        assert!(
-            all.iter()
-                .any(|one| one.kind == Kind::Movie && one.tmdb_ids.len() == 2),
-            "no id with two films"
-        );
+        assert!(all.iter().any(|one| one.kind == Kind::Movie && one.tmdb_ids.len() == 2), "no id with two films");
         let mut seen = HashSet::new();
-        assert!(
-            all.iter()
-                .flat_map(|one| &one.tmdb_ids)
-                .any(|id| !seen.insert(id)),
-            "no film with two ids"
-        );
+        assert!(all.iter().flat_map(|one| &one.tmdb_ids).any(|id| !seen.insert(id)), "no film with two ids");
         let counts: HashSet<u64> = catalogue.films.values().map(|film| film.reviews).collect();
         assert_eq!(counts, HashSet::from([0, 1, 3, 20, 21, 100]));
-        assert!(
-            catalogue
-                .films
-                .values()
-                .any(|film| film.release_date.is_empty()),
-            "no film without a date"
-        );
+        assert!(catalogue.films.values().any(|film| film.release_date.is_empty()), "no film without a date");
     }
 
     #[test]
     fn the_truth_follows_from_titles_and_seed() {
-        let (one, same, other) = (
-            Catalogue::new(titles(500), 1),
-            Catalogue::new(titles(500), 1),
-            Catalogue::new(titles(500), 2),
-        );
-        let all = |of: &Catalogue| {
-            one.imdb_ids()
-                .iter()
-                .map(|id| of.expected(id))
-                .collect::<Vec<_>>()
-        };
+        let (one, same, other) =
+            (Catalogue::new(titles(500), 1), Catalogue::new(titles(500), 1), Catalogue::new(titles(500), 2));
+        let all = |of: &Catalogue| one.imdb_ids().iter().map(|id| of.expected(id)).collect::<Vec<_>>();
         assert_eq!(all(&one), all(&same));
         assert_ne!(all(&one), all(&other));
     }
@@ -285,11 +216,7 @@ mod tests {
     #[test]
     fn second_pages_of_reviews_are_rare_enough_for_details_to_save_requests() {
         let catalogue = Catalogue::new(titles(20_000), 1);
-        let more_pages: u64 = catalogue
-            .films
-            .values()
-            .map(|film| film.reviews.div_ceil(20).saturating_sub(1))
-            .sum();
+        let more_pages: u64 = catalogue.films.values().map(|film| film.reviews.div_ceil(20).saturating_sub(1)).sum();
         assert!((more_pages as f64) < 0.02 * catalogue.films.len() as f64);
     }
 }

@@ -43,12 +43,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            port: 0,
-            titles: titles::sample(),
-            seed: 1,
-            behaviour: Behaviour::default(),
-        }
+        Self { port: 0, titles: titles::sample(), seed: 1, behaviour: Behaviour::default() }
     }
 }
 
@@ -143,19 +138,12 @@ impl StandIn {
 
     /// The truth about these IMDb ids.
     pub fn expected<'a>(&self, ids: impl IntoIterator<Item = &'a str>) -> Vec<Expected> {
-        ids.into_iter()
-            .map(|id| self.state.catalogue.expected(id))
-            .collect()
+        ids.into_iter().map(|id| self.state.catalogue.expected(id)).collect()
     }
 
     /// The truth about every title of the input, sorted by IMDb id as text.
     pub fn expected_of_all(&self) -> Vec<Expected> {
-        self.state
-            .catalogue
-            .imdb_ids()
-            .iter()
-            .map(|id| self.state.catalogue.expected(id))
-            .collect()
+        self.state.catalogue.imdb_ids().iter().map(|id| self.state.catalogue.expected(id)).collect()
     }
 }
 
@@ -177,12 +165,7 @@ mod tests {
 
     #[test]
     fn the_busiest_span_is_counted_across_its_edges() {
-        let at = |at_ms| Request {
-            at_ms,
-            path: "/3/configuration".into(),
-            page: None,
-            status: 200,
-        };
+        let at = |at_ms| Request { at_ms, path: "/3/configuration".into(), page: None, status: 200 };
         let requests: Vec<Request> = [0, 900, 950, 1_100, 1_899, 1_900, 5_000].map(at).into();
         assert_eq!(busiest(&requests, Duration::from_secs(1)), 4);
         assert_eq!(busiest(&[], Duration::from_secs(1)), 0);

@@ -38,45 +38,24 @@ struct Asked {
 
 pub(super) fn router(state: Arc<State>) -> Router {
     let tmdb = Router::new()
-        .route(
-            "/3/authentication",
-            get(async || answer(StatusCode::OK, &answers::status(1))),
-        )
-        .route(
-            "/3/configuration",
-            get(async || answer(StatusCode::OK, &answers::configuration())),
-        )
+        .route("/3/authentication", get(async || answer(StatusCode::OK, &answers::status(1))))
+        .route("/3/configuration", get(async || answer(StatusCode::OK, &answers::configuration())))
         .route("/3/find/{id}", get(find))
         .route("/3/movie/{id}", get(details))
         .route("/3/movie/{id}/reviews", get(reviews))
         .fallback(async || error(404))
-        .layer(middleware::from_fn_with_state(
-            Arc::clone(&state),
-            as_tmdb_behaves,
-        ));
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), as_tmdb_behaves));
     let control = Router::new()
-        .route(
-            "/_control/behaviour",
-            get(read_behaviour).put(write_behaviour),
-        )
-        .route(
-            "/_control/requests",
-            get(read_requests).delete(forget_requests),
-        )
+        .route("/_control/behaviour", get(read_behaviour).put(write_behaviour))
+        .route("/_control/requests", get(read_requests).delete(forget_requests))
         .route("/_control/summary", get(summary))
         .route("/_control/expected", get(expected_of_all).post(expected));
     control.merge(tmdb).with_state(state)
 }
 
 /// What surrounds every answer: the log, the key, the rate, the scripted faults, the latency, gzip.
-async fn as_tmdb_behaves(
-    Shared(state): Shared<Arc<State>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let asked = Query::<Asked>::try_from_uri(request.uri())
-        .map(|query| query.0)
-        .unwrap_or_default();
+async fn as_tmdb_behaves(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
+    let asked = Query::<Asked>::try_from_uri(request.uri()).map(|query| query.0).unwrap_or_default();
     let path = request.uri().path().to_owned();
     let headers = request.headers().clone();
     let behaviour = lock(&state.behaviour).clone();
@@ -93,9 +72,7 @@ async fn as_tmdb_behaves(
                 None => next.run(request).await,
                 Some(Fault::Cut) => cut(),
                 Some(Fault::TooMany) => too_many(&behaviour),
-                Some(Fault::Failed(200, _)) => {
-                    Response::new(Body::from(r#"{"movie_results":[{"id":"#))
-                }
+                Some(Fault::Failed(200, _)) => Response::new(Body::from(r#"{"movie_results":[{"id":"#)),
                 Some(Fault::Failed(status, true)) => {
                     (http(status), "<html><body>An error occurred.</body></html>").into_response()
                 }
@@ -104,22 +81,14 @@ async fn as_tmdb_behaves(
             }
         }
     };
-    let status = if response.extensions().get::<Cut>().is_some() {
-        0
-    } else {
-        response.status().as_u16()
-    };
+    let status = if response.extensions().get::<Cut>().is_some() { 0 } else { response.status().as_u16() };
     if let Some(request) = lock(&state.requests).get_mut(place) {
         request.status = status;
     }
     let wants_gzip = headers
         .get(header::ACCEPT_ENCODING)
         .is_some_and(|value| value.to_str().is_ok_and(|text| text.contains("gzip")));
-    if wants_gzip && status != 0 {
-        compressed(response).await
-    } else {
-        response
-    }
+    if wants_gzip && status != 0 { compressed(response).await } else { response }
 }
 
 /// Writes the request down when it comes, so that the log is in the order of arrival; its place in the log.
@@ -135,13 +104,7 @@ fn begin(state: &State, path: &str, asked: &Asked) -> usize {
 }
 
 /// Why this request is not answered as it should be, if so.
-fn refusal(
-    state: &State,
-    behaviour: &Behaviour,
-    asked: &Asked,
-    headers: &HeaderMap,
-    path: &str,
-) -> Option<Fault> {
+fn refusal(state: &State, behaviour: &Behaviour, asked: &Asked, headers: &HeaderMap, path: &str) -> Option<Fault> {
     if let Some(status) = behaviour.all {
         return Some(Fault::Failed(status, false));
     }
@@ -167,9 +130,7 @@ fn refusal(
 
 /// A v3 key stands in the query, a v4 token in the header, and neither is good in the other's place.
 fn is_authorised(behaviour: &Behaviour, asked: &Asked, headers: &HeaderMap) -> bool {
-    let bearer = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let is_v3 = |key: &str| key.len() == 32 && key.bytes().all(|byte| byte.is_ascii_hexdigit());
     let given = match (&asked.api_key, bearer) {
         (Some(key), _) if is_v3(key) => key,
@@ -179,11 +140,7 @@ fn is_authorised(behaviour: &Behaviour, asked: &Asked, headers: &HeaderMap) -> b
     behaviour.key.as_ref().is_none_or(|key| key == given)
 }
 
-async fn find(
-    Shared(state): Shared<Arc<State>>,
-    Path(id): Path<String>,
-    Query(asked): Query<Asked>,
-) -> Response {
+async fn find(Shared(state): Shared<Arc<State>>, Path(id): Path<String>, Query(asked): Query<Asked>) -> Response {
     match asked.external_source.as_deref() {
         None => error(422),
         Some("imdb_id") => answer(StatusCode::OK, &answers::find(&state.catalogue, &id)),
@@ -191,11 +148,7 @@ async fn find(
     }
 }
 
-async fn details(
-    Shared(state): Shared<Arc<State>>,
-    Path(id): Path<String>,
-    Query(asked): Query<Asked>,
-) -> Response {
+async fn details(Shared(state): Shared<Arc<State>>, Path(id): Path<String>, Query(asked): Query<Asked>) -> Response {
     let append = asked.append_to_response.unwrap_or_default();
     let append: Vec<&str> = append.split(',').filter(|name| !name.is_empty()).collect();
     match state.catalogue.film(&id) {
@@ -205,17 +158,11 @@ async fn details(
     }
 }
 
-async fn reviews(
-    Shared(state): Shared<Arc<State>>,
-    Path(id): Path<String>,
-    Query(asked): Query<Asked>,
-) -> Response {
+async fn reviews(Shared(state): Shared<Arc<State>>, Path(id): Path<String>, Query(asked): Query<Asked>) -> Response {
     let page = asked.page.map_or(Ok(1), |page| page.parse::<u64>());
     match (state.catalogue.film(&id), page) {
         (None, _) => error(404),
-        (Some(film), Ok(page @ 1..=LAST_PAGE)) => {
-            answer(StatusCode::OK, &answers::reviews(film, page))
-        }
+        (Some(film), Ok(page @ 1..=LAST_PAGE)) => answer(StatusCode::OK, &answers::reviews(film, page)),
         _ => error(400),
     }
 }
@@ -224,10 +171,7 @@ async fn read_behaviour(Shared(state): Shared<Arc<State>>) -> Json<Behaviour> {
     Json(lock(&state.behaviour).clone())
 }
 
-async fn write_behaviour(
-    Shared(state): Shared<Arc<State>>,
-    Json(behaviour): Json<Behaviour>,
-) -> StatusCode {
+async fn write_behaviour(Shared(state): Shared<Arc<State>>, Json(behaviour): Json<Behaviour>) -> StatusCode {
     *lock(&state.behaviour) = behaviour;
     StatusCode::NO_CONTENT
 }
@@ -252,24 +196,11 @@ async fn summary(Shared(state): Shared<Arc<State>>) -> Json<Value> {
 }
 
 async fn expected_of_all(Shared(state): Shared<Arc<State>>) -> Response {
-    Json(
-        state
-            .catalogue
-            .imdb_ids()
-            .iter()
-            .map(|id| state.catalogue.expected(id))
-            .collect::<Vec<_>>(),
-    )
-    .into_response()
+    Json(state.catalogue.imdb_ids().iter().map(|id| state.catalogue.expected(id)).collect::<Vec<_>>()).into_response()
 }
 
 async fn expected(Shared(state): Shared<Arc<State>>, Json(ids): Json<Vec<String>>) -> Response {
-    Json(
-        ids.iter()
-            .map(|id| state.catalogue.expected(id))
-            .collect::<Vec<_>>(),
-    )
-    .into_response()
+    Json(ids.iter().map(|id| state.catalogue.expected(id)).collect::<Vec<_>>()).into_response()
 }
 
 fn http(status: u16) -> StatusCode {
@@ -281,10 +212,7 @@ fn error(status: u16) -> Response {
     let mut response = answer(http(status), &answers::status(answers::code_of(status)));
     if status == 401 {
         // The edge may go on serving a 401 for minutes.
-        response.headers_mut().insert(
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("public, max-age=300"),
-        );
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
     }
     response
 }
@@ -292,33 +220,26 @@ fn error(status: u16) -> Response {
 fn too_many(behaviour: &Behaviour) -> Response {
     let mut response = error(429);
     if let Some(seconds) = behaviour.retry_after {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
 }
 
 fn answer(status: StatusCode, body: &Value) -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, "application/json;charset=utf-8"),
-        (header::CACHE_CONTROL, "public, max-age=14400"),
-    ];
+    let headers =
+        [(header::CONTENT_TYPE, "application/json;charset=utf-8"), (header::CACHE_CONTROL, "public, max-age=14400")];
     (status, headers, body.to_string()).into_response()
 }
 
 async fn compressed(response: Response) -> Response {
     let (mut head, body) = response.into_parts();
-    let plain = axum::body::to_bytes(body, usize::MAX)
-        .await
-        .unwrap_or_default();
+    let plain = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
     let packed = gzip.write_all(&plain).and_then(|()| gzip.finish());
     let Ok(packed) = packed else {
         return (head, plain).into_response();
     };
-    head.headers
-        .insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    head.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     head.headers.remove(header::CONTENT_LENGTH);
     (head, Bytes::from(packed)).into_response()
 }

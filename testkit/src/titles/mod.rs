@@ -2,6 +2,8 @@
 //!
 //! Knows the nine columns and no rule of the crawler: which row is a film to link is the crawler's to decide.
 
+mod generate;
+
 use std::{
     fs::File,
     io::{self, BufRead, BufReader, Read},
@@ -9,6 +11,8 @@ use std::{
 };
 
 use flate2::bufread::MultiGzDecoder;
+
+pub use generate::{MOST_ROWS, generate};
 
 /// One row of title.basics, as far as the stand-in needs it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,20 +38,14 @@ pub fn odd() -> PathBuf {
 }
 
 fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("data")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name)
 }
 
 /// Reads a title.basics file, compressed or not. Rows that are no title (other than nine columns, no IMDb id) are passed over.
 pub fn read(path: &Path) -> io::Result<Vec<Title>> {
     let mut file = BufReader::new(File::open(path)?);
     let compressed = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-    let plain: Box<dyn Read> = if compressed {
-        Box::new(MultiGzDecoder::new(file))
-    } else {
-        Box::new(file)
-    };
+    let plain: Box<dyn Read> = if compressed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
     let mut titles = Vec::new();
     let mut lines = BufReader::new(plain);
     let mut line = Vec::new();
@@ -74,7 +72,6 @@ fn parse(line: &str) -> Option<Title> {
 
 /// Whether `id` is `tt` and seven to nine digits.
 pub fn is_imdb_id(id: &str) -> bool {
-    id.strip_prefix("tt").is_some_and(|digits| {
-        (7..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
-    })
+    id.strip_prefix("tt")
+        .is_some_and(|digits| (7..=9).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()))
 }
