@@ -24,6 +24,10 @@ pub struct Resource {
     pub secret: BTreeSet<String>,
     /// The template's tags and the stack's own: what create calls must carry.
     pub tags: BTreeMap<String, String>,
+    /// What [`Provider::attributes`] gave: a queue is read by the URL, a log group by the ARN that follow from its name.
+    pub attributes: BTreeMap<String, Value>,
+    /// The resource's `Metadata`, null where it has none: how a function is built.
+    pub metadata: Value,
     /// Logical ids that must stand before this one.
     pub depends_on: Vec<String>,
     /// Kept by `down` and when it leaves the template.
@@ -168,8 +172,9 @@ pub trait Provider: Send + Sync {
         progress: &Progress,
     ) -> Result<(), ProviderError>;
 
-    /// Everything of this type that carries the stack's tags, whatever the template says. A kind without tags gives what
-    /// hangs on the stack's own resources of the kind that it belongs to.
+    /// Everything of this type that carries the stack's tags, whatever the template says, with what a delete needs: name,
+    /// tags, attributes and handle; its properties may be left empty. A kind without tags gives what hangs on the stack's
+    /// own resources of the kind that it belongs to.
     ///
     /// # Errors
     /// Any failed call.
