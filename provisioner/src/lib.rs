@@ -3,4 +3,11 @@
 //! Arrows go one way: commands → engine → providers → AWS clients, and template → engine.
 #![deny(missing_docs)]
 
+pub mod cli;
+pub mod commands;
+pub mod config;
 pub mod engine;
+pub mod error;
+pub mod exit;
+pub mod interrupt;
+pub mod ui;

@@ -1,1 +1,36 @@
-fn main() {}
+//! Parse, dispatch, tell the failure, exit.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use provisioner::cli::Cli;
+use provisioner::ui::Ui;
+use provisioner::{commands, exit, interrupt, ui};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Nobody reading the help is no failure.
+            let _ = told.print();
+            return if told.use_stderr() { exit::USAGE } else { exit::DONE }.into();
+        }
+    };
+    ui::log(cli.global.verbose);
+    let ui = Arc::new(Ui::new(&cli.global));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return ui.failure(&error.into()).into(),
+    };
+    let code = runtime.block_on(async {
+        let interrupt = interrupt::listen(Arc::clone(&ui));
+        match commands::run(cli, &ui, &interrupt).await {
+            Ok(()) => exit::DONE,
+            Err(failure) => ui.failure(&failure),
+        }
+    });
+    // A question that nobody answers must not hold up the end.
+    runtime.shutdown_background();
+    code.into()
+}

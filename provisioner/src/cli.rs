@@ -1,0 +1,351 @@
+//! What can be typed: commands, flags, help. What a value means together with environment and file is `config`'s.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::exit;
+
+/// CloudFormation templates without CloudFormation, and the crawl that they carry.
+///
+/// provision reads a CloudFormation template and makes it so by calling AWS directly: no stack that gets stuck, no state
+/// file. Every command can be killed and run again; it goes on from what it finds.
+#[derive(Debug, Parser)]
+#[command(name = "provision", version, arg_required_else_help = true, max_term_width = 100, after_help = exit::HELP)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command. Precedence: flag, environment, provision.toml, default.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Name of the stack [default: provision.toml's, else the template's file stem]
+    #[arg(long, global = true, value_name = "NAME", env = "PROVISION_STACK")]
+    pub stack: Option<String>,
+    /// Configuration file [default: provision.toml, where there is one]
+    #[arg(long, global = true, value_name = "FILE", env = "PROVISION_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// CloudFormation template [default: templates/crawler.yaml]
+    #[arg(long, global = true, value_name = "FILE", env = "PROVISION_TEMPLATE")]
+    pub template: Option<PathBuf>,
+    /// Value of a template parameter; can be given many times
+    #[arg(long = "param", global = true, value_name = "KEY=VALUE", value_parser = parameter)]
+    pub params: Vec<(String, String)>,
+    /// AWS region [default: AWS_REGION, provision.toml's, the profile's]
+    #[arg(long, global = true)]
+    pub region: Option<String>,
+    /// AWS profile [default: AWS_PROFILE, provision.toml's]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Where AWS answers, for an emulator [default: AWS_ENDPOINT_URL, AWS's own]
+    #[arg(long, global = true, value_name = "URL")]
+    pub endpoint_url: Option<String>,
+    /// Where TMDb answers [default: TMDb's own]
+    #[arg(long, global = true, value_name = "URL", env = "TMDB_API_URL")]
+    pub tmdb_url: Option<String>,
+    /// One JSON document on stdout instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No progress and no notes; results and errors only
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Also what happens behind the scenes; twice shows every call
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say yes to what would be asked: deletes and replacements
+    #[arg(long, short, global = true)]
+    pub yes: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write provision.toml: stack, region, lake, TMDb key
+    #[command(visible_alias = "development", after_help = INIT)]
+    Init(Init),
+    /// Store or check the TMDb key
+    #[command(subcommand, after_help = SECRET)]
+    Secret(Secret),
+    /// Build the function and write its reproducible zip
+    #[command(after_help = PACKAGE)]
+    Package,
+    /// Show what `up` would change; change nothing
+    #[command(after_help = PLAN)]
+    Plan(Plan),
+    /// Make everything as the template says
+    #[command(visible_alias = "deploy", after_help = UP)]
+    Up(Up),
+    /// Remove everything but the lake
+    #[command(visible_alias = "destroy", after_help = DOWN)]
+    Down(Down),
+    /// Show resources, queue, jobs and the time left
+    #[command(after_help = STATUS)]
+    Status(Status),
+    /// Index the titles and send a message for every job that is not done
+    #[command(after_help = LAUNCH)]
+    Launch(Launch),
+    /// Send the message of one year and initial
+    #[command(after_help = SIMULATE)]
+    Simulate(Simulate),
+    /// Do jobs in this process, without Lambda
+    #[command(after_help = DOWNLOAD)]
+    Download(Download),
+    /// up, launch, wait, status, down: the whole crawl in one
+    #[command(after_help = RUN)]
+    Run(Run),
+}
+
+/// Flags of `init`. What is not given is asked for on a terminal.
+#[derive(Args, Debug, Default)]
+pub struct Init {
+    /// An existing bucket to use as the lake, never owned; without it the template makes one
+    #[arg(long, value_name = "NAME")]
+    pub bucket: Option<String>,
+    /// Refuse to work in any other AWS account
+    #[arg(long, value_name = "ID")]
+    pub account: Option<String>,
+    /// Replace an existing provision.toml
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What to do with the key.
+#[derive(Debug, Subcommand)]
+pub enum Secret {
+    /// Store the key from TMDB_API_KEY, stdin, or a prompt, as an SSM SecureString of the stack
+    Set,
+    /// Ask TMDb whether the stored key (or TMDB_API_KEY) is valid
+    Check,
+}
+
+/// Flags of `plan`.
+#[derive(Args, Debug, Default)]
+pub struct Plan {
+    /// Exit with 3 if there is something to change
+    #[arg(long)]
+    pub exit_code: bool,
+    /// Take over what exists under the template's names and is not ours
+    #[arg(long)]
+    pub adopt: bool,
+}
+
+/// Flags of `up`.
+#[derive(Args, Debug, Default)]
+pub struct Up {
+    /// Take over what exists under the template's names and is not ours
+    #[arg(long)]
+    pub adopt: bool,
+}
+
+/// Flags of `down`.
+#[derive(Args, Debug, Default)]
+pub struct Down {
+    /// Remove the lake too, with all its objects
+    #[arg(long)]
+    pub delete_data: bool,
+    /// Keep the stored TMDb key
+    #[arg(long)]
+    pub keep_secret: bool,
+    /// Do not wait for functions that still run
+    #[arg(long)]
+    pub now: bool,
+    /// Do not wait for the 60 s in which a deleted queue's name lingers
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// Flags of `status`.
+#[derive(Args, Debug, Default)]
+pub struct Status {
+    /// Exit with 3 if a resource is missing or unhealthy, or there are dead letters
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// Which jobs.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Selection {
+    /// Years: 2004, 2000..2020, none; joined by commas
+    #[arg(long, value_name = "YEARS")]
+    pub years: Option<String>,
+    /// Two-letter initials, joined by commas; `_` stands for a blank: TH,A_
+    #[arg(long, value_name = "INITIALS")]
+    pub initials: Option<String>,
+}
+
+/// Where the titles come from.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Titles {
+    /// title.basics.tsv.gz: a file, an https URL, s3://bucket/key, or - for stdin [default: IMDb's own]
+    #[arg(long, value_name = "FILE|URL", env = "PROVISION_TITLES_SOURCE")]
+    pub titles_source: Option<String>,
+    /// Take a newer dataset or job size than the one that is pinned
+    #[arg(long)]
+    pub new_index: bool,
+}
+
+/// Flags of `launch`.
+#[derive(Args, Debug, Default)]
+pub struct Launch {
+    /// Which jobs; all by default.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Where the titles come from.
+    #[command(flatten)]
+    pub titles: Titles,
+    /// Show the jobs and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Send also what was sent before and is not done
+    #[arg(long)]
+    pub again: bool,
+}
+
+/// Flags of `simulate`.
+#[derive(Args, Debug)]
+pub struct Simulate {
+    /// The year, or none
+    #[arg(long, default_value = "2004")]
+    pub year: String,
+    /// The two-letter initial
+    #[arg(long, default_value = "AD")]
+    pub initial: String,
+    /// Where the titles come from, if there is no index yet.
+    #[command(flatten)]
+    pub titles: Titles,
+}
+
+/// Flags of `download`.
+#[derive(Args, Debug)]
+pub struct Download {
+    /// A folder or s3://bucket
+    #[arg(long, value_name = "DIR|s3://", default_value = "./lake", env = "PROVISION_LAKE")]
+    pub lake: String,
+    /// The year, or none
+    #[arg(long, default_value = "2004", conflicts_with = "all")]
+    pub year: String,
+    /// The two-letter initial
+    #[arg(long, default_value = "AD", conflicts_with = "all")]
+    pub initial: String,
+    /// Every job that is not done
+    #[arg(long)]
+    pub all: bool,
+    /// Which jobs of `--all`.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Where the titles come from.
+    #[command(flatten)]
+    pub titles: Titles,
+}
+
+/// Flags of `run`.
+#[derive(Args, Debug, Default)]
+pub struct Run {
+    /// Which jobs; all by default.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// Where the titles come from.
+    #[command(flatten)]
+    pub titles: Titles,
+    /// Leave the stack up at the end
+    #[arg(long)]
+    pub keep_up: bool,
+}
+
+fn parameter(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as Key=Value".into()),
+    }
+}
+
+const INIT: &str = "\
+Examples:
+  provision init                                    asks for everything
+  provision init --stack films --region eu-west-1   asks for nothing that is given
+  TMDB_API_KEY=... provision init --stack films     also stores the key, in SSM, never in the file";
+const SECRET: &str = "\
+Examples:
+  provision secret set                  asks, without echo
+  pass show tmdb | provision secret set
+  provision secret check";
+const PACKAGE: &str = "\
+Examples:
+  provision package                     writes target/lambda/crawler.zip, shows size and SHA-256
+  provision package --json";
+const PLAN: &str = "\
+Examples:
+  provision plan
+  provision plan --exit-code --quiet    in CI: exit code 3 when the stack has drifted
+  provision plan --param FunctionTimeout=300";
+const UP: &str = "\
+Examples:
+  provision up
+  provision up --stack films --param MaximumConcurrency=20
+  provision up --template templates/examples/topic.yaml
+  provision up --yes                    where nobody can answer: in CI";
+const DOWN: &str = "\
+Examples:
+  provision down                        asks; keeps the lake
+  provision down --yes --delete-data    removes the lake as well";
+const STATUS: &str = "\
+Examples:
+  provision status
+  provision status --json | jq .queue";
+const LAUNCH: &str = "\
+Examples:
+  provision launch --years 2000..2020
+  provision launch --years 2004,none --initials TH,A_ --dry-run
+  provision launch --titles-source title.basics.tsv.gz";
+const SIMULATE: &str = "\
+Examples:
+  provision simulate                    2004/AD
+  provision simulate --year 1999 --initial TH";
+const DOWNLOAD: &str = "\
+Examples:
+  provision download --year 1999 --initial TH --lake ./lake
+  provision download --all --lake s3://my-lake";
+const RUN: &str = "\
+Examples:
+  provision run --years 2000..2020 --yes
+  provision run --keep-up";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_global_flag_may_stand_before_or_after_the_command() {
+        for line in [["provision", "--stack", "films", "plan"], ["provision", "plan", "--stack", "films"]] {
+            assert_eq!(Cli::try_parse_from(line).unwrap().global.stack.as_deref(), Some("films"));
+        }
+    }
+
+    #[test]
+    fn the_aliases_are_the_commands() {
+        let command = |word| Cli::try_parse_from(["provision", word]).unwrap().command;
+        assert!(matches!(command("deploy"), Command::Up(_)));
+        assert!(matches!(command("destroy"), Command::Down(_)));
+        assert!(matches!(command("development"), Command::Init(_)));
+    }
+
+    #[test]
+    fn a_parameter_is_cut_at_its_first_equals_sign() {
+        let cli = Cli::try_parse_from(["provision", "plan", "--param", "Url=https://x/?a=b"]).unwrap();
+        assert_eq!(cli.global.params, [("Url".to_owned(), "https://x/?a=b".to_owned())]);
+        assert!(Cli::try_parse_from(["provision", "plan", "--param", "Url"]).is_err());
+    }
+}

@@ -1,0 +1,370 @@
+//! What a run is told, from four places: flag, environment, provision.toml, default, in this order.
+//!
+//! Knows nothing of templates but that they have parameters, and nothing of AWS but names.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use indexmap::IndexMap;
+use toml::de::{DeTable, DeValue};
+
+use crate::cli::Global;
+use crate::error::Failure;
+
+/// The configuration file, looked for in the current folder.
+pub const FILE: &str = "provision.toml";
+/// The template where none is named.
+pub const TEMPLATE: &str = "templates/crawler.yaml";
+/// TMDb's own address.
+pub const TMDB_URL: &str = "https://api.themoviedb.org";
+
+/// provision.toml, as it is written. All keys are optional; an unknown one is an error.
+#[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, serde::Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// The stack's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
+    /// The AWS region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The AWS profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// The one AWS account to work in: twelve digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The template, relative to this file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<PathBuf>,
+    /// An existing bucket to use as the lake: the template's parameter LakeBucketName.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<String>,
+    /// Where TMDb answers: the template's parameter TmdbApiUrl.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tmdb_url: Option<String>,
+    /// Requests a second to TMDb, of the whole fleet: the template's parameter TmdbRate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<u32>,
+    /// Where the titles come from: a file, a URL or s3://.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub titles_source: Option<String>,
+    /// Values of template parameters.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub params: BTreeMap<String, toml::Value>,
+}
+
+const KEYS: [&str; 10] =
+    ["stack", "region", "profile", "account", "template", "bucket", "tmdb_url", "rate", "titles_source", "params"];
+
+impl File {
+    /// Reads `text`, which stands at `path`.
+    ///
+    /// # Errors
+    /// [`Failure::Config`] with line and column: no TOML, an unknown key, a value of the wrong kind.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, Failure> {
+        let wrong = |span: Option<std::ops::Range<usize>>, what: String, help: String| {
+            let (line, column) = position(text, span.map_or(0, |span| span.start));
+            Failure::Config { path: path.to_owned(), line, column, what, help }
+        };
+        let table = DeTable::parse(text).map_err(|error| {
+            wrong(error.span(), error.message().to_owned(), "write it as TOML: key = \"value\"".into())
+        })?;
+        if let Some((key, _)) = table.get_ref().iter().find(|(key, _)| !KEYS.contains(&key.get_ref().as_ref())) {
+            let help = match nearest(key.get_ref(), &KEYS) {
+                Some(name) => format!("did you mean `{name}`? parameters of the template go into the table [params]"),
+                None => format!("the keys are {}", KEYS.join(", ")),
+            };
+            return Err(wrong(Some(key.span()), format!("unknown key `{}`", key.get_ref()), help));
+        }
+        if let Some(DeValue::Table(params)) = table.get_ref().get("params").map(|value| value.get_ref())
+            && let Some((key, value)) = params.iter().find(|(_, value)| parameter_of_de(value.get_ref()).is_none())
+        {
+            let what = format!("params.{} is no plain value", key.get_ref());
+            return Err(wrong(
+                Some(value.span()),
+                what,
+                "write a text, a number, true, false, or a list of these".into(),
+            ));
+        }
+        toml::from_str(text).map_err(|error: toml::de::Error| {
+            wrong(error.span(), error.message().to_owned(), "docs/configuration.md has an example of every key".into())
+        })
+    }
+}
+
+/// What the process's environment says, read once; the flags' own variables are in [`Global`] already.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    /// AWS_REGION, else AWS_DEFAULT_REGION.
+    pub region: Option<String>,
+    /// AWS_PROFILE.
+    pub profile: Option<String>,
+}
+
+impl Environment {
+    /// Reads the process's environment. A variable that is set to nothing is not set.
+    pub fn read() -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            region: variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")),
+            profile: variable("AWS_PROFILE"),
+        }
+    }
+}
+
+/// All that a run is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The stack's name: letters, digits and hyphens.
+    pub stack: String,
+    /// The template's path.
+    pub template: PathBuf,
+    /// Where provision.toml stands or would stand.
+    pub config: PathBuf,
+    /// The AWS region; none leaves it to the profile.
+    pub region: Option<String>,
+    /// The AWS profile; none leaves it to the chain of credentials.
+    pub profile: Option<Profile>,
+    /// Where AWS answers, by flag.
+    pub endpoint_url: Option<String>,
+    /// The one account to work in.
+    pub account: Option<String>,
+    /// Where TMDb answers.
+    pub tmdb_url: String,
+    /// Where the titles come from, as provision.toml says.
+    pub titles_source: Option<String>,
+    /// Parameters by `--param` and `[params]`: the template must know them.
+    parameters: IndexMap<String, String>,
+    /// Parameters by other keys and flags: given to a template that knows them.
+    offered: IndexMap<String, String>,
+}
+
+/// An AWS profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Its name in ~/.aws/config.
+    pub name: String,
+    /// Named by `--profile`: then its credentials go before those of the environment.
+    pub by_flag: bool,
+}
+
+impl Settings {
+    /// Joins flags, environment and the file that the flags name or that stands in the current folder.
+    ///
+    /// # Errors
+    /// A file that is named and missing, or wrong; a stack name that AWS would not take.
+    pub fn load(flags: &Global, environment: &Environment) -> Result<Self, Failure> {
+        let path = flags.config.clone().unwrap_or_else(|| FILE.into());
+        let file = match std::fs::read_to_string(&path) {
+            Ok(text) => File::parse(&text, &path)?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && flags.config.is_none() => File::default(),
+            Err(error) => {
+                return Err(Failure::usage("cannot read the configuration", format!("{}: {error}", path.display()))
+                    .help("name an existing file with --config, or write one with `provision init`"));
+            }
+        };
+        Self::join(flags, environment, file, path)
+    }
+
+    fn join(flags: &Global, environment: &Environment, file: File, config: PathBuf) -> Result<Self, Failure> {
+        let own = file.template.as_ref().map_or_else(|| TEMPLATE.into(), |path| beside(&config, path));
+        let template = flags.template.clone().unwrap_or_else(|| own.clone());
+        // The file's stack and parameters are those of the file's template: another template never meets its resources.
+        let file = if template == own { file } else { File { stack: None, params: BTreeMap::new(), ..file } };
+        let stack = match given(&flags.stack).or(file.stack) {
+            Some(stack) => stack,
+            None => stem(&template),
+        };
+        check_stack(&stack)?;
+        let profile = match (given(&flags.profile), environment.profile.clone().or(file.profile)) {
+            (Some(name), _) => Some(Profile { name, by_flag: true }),
+            (None, name) => name.map(|name| Profile { name, by_flag: false }),
+        };
+        let tmdb_url = given(&flags.tmdb_url).or(file.tmdb_url);
+        let offered = [
+            ("LakeBucketName", file.bucket),
+            ("TmdbApiUrl", tmdb_url.clone()),
+            ("TmdbRate", file.rate.map(|rate| rate.to_string())),
+        ];
+        let parameters = file.params.iter().filter_map(|(key, value)| Some((key.clone(), parameter_of(value)?)));
+        Ok(Self {
+            stack,
+            template,
+            config,
+            region: given(&flags.region).or(environment.region.clone()).or(file.region),
+            profile,
+            endpoint_url: given(&flags.endpoint_url),
+            account: file.account,
+            tmdb_url: tmdb_url.unwrap_or_else(|| TMDB_URL.into()).trim_end_matches('/').to_owned(),
+            titles_source: file.titles_source,
+            parameters: parameters.chain(flags.params.iter().cloned()).collect(),
+            offered: offered.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect(),
+        })
+    }
+
+    /// The values for a template whose parameters `declares` knows. What `--param` and `[params]` name is given in any
+    /// case, so that the template can say what it does not know.
+    pub fn parameters(&self, declares: impl Fn(&str) -> bool) -> IndexMap<String, String> {
+        let offered = self.offered.iter().filter(|(key, _)| declares(key));
+        offered.chain(&self.parameters).map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// The name of the TMDb key's parameter in SSM.
+    pub fn key_parameter(&self) -> String {
+        format!("/provision/{}/tmdb-api-key", self.stack)
+    }
+}
+
+/// Checks a stack's name as CloudFormation does: a letter, then letters, digits and hyphens, 128 at most.
+///
+/// # Errors
+/// [`Failure::Usage`].
+pub fn check_stack(name: &str) -> Result<(), Failure> {
+    let fits = name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name.chars().all(|each| each.is_ascii_alphanumeric() || each == '-')
+        && name.len() <= 128;
+    if fits {
+        return Ok(());
+    }
+    Err(Failure::usage("this is no name for a stack", format!("`{name}`"))
+        .help("begin with a letter, go on with letters, digits and hyphens, 128 at most: --stack films"))
+}
+
+/// The name in `known` that `name` was probably meant to be.
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let scored = known.iter().map(|each| (strsim::jaro_winkler(&name.to_lowercase(), &each.to_lowercase()), *each));
+    scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, each)| each)
+}
+
+fn given(value: &Option<String>) -> Option<String> {
+    value.clone().filter(|text| !text.is_empty())
+}
+
+fn beside(config: &Path, path: &Path) -> PathBuf {
+    config.parent().map_or_else(|| path.to_owned(), |folder| folder.join(path))
+}
+
+fn stem(template: &Path) -> String {
+    let stem = template.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    stem.chars().map(|each| if each.is_ascii_alphanumeric() { each } else { '-' }).collect()
+}
+
+/// A parameter's value in CloudFormation's own writing: lists are joined by commas.
+fn parameter_of(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
+        toml::Value::Boolean(truth) => Some(truth.to_string()),
+        toml::Value::Array(items) => Some(items.iter().map(parameter_of).collect::<Option<Vec<_>>>()?.join(",")),
+        toml::Value::Datetime(_) | toml::Value::Table(_) => None,
+    }
+}
+
+fn parameter_of_de(value: &DeValue<'_>) -> Option<()> {
+    match value {
+        DeValue::Array(items) => items.iter().all(|item| parameter_of_de(item.get_ref()).is_some()).then_some(()),
+        DeValue::Datetime(_) | DeValue::Table(_) => None,
+        _ => Some(()),
+    }
+}
+
+/// Line and column, both from 1, of a byte.
+fn position(text: &str, byte: usize) -> (usize, usize) {
+    let before = &text[..text.floor_char_boundary(byte)];
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (before.matches('\n').count() + 1, column)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "stack = \"films\"\nregion = \"eu-central-1\"\nprofile = \"data\"\nbucket = \"lake\"\n\
+        tmdb_url = \"https://file/\"\n[params]\nFunctionTimeout = 300\nLogLevel = \"debug\"\nSubnets = [\"a\", \"b\"]\n";
+
+    fn join(flags: &Global, environment: &Environment, text: &str) -> Settings {
+        let file = File::parse(text, Path::new(FILE)).unwrap();
+        Settings::join(flags, environment, file, FILE.into()).unwrap()
+    }
+
+    fn told(text: &str) -> String {
+        File::parse(text, Path::new(FILE)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_flag_goes_before_environment_before_file_before_default() {
+        let flag = Global { region: Some("flag".into()), tmdb_url: Some("https://flag".into()), ..Global::default() };
+        let environment = Environment { region: Some("environment".into()), profile: Some("environment".into()) };
+        let nothing = (Global::default(), Environment::default());
+
+        assert_eq!(join(&flag, &environment, TEXT).region.unwrap(), "flag");
+        assert_eq!(join(&nothing.0, &environment, TEXT).region.unwrap(), "environment");
+        assert_eq!(join(&nothing.0, &nothing.1, TEXT).region.unwrap(), "eu-central-1");
+        assert_eq!(join(&nothing.0, &nothing.1, "").region, None);
+        assert_eq!(join(&nothing.0, &environment, TEXT).profile.unwrap().name, "environment");
+        assert_eq!(join(&flag, &nothing.1, TEXT).tmdb_url, "https://flag");
+        assert_eq!(join(&nothing.0, &nothing.1, TEXT).tmdb_url, "https://file");
+        assert_eq!(join(&nothing.0, &nothing.1, "").tmdb_url, TMDB_URL);
+    }
+
+    #[test]
+    fn a_parameter_by_flag_goes_before_the_file() {
+        let flags = Global { params: vec![("FunctionTimeout".into(), "60".into())], ..Global::default() };
+        let parameters = join(&flags, &Environment::default(), TEXT).parameters(|_| true);
+        assert_eq!(parameters["FunctionTimeout"], "60");
+        assert_eq!(parameters["Subnets"], "a,b");
+        assert_eq!(parameters["LakeBucketName"], "lake");
+    }
+
+    #[test]
+    fn a_template_that_knows_no_lake_is_not_given_one() {
+        let settings = join(&Global::default(), &Environment::default(), TEXT);
+        let parameters = settings.parameters(|name| name == "TmdbApiUrl");
+        assert_eq!(parameters["TmdbApiUrl"], "https://file/");
+        assert!(!parameters.contains_key("LakeBucketName"));
+        assert!(parameters.contains_key("LogLevel"), "what [params] names is for the template to refuse");
+    }
+
+    #[test]
+    fn the_stack_is_the_files_else_the_templates_stem() {
+        let stack = |flags: &Global, text| join(flags, &Environment::default(), text).stack;
+        let other = Global { template: Some("their/my_topic.yaml".into()), ..Global::default() };
+        assert_eq!(stack(&Global::default(), TEXT), "films");
+        assert_eq!(stack(&Global::default(), ""), "crawler");
+        assert_eq!(stack(&other, TEXT), "my-topic", "another template never meets the file's stack");
+        assert_eq!(stack(&Global { stack: Some("mine".into()), ..other }, TEXT), "mine");
+    }
+
+    #[test]
+    fn the_template_is_beside_the_file_that_names_it() {
+        let file = File { template: Some("a.yaml".into()), ..File::default() };
+        let settings =
+            Settings::join(&Global::default(), &Environment::default(), file, "etc/provision.toml".into()).unwrap();
+        assert_eq!(settings.template, Path::new("etc/a.yaml"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_told_with_its_place_and_the_nearest_name() {
+        let told = told("stack = \"films\"\nregoin = \"x\"\n");
+        assert!(told.contains("provision.toml:2:1") && told.contains("`regoin`"), "{told}");
+        assert!(told.contains("`region`"), "{told}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_told_with_its_place() {
+        assert!(told("rate = \"fast\"\n").contains("provision.toml:1:8"), "{}", told("rate = \"fast\"\n"));
+        assert!(told("stack = films\n").contains("provision.toml:1:9"), "{}", told("stack = films\n"));
+        let table = told("[params]\nA = 1\nB = { c = 1 }\n");
+        assert!(table.contains("provision.toml:3:5") && table.contains("params.B"), "{table}");
+    }
+
+    #[test]
+    fn e5_a_stack_name_that_aws_would_not_take_is_refused() {
+        for name in ["", "9films", "my films", "my_films", "ä", &"x".repeat(129)] {
+            assert!(check_stack(name).is_err(), "{name}");
+        }
+        assert!(check_stack("films-2").is_ok());
+    }
+}

@@ -1,0 +1,216 @@
+//! What a person is told when a command cannot do its work: one enum, and one match that gives text, exit code and help.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::engine::ProviderError;
+use crate::exit;
+
+/// Why a command ends without having done its work.
+#[derive(Debug)]
+pub enum Failure {
+    /// provision.toml is wrong at a place.
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        help: String,
+    },
+    /// The command line, or what it names, is wrong; nothing was changed.
+    Usage(Parts),
+    /// Something would be deleted or replaced, and nobody can be asked.
+    Unconfirmed {
+        /// What would happen, to which things.
+        what: String,
+    },
+    /// The person said no.
+    Declined,
+    /// The credentials belong to another account than provision.toml allows (E4).
+    WrongAccount {
+        /// The account of the credentials.
+        found: String,
+        /// `account` of provision.toml.
+        wanted: String,
+    },
+    /// A call to AWS failed.
+    Aws {
+        /// For which resource or purpose.
+        which: String,
+        /// Why.
+        error: ProviderError,
+    },
+    /// A step outside of AWS failed.
+    Failed(Parts),
+    /// Found a difference or something unhealthy, and `--exit-code` was given. The result is already shown.
+    Different,
+    /// Failed in part; the report that names each failure is already shown.
+    Incomplete,
+    /// Ctrl-C.
+    Interrupted,
+    /// The reader of our standard output has gone.
+    ClosedPipe,
+}
+
+/// An error's three parts. Lower-case, no full stop.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Parts {
+    /// What happened.
+    pub what: String,
+    /// To which thing.
+    pub which: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// A failure as it is told: nothing to say where there are no parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The exit code.
+    pub code: u8,
+    /// The text.
+    pub parts: Option<Parts>,
+}
+
+impl Failure {
+    /// A mistake on the command line or in what it names; exit code 2.
+    pub fn usage(what: impl Into<String>, which: impl Into<String>) -> Self {
+        Self::Usage(Parts { what: what.into(), which: which.into(), help: String::new() })
+    }
+
+    /// A step that went wrong; exit code 1.
+    pub fn failed(what: impl Into<String>, which: impl Into<String>) -> Self {
+        Self::Failed(Parts { what: what.into(), which: which.into(), help: String::new() })
+    }
+
+    /// A failed call for `which` resource or purpose.
+    pub fn aws(which: impl Into<String>, error: ProviderError) -> Self {
+        Self::Aws { which: which.into(), error }
+    }
+
+    /// Says what to do.
+    pub fn help(mut self, text: impl Into<String>) -> Self {
+        if let Self::Usage(parts) | Self::Failed(parts) = &mut self {
+            parts.help = text.into();
+        }
+        self
+    }
+
+    /// Exit code, text and help.
+    pub fn told(&self) -> Told {
+        let told = |code, what: &str, which: &str, help: &str| Told {
+            code,
+            parts: Some(Parts { what: what.into(), which: which.into(), help: help.into() }),
+        };
+        let silent = |code| Told { code, parts: None };
+        match self {
+            Self::Config { path, line, column, what, help } => {
+                told(exit::USAGE, what, &format!("{}:{line}:{column}", path.display()), help)
+            }
+            Self::Usage(parts) => Told { code: exit::USAGE, parts: Some(parts.clone()) },
+            Self::Unconfirmed { what } => told(
+                exit::USAGE,
+                "this needs a yes, and there is no terminal to ask on",
+                what,
+                "look at it with `provision plan`, then run the command again with --yes",
+            ),
+            Self::Declined => told(exit::FAILED, "nothing was changed", "the answer was no", "answer y, or give --yes"),
+            Self::WrongAccount { found, wanted } => told(
+                exit::DENIED,
+                &format!("these credentials belong to another account: {found}"),
+                &format!("account = \"{wanted}\" in provision.toml"),
+                "choose the right credentials with --profile or AWS_PROFILE, or change the line",
+            ),
+            Self::Aws { which, error } => told(code_of(error), &error.to_string(), which, &error.help()),
+            Self::Failed(parts) => Told { code: exit::FAILED, parts: Some(parts.clone()) },
+            Self::Different => silent(exit::DIFFERENT),
+            Self::Incomplete => silent(exit::FAILED),
+            Self::Interrupted => told(
+                exit::INTERRUPTED,
+                "interrupted",
+                "calls in flight were finished",
+                "run the same command again: it goes on from here",
+            ),
+            Self::ClosedPipe => silent(exit::DONE),
+        }
+    }
+}
+
+fn code_of(error: &ProviderError) -> u8 {
+    match error {
+        ProviderError::Denied { .. } | ProviderError::Credentials { .. } => exit::DENIED,
+        _ => exit::FAILED,
+    }
+}
+
+impl fmt::Display for Parts {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.what)?;
+        if !self.which.is_empty() {
+            write!(formatter, "\n  which: {}", self.which)?;
+        }
+        if !self.help.is_empty() {
+            write!(formatter, "\n  help: {}", self.help)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told().parts.map_or(Ok(()), |parts| parts.fmt(formatter))
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A failed write to our own output.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::ClosedPipe,
+            _ => Self::failed("cannot write the output", error.to_string()).help("check the disk and the terminal"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_of_failure_has_its_exit_code() {
+        let denied = ProviderError::Denied { operation: "lambda:CreateFunction".into(), message: "no".into() };
+        let expired = ProviderError::Credentials { message: "expired".into() };
+        let network = ProviderError::Network { operation: "sts:GetCallerIdentity".into(), message: "timeout".into() };
+        for (failure, code) in [
+            (Failure::usage("a", "b"), 2),
+            (Failure::Unconfirmed { what: "delete Jobs".into() }, 2),
+            (Failure::aws("Function", denied), 4),
+            (Failure::aws("the caller", expired), 4),
+            (Failure::aws("the caller", network), 1),
+            (Failure::WrongAccount { found: "1".into(), wanted: "2".into() }, 4),
+            (Failure::Different, 3),
+            (Failure::Incomplete, 1),
+            (Failure::Interrupted, 130),
+            (Failure::ClosedPipe, 0),
+        ] {
+            assert_eq!(failure.told().code, code, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn a_told_failure_has_three_parts() {
+        let error = ProviderError::Denied { operation: "lambda:CreateFunction".into(), message: "no".into() };
+        let text = Failure::aws("Function (AWS::Lambda::Function)", error).to_string();
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].starts_with("lambda:CreateFunction is not allowed"), "{text}");
+        assert_eq!(lines[1], "  which: Function (AWS::Lambda::Function)");
+        assert!(lines[2].starts_with("  help: allow lambda:CreateFunction"), "{text}");
+    }
+}

@@ -1,0 +1,99 @@
+//! The only place that prints. stdout carries results, one JSON document with `--json`; all else goes to stderr.
+
+mod ask;
+mod failure;
+mod progress;
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use indicatif::{MultiProgress, ProgressDrawTarget};
+
+use crate::cli::Global;
+use crate::engine::Observer;
+use crate::error::Failure;
+
+/// How a run talks to its person.
+pub struct Ui {
+    json: bool,
+    quiet: bool,
+    yes: bool,
+    bars: MultiProgress,
+    answered: AtomicBool,
+}
+
+/// Sends the program's own log to stderr: warnings, with `--verbose` steps, with `-vv` calls. Never the `trace` level, in
+/// which a request's body may stand.
+pub fn log(verbose: u8) {
+    let level = match verbose {
+        0 => "error",
+        1 => "warn,provisioner=debug,crawler_core=debug",
+        _ => "info,provisioner=debug,crawler_core=debug,aws_smithy_runtime=debug,aws_config=debug",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(level))
+        .with_writer(std::io::stderr)
+        .with_ansi(anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
+        .init();
+}
+
+impl Ui {
+    /// As the flags say.
+    pub fn new(flags: &Global) -> Self {
+        let target = if flags.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        Self {
+            json: flags.json,
+            quiet: flags.quiet,
+            yes: flags.yes,
+            bars: MultiProgress::with_draw_target(target),
+            answered: AtomicBool::new(false),
+        }
+    }
+
+    /// A line about what goes on, to stderr; silent with `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.stderr(text);
+        }
+    }
+
+    /// A line that must be seen, to stderr.
+    pub fn warn(&self, text: &str) {
+        use owo_colors::OwoColorize;
+        self.stderr(&format!("{} {text}", "warning:".yellow().bold()));
+    }
+
+    /// The command's result, to stdout: `text`, or with `--json` the one document.
+    ///
+    /// # Errors
+    /// [`Failure::ClosedPipe`] where nobody reads it any more.
+    pub fn result(&self, text: impl FnOnce() -> String, document: &impl serde::Serialize) -> Result<(), Failure> {
+        self.answered.store(true, Ordering::Relaxed);
+        let text = if self.json {
+            serde_json::to_string_pretty(document)
+                .map_err(|error| Failure::failed("cannot write JSON", error.to_string()))?
+        } else {
+            text()
+        };
+        self.bars.suspend(|| {
+            let mut stdout = anstream::stdout().lock();
+            writeln!(stdout, "{}", text.trim_end())?;
+            stdout.flush()
+        })?;
+        Ok(())
+    }
+
+    /// Who listens to the engine's events: bars on a terminal, lines elsewhere.
+    pub fn observer(&self) -> Observer {
+        progress::observer(self.bars.clone(), self.quiet)
+    }
+
+    /// A spinner with a text, until it is dropped; a line elsewhere than on a terminal.
+    pub fn busy(&self, text: &str) -> progress::Busy {
+        progress::Busy::start(&self.bars, text, self.quiet)
+    }
+
+    fn stderr(&self, text: &str) {
+        self.bars.suspend(|| anstream::eprintln!("{}", text.trim_end()));
+    }
+}
