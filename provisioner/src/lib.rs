@@ -10,4 +10,5 @@ pub mod engine;
 pub mod error;
 pub mod exit;
 pub mod interrupt;
+pub mod template;
 pub mod ui;

@@ -1,0 +1,178 @@
+//! A template with its parameters' values: which resources are made, with what, in which order.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::conditions;
+use super::diagnostics::{Diagnostic, Diagnostics};
+use super::intrinsics::{Branches, Outcome, Scope, Use};
+use super::names::cycle_problem;
+use super::parameters::{self, Values};
+use super::pseudo::Pseudo;
+use super::resolve::{self, Attribute, Attributes, Resolved};
+use super::resources::{self, ResourceDecl};
+use super::{Sections, Template};
+
+/// How a secret output is shown.
+const MASK: &str = "****";
+
+/// A template whose parameters have values.
+#[derive(Debug)]
+pub struct Bound<'t> {
+    template: &'t Template,
+    pseudo: Pseudo,
+    parameters: Values,
+    conditions: BTreeMap<String, bool>,
+    resources: Vec<ResourceDecl>,
+}
+
+/// Conditions depend on no resource.
+struct NoAttributes;
+
+impl Attributes for NoAttributes {
+    fn attribute(&self, _: &str, _: &str) -> Attribute {
+        Attribute::AfterApply
+    }
+}
+
+impl<'t> Bound<'t> {
+    pub(super) fn new(
+        template: &'t Template,
+        given: &BTreeMap<String, String>,
+        pseudo: &Pseudo,
+    ) -> Result<Self, Diagnostics> {
+        let sections = &template.sections;
+        let mut problems = Vec::new();
+        let parameters = parameters::values(&sections.parameters, given, &mut problems);
+        // A condition on a value that is wrong would only tell the same once more.
+        if !problems.is_empty() {
+            return Err(template.diagnostics(problems));
+        }
+        let scope = Scope {
+            parameters: &parameters,
+            pseudo,
+            mappings: &sections.mappings,
+            conditions: &BTreeMap::new(),
+            attributes: &NoAttributes,
+            live: &|_| None,
+        };
+        let conditions = conditions::evaluate(&sections.conditions, &scope, &mut problems);
+        let (resources, cycles) = resources::live(&sections.resources, &conditions);
+        for cycle in cycles {
+            let named = cycle.iter().filter_map(|index| sections.resources.get_index(*index));
+            let steps: Vec<_> = named.map(|(id, resource)| (id.as_str(), resource.position)).collect();
+            problems.extend(cycle_problem("Resources", &steps));
+        }
+        let bound = Self { template, pseudo: pseudo.clone(), parameters, conditions, resources };
+        if problems.is_empty() {
+            problems = bound.uses_of_what_is_not_made();
+        }
+        match problems.is_empty() {
+            true => Ok(bound),
+            false => Err(template.diagnostics(problems)),
+        }
+    }
+
+    /// References from what is made to resources whose condition is false.
+    fn uses_of_what_is_not_made(&self) -> Vec<Diagnostic> {
+        let sections = self.sections();
+        let mut problems = Vec::new();
+        let mut look = |path: String, expression: &super::intrinsics::Expression| {
+            expression.uses(Branches::Chosen(&self.conditions), &mut |used, at| {
+                if let Use::Ref(name) | Use::GetAtt(name) = used
+                    && sections.resources.contains_key(name)
+                    && self.declared(name).is_none()
+                {
+                    problems.push(resolve::not_made(name, at, path.clone()));
+                }
+            });
+        };
+        for declared in &self.resources {
+            let id = &declared.logical_id;
+            look(format!("Resources.{id}.Properties"), &sections.resources[id].properties);
+        }
+        for (name, output) in self.live_outputs() {
+            look(format!("Outputs.{name}"), &output.value);
+        }
+        problems
+    }
+
+    fn sections(&self) -> &'t Sections {
+        &self.template.sections
+    }
+
+    /// The resources whose condition holds, each after those that it depends on.
+    pub fn resources(&self) -> impl Iterator<Item = &ResourceDecl> {
+        self.resources.iter()
+    }
+
+    /// The declaration of a resource that is made.
+    pub fn declared(&self, logical_id: &str) -> Option<&ResourceDecl> {
+        self.resources.iter().find(|declared| declared.logical_id == logical_id)
+    }
+
+    /// The template that was bound.
+    pub fn template(&self) -> &'t Template {
+        self.template
+    }
+
+    /// A resource's properties; `attributes` tells what the resources that they refer to give.
+    pub fn resolve(&self, logical_id: &str, attributes: &dyn Attributes) -> Result<Resolved, Diagnostics> {
+        let Some(resource) = self.sections().resources.get(logical_id) else {
+            let problem = Diagnostic::new("", format!("there is no resource '{logical_id}'"));
+            return Err(self.template.diagnostics(vec![problem]));
+        };
+        self.with_scope(attributes, |scope| resolve::resolve(logical_id, &resource.properties, scope))
+            .map_err(|problems| self.template.diagnostics(problems))
+    }
+
+    /// The outputs whose condition holds. A value known only after apply is null; one that a NoEcho parameter is part of
+    /// is masked.
+    pub fn outputs(&self, attributes: &dyn Attributes) -> Result<IndexMap<String, Value>, Diagnostics> {
+        let mut problems = Vec::new();
+        let mut values = IndexMap::new();
+        self.with_scope(attributes, |scope| {
+            for (name, output) in self.live_outputs() {
+                match scope.evaluate(&output.value) {
+                    Ok(evaluated) => {
+                        let value = match evaluated.outcome {
+                            _ if evaluated.secret => MASK.into(),
+                            Outcome::Known(value) => value,
+                            Outcome::AfterApply(_) | Outcome::Nothing => Value::Null,
+                        };
+                        values.insert(name.clone(), value);
+                    }
+                    Err(mut problem) => {
+                        problem.path = format!("Outputs.{name}");
+                        problems.push(problem);
+                    }
+                }
+            }
+        });
+        match problems.is_empty() {
+            true => Ok(values),
+            false => Err(self.template.diagnostics(problems)),
+        }
+    }
+
+    fn live_outputs(&self) -> impl Iterator<Item = (&'t String, &'t super::Output)> {
+        self.sections().outputs.iter().filter(|(_, output)| match &output.condition {
+            Some((condition, _)) => self.conditions.get(condition).copied().unwrap_or(false),
+            None => true,
+        })
+    }
+
+    fn with_scope<T>(&self, attributes: &dyn Attributes, action: impl FnOnce(&Scope<'_>) -> T) -> T {
+        let live = |id: &str| self.declared(id).map(|declared| declared.type_name.as_str());
+        action(&Scope {
+            parameters: &self.parameters,
+            pseudo: &self.pseudo,
+            mappings: &self.sections().mappings,
+            conditions: &self.conditions,
+            attributes,
+            live: &live,
+        })
+    }
+}

@@ -1,0 +1,208 @@
+//! A resource's properties with every function evaluated, and where each of them was written.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde_json::Value;
+
+use super::diagnostics::{Diagnostic, Position};
+use super::dynamic::{self, DynamicReference};
+use super::intrinsics::{Evaluated, Expression, Kind, Outcome, Scope};
+
+/// What other resources give; asked for while properties are resolved.
+pub trait Attributes {
+    /// What a reference to a resource gives: `name` is `Ref`, or the name of an attribute of `Fn::GetAtt`.
+    fn attribute(&self, logical_id: &str, name: &str) -> Attribute;
+}
+
+/// What a reference gives.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Attribute {
+    /// The value is known now.
+    Known(Value),
+    /// The value is known once the resource has been made.
+    AfterApply,
+    /// The resource's type has no such attribute.
+    NoSuch {
+        /// The attributes that it has.
+        known: Vec<String>,
+    },
+}
+
+/// The properties of a resource. All JSON pointers begin at the properties: `/Tags/0/Key`.
+#[derive(Clone, PartialEq, Default)]
+pub struct Resolved {
+    /// The properties; what was `AWS::NoValue` is left out, a value known only after apply is null.
+    pub properties: Value,
+    /// The pointers of the values known only after apply, and what gives each, as `Mapping.Id`.
+    pub after_apply: BTreeMap<String, String>,
+    /// The pointers of the values that a NoEcho parameter is part of.
+    pub secret: BTreeSet<String>,
+    /// Where the key of each property stands; for an item of a list, where the item stands.
+    pub positions: BTreeMap<String, Position>,
+    /// Where the value of each property stands.
+    pub value_positions: BTreeMap<String, Position>,
+    /// The dynamic references in the values, still unresolved.
+    pub dynamic: Vec<DynamicReference>,
+}
+
+impl fmt::Debug for Resolved {
+    /// Leaves the properties out where a secret is among them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Resolved");
+        if self.secret.is_empty() {
+            shown.field("properties", &self.properties).field("dynamic", &self.dynamic);
+        }
+        shown.field("after_apply", &self.after_apply).field("secret", &self.secret).finish_non_exhaustive()
+    }
+}
+
+impl Resolved {
+    /// The place of the key at a pointer; for what a function gave, and for what is missing, that of the nearest thing above.
+    pub fn position(&self, pointer: &str) -> Option<Position> {
+        nearest(&self.positions, pointer)
+    }
+
+    /// The place of the value at a pointer, or of the nearest thing above.
+    pub fn value_position(&self, pointer: &str) -> Option<Position> {
+        nearest(&self.value_positions, pointer)
+    }
+
+    /// A problem with the property at a pointer of the resource `logical_id`, at the property's key.
+    pub fn diagnostic(&self, logical_id: &str, pointer: &str, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::new(property_path(logical_id, pointer), message).at(self.position(pointer))
+    }
+
+    /// Whether the value at a pointer, or one that it stands in, is a secret.
+    pub fn is_secret(&self, pointer: &str) -> bool {
+        ancestors(pointer).any(|above| self.secret.contains(above))
+    }
+}
+
+/// `Resources.Queue.Properties.Tags.0.Key` for the pointer `/Tags/0/Key` of the resource `Queue`.
+pub fn property_path(logical_id: &str, pointer: &str) -> String {
+    let keys = pointer.replace('/', ".").replace("~1", "/").replace("~0", "~");
+    format!("Resources.{logical_id}.Properties{keys}")
+}
+
+/// The problem of a use of a resource whose condition is false.
+pub(super) fn not_made(name: &str, at: Position, path: String) -> Diagnostic {
+    Diagnostic::new(path, format!("'{name}' is used here, but it is not made: its condition is false"))
+        .at(at)
+        .help("use it inside Fn::If with the same condition")
+}
+
+fn nearest(places: &BTreeMap<String, Position>, pointer: &str) -> Option<Position> {
+    ancestors(pointer).find_map(|above| places.get(above).copied())
+}
+
+/// The pointer itself and those above it, up to the empty one.
+fn ancestors(pointer: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(pointer), |pointer| pointer.rfind('/').map(|slash| &pointer[..slash]))
+}
+
+/// Resolves the properties of a resource; all problems in one go.
+pub(super) fn resolve(
+    logical_id: &str,
+    properties: &Expression,
+    scope: &Scope<'_>,
+) -> Result<Resolved, Vec<Diagnostic>> {
+    let mut placing = Placing { logical_id, scope, resolved: Resolved::default(), problems: Vec::new() };
+    let value = placing.place(properties, "", properties.position);
+    if !placing.problems.is_empty() {
+        return Err(placing.problems);
+    }
+    placing.resolved.properties = value.unwrap_or_default();
+    Ok(placing.resolved)
+}
+
+struct Placing<'a, 's> {
+    logical_id: &'a str,
+    scope: &'a Scope<'s>,
+    resolved: Resolved,
+    problems: Vec<Diagnostic>,
+}
+
+impl Placing<'_, '_> {
+    /// The value at a pointer whose key stands at `key`; none where it is `AWS::NoValue`.
+    fn place(&mut self, expression: &Expression, pointer: &str, key: Position) -> Option<Value> {
+        if let Kind::If { .. } = expression.kind {
+            return match self.scope.chosen(expression) {
+                Ok(branch) => self.place(branch?, pointer, key),
+                Err(problem) => self.failed(problem, pointer),
+            };
+        }
+        let value = match &expression.kind {
+            Kind::List(items) => Some(self.list(items, pointer)),
+            Kind::Object(entries) => {
+                let mut object = serde_json::Map::new();
+                for (key, expression) in entries {
+                    let inner = format!("{pointer}/{}", key.text.replace('~', "~0").replace('/', "~1"));
+                    if let Some(value) = self.place(expression, &inner, key.position) {
+                        object.insert(key.text.clone(), value);
+                    }
+                }
+                Some(Value::Object(object))
+            }
+            _ => match self.scope.evaluate(expression) {
+                Ok(evaluated) => self.leaf(evaluated, expression, pointer),
+                Err(problem) => self.failed(problem, pointer),
+            },
+        };
+        if value.is_some() {
+            self.resolved.positions.insert(pointer.to_owned(), key);
+            self.resolved.value_positions.insert(pointer.to_owned(), expression.position);
+        }
+        value
+    }
+
+    fn list(&mut self, items: &[Expression], pointer: &str) -> Value {
+        let mut values = Vec::with_capacity(items.len());
+        for item in items {
+            let inner = format!("{pointer}/{}", values.len());
+            values.extend(self.place(item, &inner, item.position));
+        }
+        Value::Array(values)
+    }
+
+    fn leaf(&mut self, evaluated: Evaluated, expression: &Expression, pointer: &str) -> Option<Value> {
+        if evaluated.secret {
+            self.resolved.secret.insert(pointer.to_owned());
+        }
+        match evaluated.outcome {
+            Outcome::Nothing => None,
+            Outcome::AfterApply(source) => {
+                self.resolved.after_apply.insert(pointer.to_owned(), source);
+                Some(Value::Null)
+            }
+            Outcome::Known(value) => {
+                self.dynamic(&value, expression.position, pointer);
+                Some(value)
+            }
+        }
+    }
+
+    /// Notes the dynamic references in a value, which a function may have given as a list.
+    fn dynamic(&mut self, value: &Value, at: Position, pointer: &str) {
+        match value {
+            Value::String(text) => match dynamic::find(text, pointer) {
+                Ok(found) => self.resolved.dynamic.extend(found),
+                Err((message, help)) => {
+                    self.failed(Diagnostic::new("", message).at(at).help(help), pointer);
+                }
+            },
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.dynamic(item, at, &format!("{pointer}/{index}"));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn failed(&mut self, mut problem: Diagnostic, pointer: &str) -> Option<Value> {
+        problem.path = property_path(self.logical_id, pointer);
+        self.problems.push(problem);
+        None
+    }
+}
