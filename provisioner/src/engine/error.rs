@@ -94,3 +94,55 @@ impl ProviderError {
         }
     }
 }
+
+/// Why the engine could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The template has problems; nothing was called.
+    #[error(transparent)]
+    Template(#[from] crate::template::Diagnostics),
+    /// Resources of these names exist without the stack's tags: logical id and physical id of each.
+    #[error("{} exist and are not this stack's", names(.resources))]
+    NotOurs {
+        /// Logical id and physical id.
+        resources: Vec<(String, String)>,
+    },
+    /// A change would delete what UpdateReplacePolicy keeps.
+    #[error("{logical_id} ({physical_id}) would be replaced because of {}, and its UpdateReplacePolicy is Retain", .properties.join(", "))]
+    ReplaceRefused {
+        /// The name within the template.
+        logical_id: String,
+        /// The name under which AWS knows it.
+        physical_id: String,
+        /// The properties that cannot be changed in place.
+        properties: Vec<String>,
+    },
+    /// A resource that carries the stack's tags has a type without a provider.
+    #[error("{logical_id} has the type {type_name}, which provision does not know")]
+    UnknownType {
+        /// The type.
+        type_name: String,
+        /// The name within the template.
+        logical_id: String,
+    },
+    /// A call for a resource failed.
+    #[error("{logical_id} ({physical_id}): {error}")]
+    Provider {
+        /// The name within the template.
+        logical_id: String,
+        /// The name under which AWS knows it.
+        physical_id: String,
+        /// What failed.
+        error: ProviderError,
+    },
+}
+
+impl EngineError {
+    pub(super) fn provider(logical_id: &str, physical_id: &str, error: ProviderError) -> Self {
+        Self::Provider { logical_id: logical_id.to_owned(), physical_id: physical_id.to_owned(), error }
+    }
+}
+
+fn names(resources: &[(String, String)]) -> String {
+    resources.iter().map(|(logical, physical)| format!("{logical} ({physical})")).collect::<Vec<_>>().join(", ")
+}

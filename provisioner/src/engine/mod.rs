@@ -3,16 +3,30 @@
 //! The engine knows resources by name, type and properties in CloudFormation's own terms; it knows no AWS service and
 //! imports no AWS client.
 
+mod apply;
+mod canonical;
+mod destroy;
+mod diff;
 mod error;
 mod event;
+mod plan;
 mod provider;
 mod schema;
 mod scope;
+mod stack;
+mod validate;
 mod wait;
 
-pub use error::ProviderError;
+pub use apply::Report;
+pub use canonical::canonical;
+pub use destroy::{DestroyOptions, DestroyPlan};
+pub use diff::diff;
+pub use error::{EngineError, ProviderError};
 pub use event::{Action, Event, Observer, Progress};
+pub use plan::{Change, Plan};
 pub use provider::{DeleteOptions, Difference, Observed, Permissions, Provider, Resource, State};
 pub use schema::{Absent, OnChange, Property, Schema, Shape};
 pub use scope::{Scope, tag};
+pub use stack::{Look, Providers, Stack};
+pub use validate::nearest;
 pub use wait::{Limit, Poll, poll_until, retry_until};

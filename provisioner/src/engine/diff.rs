@@ -1,0 +1,296 @@
+//! What is not as the template says: a pure function of the wanted and the observed resource.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::canonical::canonical;
+use super::{Absent, Difference, Observed, OnChange, Property, Resource, Schema, Shape};
+
+/// Every property, and every tag of ours or the template's, that differs.
+pub fn diff(resource: &Resource, observed: &Observed, schema: &Schema) -> Vec<Difference> {
+    let empty = Map::new();
+    let mut differences = Differences { resource, list: Vec::new() };
+    differences.object(
+        &Place::default(),
+        &schema.properties,
+        resource.properties.as_object().unwrap_or(&empty),
+        observed.properties.as_object().unwrap_or(&empty),
+    );
+    let mut list = differences.list;
+    if schema.parent.is_none() {
+        list.extend(tag_differences(&resource.tags, &observed.tags));
+    }
+    list
+}
+
+/// A tag that somebody else added stays (E58); one that the template or the stack sets is put back.
+fn tag_differences(wanted: &BTreeMap<String, String>, observed: &BTreeMap<String, String>) -> Vec<Difference> {
+    wanted
+        .iter()
+        .filter(|(key, value)| observed.get(*key) != Some(value))
+        .map(|(key, value)| Difference {
+            path: format!("Tags.{key}"),
+            before: observed.get(key).cloned().map(Value::from),
+            after: Some(value.clone().into()),
+            after_apply: None,
+            on_change: OnChange::Update,
+            secret: false,
+        })
+        .collect()
+}
+
+/// Where in the properties: dotted for people, as a JSON pointer for look-ups.
+#[derive(Clone, Default)]
+struct Place {
+    path: String,
+    pointer: String,
+    replaces: bool,
+}
+
+impl Place {
+    fn field(&self, name: &str, on_change: OnChange) -> Self {
+        let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
+        let escaped = name.replace('~', "~0").replace('/', "~1");
+        Self {
+            path,
+            pointer: format!("{}/{escaped}", self.pointer),
+            replaces: self.replaces || on_change == OnChange::Replace,
+        }
+    }
+}
+
+struct Differences<'a> {
+    resource: &'a Resource,
+    list: Vec<Difference>,
+}
+
+impl Differences<'_> {
+    fn object(
+        &mut self,
+        place: &Place,
+        properties: &[Property],
+        wanted: &Map<String, Value>,
+        observed: &Map<String, Value>,
+    ) {
+        for property in properties.iter().filter(|property| !matches!(property.shape, Shape::Tags)) {
+            let place = place.field(&property.name, property.on_change);
+            let wanted = given(wanted, &property.name);
+            let observed = given(observed, &property.name);
+            self.property(&place, property, wanted, observed);
+        }
+    }
+
+    fn property(&mut self, place: &Place, property: &Property, wanted: Option<&Value>, observed: Option<&Value>) {
+        if let Some(reference) = self.waits_for(place) {
+            return self.push(place, observed, None, Some(reference));
+        }
+        let default = match &property.absent {
+            Absent::Default(value) => Some(value),
+            Absent::Removed | Absent::Ignored => None,
+        };
+        match (wanted.or(default), observed.or(default)) {
+            (Some(wanted), observed) => self.value(place, &property.shape, wanted, observed),
+            (None, Some(observed)) if property.absent == Absent::Removed && !is_empty(observed) => {
+                self.push(place, Some(observed), None, None);
+            }
+            (None, _) => {}
+        }
+    }
+
+    fn value(&mut self, place: &Place, shape: &Shape, wanted: &Value, observed: Option<&Value>) {
+        match (shape, wanted, observed) {
+            (Shape::Object(properties), Value::Object(wanted), Some(Value::Object(observed))) => {
+                self.object(place, properties, wanted, observed);
+            }
+            (Shape::Map(of), Value::Object(wanted), Some(Value::Object(observed))) => {
+                self.map(place, of, wanted, observed);
+            }
+            _ => {
+                let after = canonical(wanted, shape);
+                let before = observed.map(|value| canonical(value, shape));
+                if before.as_ref() != Some(&after) && !(before.is_none() && is_empty(&after)) {
+                    self.push(place, before.as_ref(), Some(&after), None);
+                }
+            }
+        }
+    }
+
+    fn map(&mut self, place: &Place, of: &Shape, wanted: &Map<String, Value>, observed: &Map<String, Value>) {
+        for (key, value) in wanted {
+            let place = place.field(key, OnChange::Update);
+            match self.waits_for(&place) {
+                Some(reference) => self.push(&place, observed.get(key), None, Some(reference)),
+                None => self.value(&place, of, value, observed.get(key)),
+            }
+        }
+        for (key, value) in observed.iter().filter(|(key, _)| !wanted.contains_key(*key)) {
+            self.push(&place.field(key, OnChange::Update), Some(value), None, None);
+        }
+    }
+
+    fn waits_for(&self, place: &Place) -> Option<String> {
+        let inside = format!("{}/", place.pointer);
+        self.resource
+            .after_apply
+            .iter()
+            .find(|(pointer, _)| {
+                **pointer == place.pointer || (pointer.starts_with(&inside) && place.is_leaf_of(self.resource))
+            })
+            .map(|(_, reference)| reference.clone())
+    }
+
+    fn push(&mut self, place: &Place, before: Option<&Value>, after: Option<&Value>, after_apply: Option<String>) {
+        let inside = format!("{}/", place.pointer);
+        let secret = self.resource.secret.iter().any(|pointer| {
+            *pointer == place.pointer
+                || pointer.starts_with(&inside)
+                || place.pointer.starts_with(&format!("{pointer}/"))
+        });
+        self.list.push(Difference {
+            path: place.path.clone(),
+            before: before.cloned(),
+            after: after.cloned(),
+            after_apply,
+            on_change: if place.replaces { OnChange::Replace } else { OnChange::Update },
+            secret,
+        });
+    }
+}
+
+impl Place {
+    /// A list is compared whole: one element known only after apply makes all of it known only then.
+    fn is_leaf_of(&self, resource: &Resource) -> bool {
+        !matches!(resource.properties.pointer(&self.pointer), Some(Value::Object(_)))
+    }
+}
+
+fn given<'v>(map: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
+    map.get(name).filter(|value| !value.is_null())
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::State;
+    use super::*;
+
+    fn schema() -> Schema {
+        Schema::new(
+            "AWS::SQS::Queue",
+            vec![
+                Property::new("QueueName", Shape::Text).replaces(),
+                Property::new("VisibilityTimeout", Shape::Integer).default(30),
+                Property::new(
+                    "RedrivePolicy",
+                    Shape::Object(vec![
+                        Property::new("maxReceiveCount", Shape::Integer),
+                        Property::new("deadLetterTargetArn", Shape::Text),
+                    ]),
+                )
+                .removed_when_absent(),
+                Property::new("Variables", Shape::map(Shape::Text)),
+            ],
+            &["Arn"],
+        )
+    }
+
+    fn resource(properties: Value) -> Resource {
+        Resource {
+            logical_id: "Jobs".into(),
+            type_name: "AWS::SQS::Queue".into(),
+            physical_id: "films-jobs".into(),
+            properties,
+            after_apply: BTreeMap::new(),
+            secret: Default::default(),
+            tags: [("provision:stack".to_owned(), "films".to_owned())].into(),
+            attributes: BTreeMap::new(),
+            metadata: Value::Null,
+            depends_on: vec![],
+            retain: false,
+            retain_on_replace: false,
+        }
+    }
+
+    fn observed(properties: Value) -> Observed {
+        Observed {
+            type_name: "AWS::SQS::Queue".into(),
+            physical_id: "films-jobs".into(),
+            properties,
+            tags: [("provision:stack", "films"), ("theirs", "kept")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            attributes: BTreeMap::new(),
+            state: State::Ready("exists".into()),
+            handle: Value::Null,
+        }
+    }
+
+    fn paths(wanted: Value, seen: Value) -> Vec<String> {
+        diff(&resource(wanted), &observed(seen), &schema()).into_iter().map(|difference| difference.path).collect()
+    }
+
+    #[test]
+    fn a_resource_as_the_template_says_has_no_difference() {
+        let same = json!({"QueueName": "films-jobs", "RedrivePolicy": {"maxReceiveCount": "5"}});
+        let seen =
+            json!({"QueueName": "films-jobs", "VisibilityTimeout": "30", "RedrivePolicy": {"maxReceiveCount": 5}});
+        assert_eq!(paths(same, seen), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_change_away_from_an_unwritten_default_is_drift() {
+        assert_eq!(paths(json!({}), json!({"VisibilityTimeout": 60})), ["VisibilityTimeout"]);
+    }
+
+    #[test]
+    fn a_nested_change_is_told_by_its_path() {
+        let (wanted, seen) =
+            (json!({"RedrivePolicy": {"maxReceiveCount": 5}}), json!({"RedrivePolicy": {"maxReceiveCount": 9}}));
+        assert_eq!(paths(wanted, seen), ["RedrivePolicy.maxReceiveCount"]);
+    }
+
+    #[test]
+    fn what_the_template_took_out_is_removed() {
+        assert_eq!(paths(json!({}), json!({"RedrivePolicy": {"maxReceiveCount": 9}})), ["RedrivePolicy"]);
+    }
+
+    #[test]
+    fn e24_an_unknown_key_of_a_map_is_drift() {
+        let (wanted, seen) = (json!({"Variables": {"A": "1"}}), json!({"Variables": {"A": "1", "B": "2"}}));
+        assert_eq!(paths(wanted, seen), ["Variables.B"]);
+    }
+
+    #[test]
+    fn e58_a_foreign_tag_stays_and_one_of_ours_is_put_back() {
+        let mut seen = observed(json!({}));
+        seen.tags.insert("provision:stack".into(), "other".into());
+        let list = diff(&resource(json!({})), &seen, &schema());
+        assert_eq!(list.iter().map(|d| d.path.as_str()).collect::<Vec<_>>(), ["Tags.provision:stack"]);
+    }
+
+    #[test]
+    fn a_changed_name_replaces() {
+        let list = diff(&resource(json!({"QueueName": "b"})), &observed(json!({"QueueName": "a"})), &schema());
+        assert_eq!(list[0].on_change, OnChange::Replace);
+    }
+
+    #[test]
+    fn a_value_known_after_apply_and_a_secret_are_marked() {
+        let mut wanted = resource(json!({"Variables": {"A": null, "KEY": "s"}}));
+        wanted.after_apply.insert("/Variables/A".into(), "Role.RoleId".into());
+        wanted.secret.insert("/Variables/KEY".into());
+        let list = diff(&wanted, &observed(json!({"Variables": {"A": "x", "KEY": "t"}})), &schema());
+        assert_eq!(list[0].after_apply.as_deref(), Some("Role.RoleId"));
+        assert!(list[1].secret && list[1].path == "Variables.KEY");
+    }
+}

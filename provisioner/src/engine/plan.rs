@@ -1,0 +1,198 @@
+//! What `up` would do: reads, then a diff a resource, then what the stack no longer wants.
+
+use std::collections::BTreeSet;
+
+use super::diff::diff;
+use super::stack::{Look, Stack, parents};
+use super::{Action, Difference, EngineError, Observed, OnChange, Resource, tag};
+
+/// All that `up` would do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Every resource of the template in dependency order, then what goes.
+    pub changes: Vec<Change>,
+    /// What left the template and is kept by its DeletionPolicy.
+    pub kept: Vec<Observed>,
+}
+
+/// What happens to one resource.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The name within the template; of a resource that left it, the one that its tag remembers.
+    pub logical_id: String,
+    /// For example `AWS::SQS::Queue`.
+    pub type_name: String,
+    /// The name under which AWS knows it.
+    pub physical_id: String,
+    /// What is done.
+    pub action: Action,
+    /// Why: the properties that differ.
+    pub differences: Vec<Difference>,
+    /// What the template wants; none for a resource that goes.
+    pub resource: Option<Resource>,
+    /// What is there; none for a resource that is missing.
+    pub observed: Option<Observed>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.changes.iter().all(|change| change.action == Action::None)
+    }
+
+    /// Changes that delete or replace something that holds data: these ask first.
+    pub fn destructive(&self) -> Vec<&Change> {
+        self.changes.iter().filter(|change| matches!(change.action, Action::Delete | Action::Replace)).collect()
+    }
+
+    /// How many changes have this action.
+    pub fn count(&self, action: Action) -> usize {
+        self.changes.iter().filter(|change| change.action == action).count()
+    }
+}
+
+impl Stack<'_> {
+    /// Reads everything and says what `up` would do. Changes nothing.
+    ///
+    /// # Errors
+    /// The template's problems, a failed read, or [`EngineError::NotOurs`] with all that exists without the stack's tags,
+    /// unless `adopt`.
+    pub async fn plan(&self, adopt: bool) -> Result<Plan, EngineError> {
+        let (looks, found) = futures::try_join!(self.look(), self.find())?;
+        let looks = self.settle_references(looks).await?;
+        let owned = self.owned(&looks);
+        let mut changes = Vec::new();
+        let mut foreign = Vec::new();
+        for look in &looks {
+            let change = self.change(look, owned.contains(&look.resource.logical_id), adopt)?;
+            match change {
+                Some(change) => changes.push(change),
+                None => foreign.push((look.resource.logical_id.clone(), look.resource.physical_id.clone())),
+            }
+        }
+        if !foreign.is_empty() {
+            return Err(EngineError::NotOurs { resources: foreign });
+        }
+        let (kept, gone): (Vec<_>, Vec<_>) = leftovers(&looks, found).into_iter().partition(retained);
+        changes.extend(gone.into_iter().map(deletion));
+        Ok(Plan { changes, kept })
+    }
+
+    /// A reference to something that exists is known after all.
+    async fn settle_references(&self, mut looks: Vec<Look>) -> Result<Vec<Look>, EngineError> {
+        for index in 0..looks.len() {
+            if looks[index].resource.after_apply.is_empty() {
+                continue;
+            }
+            let known = self.known(&looks)?;
+            looks[index].resource = self.resolve_again(&looks[index].resource, &known).await?;
+        }
+        Ok(looks)
+    }
+
+    /// The resource with its references resolved by what is known now.
+    pub(super) async fn resolve_again(
+        &self,
+        resource: &Resource,
+        known: &super::stack::KnownAttributes,
+    ) -> Result<Resource, EngineError> {
+        let Some(declared) = self.bound.resources().find(|declared| declared.logical_id == resource.logical_id) else {
+            return Ok(resource.clone());
+        };
+        let (mut resource, _) = self.resource(declared, known)?;
+        let provider = self.provider_of(&resource)?;
+        let prepared = provider.prepare(&mut resource).await;
+        prepared.map_err(|error| EngineError::provider(&resource.logical_id, &resource.physical_id, error))?;
+        Ok(resource)
+    }
+
+    /// Logical ids whose resource is missing or carries our tags; a kind without tags is its parent's.
+    pub(super) fn owned(&self, looks: &[Look]) -> BTreeSet<String> {
+        let tagged = |look: &&Look| self.parent_property(&look.resource).is_none();
+        let ours = |look: &&Look| look.observed.as_ref().is_none_or(|observed| self.scope.owns(&observed.tags));
+        let mut owned: BTreeSet<String> =
+            looks.iter().filter(tagged).filter(ours).map(|look| look.resource.logical_id.clone()).collect();
+        for look in looks.iter().filter(|look| !tagged(look)) {
+            let property = self.parent_property(&look.resource).and_then(|name| look.resource.properties.get(name));
+            let parents = property.map(|value| parents(value, looks.iter())).unwrap_or_default();
+            if look.observed.is_none() || (!parents.is_empty() && parents.is_subset(&owned)) {
+                owned.insert(look.resource.logical_id.clone());
+            }
+        }
+        owned
+    }
+
+    fn parent_property(&self, resource: &Resource) -> Option<&str> {
+        self.providers.get(&resource.type_name).and_then(|provider| provider.schema().parent.as_deref())
+    }
+
+    /// What happens to one resource; none where it exists, is not ours and may not be adopted.
+    fn change(&self, look: &Look, owned: bool, adopt: bool) -> Result<Option<Change>, EngineError> {
+        let Look { resource, observed } = look;
+        let differences = match observed {
+            Some(observed) => diff(resource, observed, self.provider_of(resource)?.schema()),
+            None => Vec::new(),
+        };
+        let replaces = differences.iter().any(|difference| difference.on_change == OnChange::Replace);
+        let action = match observed {
+            None => Action::Create,
+            // An untagged kind that is already as the template says needs no adoption.
+            Some(_) if !owned && differences.is_empty() => Action::None,
+            Some(_) if !owned && !adopt => return Ok(None),
+            Some(_) if replaces => Action::Replace,
+            Some(_) if !owned => Action::Adopt,
+            Some(_) if differences.is_empty() => Action::None,
+            Some(_) => Action::Update,
+        };
+        if action == Action::Replace && resource.retain_on_replace {
+            return Err(EngineError::ReplaceRefused {
+                logical_id: resource.logical_id.clone(),
+                physical_id: resource.physical_id.clone(),
+                properties: differences
+                    .iter()
+                    .filter(|d| d.on_change == OnChange::Replace)
+                    .map(|d| d.path.clone())
+                    .collect(),
+            });
+        }
+        Ok(Some(Change {
+            logical_id: resource.logical_id.clone(),
+            type_name: resource.type_name.clone(),
+            physical_id: resource.physical_id.clone(),
+            action,
+            differences,
+            resource: Some(resource.clone()),
+            observed: observed.clone(),
+        }))
+    }
+}
+
+/// What is ours and no longer in the template; the key's parameter is never among it.
+fn leftovers(looks: &[Look], found: Vec<Observed>) -> Vec<Observed> {
+    found
+        .into_iter()
+        .filter(|observed| observed.tags.get(tag::KIND).map(String::as_str) != Some("secret"))
+        .filter(|observed| {
+            !looks.iter().any(|Look { resource, .. }| {
+                resource.type_name == observed.type_name && resource.physical_id == observed.physical_id
+            })
+        })
+        .collect()
+}
+
+pub(super) fn retained(observed: &Observed) -> bool {
+    observed.tags.get(tag::DELETION_POLICY).is_some_and(|policy| policy == "Retain")
+}
+
+pub(super) fn deletion(observed: Observed) -> Change {
+    let logical_id = observed.tags.get(tag::LOGICAL_ID).unwrap_or(&observed.physical_id).clone();
+    Change {
+        logical_id,
+        type_name: observed.type_name.clone(),
+        physical_id: observed.physical_id.clone(),
+        action: Action::Delete,
+        differences: Vec::new(),
+        resource: None,
+        observed: Some(observed),
+    }
+}

@@ -1,0 +1,294 @@
+//! A stack: a bound template, the providers of its types, and where it lives.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::validate::{nearest, validate};
+use super::{EngineError, Observed, Provider, Resource, Scope};
+use crate::template::{Attribute, Attributes, Bound, DeletionPolicy, Diagnostic, Diagnostics, ResourceDecl};
+
+/// How many calls go side by side; AWS's control planes take more, and a stack seldom has more.
+pub(super) const WIDTH: usize = 32;
+
+/// The providers, a type each.
+#[derive(Clone, Default)]
+pub struct Providers {
+    by_type: BTreeMap<String, Arc<dyn Provider>>,
+}
+
+impl Providers {
+    /// A provider a type; of two for one type the later one counts.
+    pub fn new(providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
+        Self { by_type: providers.into_iter().map(|p| (p.schema().type_name.clone(), p)).collect() }
+    }
+
+    /// The provider of a CloudFormation type.
+    pub fn get(&self, type_name: &str) -> Option<&Arc<dyn Provider>> {
+        self.by_type.get(type_name)
+    }
+
+    /// Every provider, by type name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Provider>> {
+        self.by_type.values()
+    }
+}
+
+/// A template, bound to its parameters, in one account and region.
+pub struct Stack<'t> {
+    /// Where it lives.
+    pub scope: Scope,
+    /// The template with parameters and conditions settled.
+    pub bound: Bound<'t>,
+    /// The types that it may use.
+    pub providers: Providers,
+}
+
+/// What `Ref` and `Fn::GetAtt` give, by logical id.
+pub(super) type KnownAttributes = BTreeMap<String, BTreeMap<String, Value>>;
+
+/// A wanted resource and what AWS has under its name.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// What the template wants.
+    pub resource: Resource,
+    /// What is there.
+    pub observed: Option<Observed>,
+}
+
+impl Stack<'_> {
+    /// Every resource that the template wants, in dependency order, checked against its type's schema. Makes no call.
+    ///
+    /// # Errors
+    /// All the template's problems at once.
+    pub fn declare(&self) -> Result<Vec<Resource>, Diagnostics> {
+        let mut known = KnownAttributes::new();
+        let mut resources = Vec::new();
+        let mut problems: Option<Diagnostics> = None;
+        for declared in self.bound.resources() {
+            match self.resource(declared, &known) {
+                Ok((resource, attributes)) => {
+                    known.insert(resource.logical_id.clone(), attributes);
+                    resources.push(resource);
+                }
+                Err(found) => match &mut problems {
+                    Some(problems) => problems.extend(found.list().iter().cloned()),
+                    None => problems = Some(found),
+                },
+            }
+        }
+        problems.map_or(Ok(resources), Err)
+    }
+
+    /// One resource, its references resolved by `known`, with the attributes that follow from its name.
+    pub(super) fn resource(
+        &self,
+        declared: &ResourceDecl,
+        known: &KnownAttributes,
+    ) -> Result<(Resource, BTreeMap<String, Value>), Diagnostics> {
+        let provider = self.provider(declared)?;
+        let resolved = self.bound.resolve(&declared.logical_id, &Lookup { stack: self, known })?;
+        let problems = validate(
+            &declared.logical_id,
+            &resolved.properties,
+            provider.schema(),
+            &resolved.positions,
+            Some(declared.position),
+        );
+        if !problems.is_empty() {
+            return Err(self.bound.template().diagnostics(problems));
+        }
+        let mut properties = resolved.properties;
+        let given_tags = properties.as_object_mut().and_then(|map| map.shift_remove("Tags"));
+        let physical_id = provider.physical_id(&declared.logical_id, &properties, &self.scope).map_err(|error| {
+            let path = format!("Resources.{}", declared.logical_id);
+            self.bound
+                .template()
+                .diagnostics(vec![Diagnostic::new(path, error.to_string()).at(declared.position).help(error.help())])
+        })?;
+        let attributes = provider.attributes(&physical_id, &properties, &self.scope);
+        let retain = declared.deletion_policy == DeletionPolicy::Retain;
+        let mut tags = given_tags.as_ref().map(template_tags).unwrap_or_default();
+        tags.extend(self.scope.ownership_tags(&declared.logical_id, if retain { "Retain" } else { "Delete" }));
+        let resource = Resource {
+            logical_id: declared.logical_id.clone(),
+            type_name: declared.type_name.clone(),
+            physical_id,
+            properties,
+            after_apply: resolved.after_apply,
+            secret: resolved.secret,
+            tags,
+            attributes: attributes.clone(),
+            metadata: declared.metadata.clone(),
+            depends_on: declared.depends_on.clone(),
+            retain,
+            retain_on_replace: declared.update_replace_policy == DeletionPolicy::Retain,
+        };
+        Ok((resource, attributes))
+    }
+
+    fn provider(&self, declared: &ResourceDecl) -> Result<&Arc<dyn Provider>, Diagnostics> {
+        self.providers.get(&declared.type_name).ok_or_else(|| {
+            let known = self.providers.by_type.keys().map(String::as_str);
+            let help = match nearest(&declared.type_name, known) {
+                Some(near) => format!("did you mean {near}?"),
+                None => "take it out, or deploy it with CloudFormation beside this stack".to_owned(),
+            };
+            let path = format!("Resources.{}.Type", declared.logical_id);
+            let message = format!("the type {} is not known to provision", declared.type_name);
+            self.bound
+                .template()
+                .diagnostics(vec![Diagnostic::new(path, message).at(declared.type_position).help(help)])
+        })
+    }
+
+    /// Looks at every wanted resource, all side by side.
+    ///
+    /// # Errors
+    /// The template's problems, or the first read that failed.
+    pub async fn look(&self) -> Result<Vec<Look>, EngineError> {
+        let resources = self.declare()?;
+        stream::iter(resources)
+            .map(|mut resource| async move {
+                let provider = self.provider_of(&resource)?;
+                let wanted = resource.clone();
+                let (prepared, observed) = futures::join!(provider.prepare(&mut resource), self.observe(&wanted));
+                prepared.map_err(|error| EngineError::provider(&wanted.logical_id, &wanted.physical_id, error))?;
+                Ok(Look { resource, observed: observed? })
+            })
+            .buffered(WIDTH)
+            .try_collect()
+            .await
+    }
+
+    /// Looks at every wanted resource as it is, without what is outside of the template: no code is built for it.
+    ///
+    /// # Errors
+    /// The template's problems, or the first read that failed.
+    pub async fn look_without_artifacts(&self) -> Result<Vec<Look>, EngineError> {
+        stream::iter(self.declare()?)
+            .map(|resource| async move {
+                let observed = self.observe(&resource).await?;
+                Ok(Look { resource, observed })
+            })
+            .buffered(WIDTH)
+            .try_collect()
+            .await
+    }
+
+    async fn observe(&self, resource: &Resource) -> Result<Option<Observed>, EngineError> {
+        let observed = self.provider_of(resource)?.read(resource).await;
+        observed.map_err(|error| EngineError::provider(&resource.logical_id, &resource.physical_id, error))
+    }
+
+    /// Everything that carries the stack's tags, whatever the template says.
+    ///
+    /// # Errors
+    /// The first listing that failed.
+    pub async fn find(&self) -> Result<Vec<Observed>, EngineError> {
+        let found: Vec<Vec<Observed>> = stream::iter(self.providers.iter())
+            .map(|provider| async move {
+                let type_name = &provider.schema().type_name;
+                provider.find(&self.scope).await.map_err(|error| EngineError::provider(type_name, type_name, error))
+            })
+            .buffer_unordered(WIDTH)
+            .try_collect()
+            .await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The template's outputs, from names alone where nothing exists yet; a value known only after apply is left out.
+    ///
+    /// # Errors
+    /// The template's problems.
+    pub fn outputs(&self, looks: &[Look]) -> Result<IndexMap<String, Value>, Diagnostics> {
+        self.bound.outputs(&Lookup { stack: self, known: &self.known(looks)? })
+    }
+
+    /// Attributes from names, and from what is there.
+    pub(super) fn known(&self, looks: &[Look]) -> Result<KnownAttributes, Diagnostics> {
+        let mut known = KnownAttributes::new();
+        for Look { resource, observed } in looks {
+            let mut attributes = self.provider_named(&resource.type_name).map_or_else(BTreeMap::new, |provider| {
+                provider.attributes(&resource.physical_id, &resource.properties, &self.scope)
+            });
+            attributes.extend(observed.iter().flat_map(|observed| observed.attributes.clone()));
+            known.insert(resource.logical_id.clone(), attributes);
+        }
+        Ok(known)
+    }
+
+    fn provider_named(&self, type_name: &str) -> Option<&Arc<dyn Provider>> {
+        self.providers.get(type_name)
+    }
+
+    pub(super) fn provider_of(&self, resource: &Resource) -> Result<&Arc<dyn Provider>, EngineError> {
+        self.provider_for(&resource.type_name, &resource.logical_id)
+    }
+
+    pub(super) fn provider_for(&self, type_name: &str, logical_id: &str) -> Result<&Arc<dyn Provider>, EngineError> {
+        self.provider_named(type_name).ok_or_else(|| EngineError::UnknownType {
+            type_name: type_name.to_owned(),
+            logical_id: logical_id.to_owned(),
+        })
+    }
+}
+
+/// `Tags` as CloudFormation writes them: a list of keys and values, or (for a parameter) an object.
+fn template_tags(tags: &Value) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    match tags {
+        Value::Array(list) => {
+            list.iter().filter_map(|tag| Some((text(tag.get("Key")?), text(tag.get("Value")?)))).collect()
+        }
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), text(value))).collect(),
+        _ => BTreeMap::new(),
+    }
+}
+
+/// The engine's answer to the template's references.
+pub(super) struct Lookup<'a> {
+    pub(super) stack: &'a Stack<'a>,
+    pub(super) known: &'a KnownAttributes,
+}
+
+impl Attributes for Lookup<'_> {
+    fn attribute(&self, logical_id: &str, name: &str) -> Attribute {
+        if let Some(value) = self.known.get(logical_id).and_then(|attributes| attributes.get(name)) {
+            return Attribute::Known(value.clone());
+        }
+        let declared = self.stack.bound.resources().find(|declared| declared.logical_id == logical_id);
+        let schema = declared.and_then(|declared| self.stack.providers.get(&declared.type_name)).map(|p| p.schema());
+        match schema {
+            Some(schema) if name != "Ref" && !schema.attributes.iter().any(|attribute| attribute == name) => {
+                Attribute::NoSuch { known: schema.attributes.clone() }
+            }
+            _ => Attribute::AfterApply,
+        }
+    }
+}
+
+/// Logical ids of resources whose name is a value somewhere within `value`: what an untagged kind hangs on.
+pub(super) fn parents<'r>(value: &Value, looks: impl Iterator<Item = &'r Look>) -> BTreeSet<String> {
+    let mut texts = BTreeSet::new();
+    collect_texts(value, &mut texts);
+    looks
+        .filter(|look| {
+            let attributes = look.observed.iter().flat_map(|observed| observed.attributes.values());
+            texts.contains(&look.resource.physical_id)
+                || attributes.filter_map(Value::as_str).any(|attribute| texts.contains(attribute))
+        })
+        .map(|look| look.resource.logical_id.clone())
+        .collect()
+}
+
+fn collect_texts(value: &Value, texts: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => drop(texts.insert(text.clone())),
+        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
+        _ => {}
+    }
+}

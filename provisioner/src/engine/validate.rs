@@ -1,0 +1,197 @@
+//! A resource's properties against its type's schema, before any call.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Property, Schema, Shape};
+use crate::template::{Diagnostic, Position};
+
+/// Every property that the type does not have, that has the wrong shape, or that is missing, each with its place.
+///
+/// `positions` maps JSON pointers into `properties` to places in the file, `at` is the resource's own.
+pub fn validate(
+    logical_id: &str,
+    properties: &Value,
+    schema: &Schema,
+    positions: &BTreeMap<String, Position>,
+    at: Option<Position>,
+) -> Vec<Diagnostic> {
+    let mut check = Check {
+        path: format!("Resources.{logical_id}.Properties"),
+        type_name: &schema.type_name,
+        positions,
+        at,
+        found: vec![],
+    };
+    check.object("", properties, &schema.properties);
+    check.found
+}
+
+struct Check<'a> {
+    path: String,
+    type_name: &'a str,
+    positions: &'a BTreeMap<String, Position>,
+    at: Option<Position>,
+    found: Vec<Diagnostic>,
+}
+
+impl Check<'_> {
+    fn object(&mut self, pointer: &str, value: &Value, properties: &[Property]) {
+        let Value::Object(map) = value else {
+            return self.wrong(pointer, value, "an object");
+        };
+        for (name, item) in map {
+            let inner = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
+            match properties.iter().find(|property| property.name == *name) {
+                Some(property) => self.value(&inner, item, &property.shape),
+                None => self.unknown(&inner, name, properties),
+            }
+        }
+        for property in properties.iter().filter(|property| property.required && !map.contains_key(&property.name)) {
+            let message = format!("{} needs the property {}", self.type_name, property.name);
+            self.push(pointer, message, format!("add {} here", property.name));
+        }
+    }
+
+    fn value(&mut self, pointer: &str, value: &Value, shape: &Shape) {
+        // Null stands for a value that is known only after apply.
+        if value.is_null() {
+            return;
+        }
+        match shape {
+            Shape::Text if value.is_object() || value.is_array() => self.wrong(pointer, value, "text"),
+            Shape::Integer if !super::canonical::canonical(value, shape).is_i64() => {
+                self.wrong(pointer, value, "a whole number");
+            }
+            Shape::Boolean if !super::canonical::canonical(value, shape).is_boolean() => {
+                self.wrong(pointer, value, "true or false");
+            }
+            Shape::Policy if !super::canonical::canonical(value, shape).is_object() => {
+                self.wrong(pointer, value, "a policy document");
+            }
+            Shape::List(of) | Shape::Set(of) => self.items(pointer, value, of),
+            Shape::Map(of) => self.map(pointer, value, of),
+            Shape::Object(properties) => self.object(pointer, value, properties),
+            _ => {}
+        }
+    }
+
+    fn items(&mut self, pointer: &str, value: &Value, of: &Shape) {
+        let Value::Array(items) = value else {
+            return self.wrong(pointer, value, "a list");
+        };
+        for (index, item) in items.iter().enumerate() {
+            self.value(&format!("{pointer}/{index}"), item, of);
+        }
+    }
+
+    fn map(&mut self, pointer: &str, value: &Value, of: &Shape) {
+        let Value::Object(map) = value else {
+            return self.wrong(pointer, value, "an object");
+        };
+        for (key, item) in map {
+            self.value(&format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")), item, of);
+        }
+    }
+
+    fn unknown(&mut self, pointer: &str, name: &str, properties: &[Property]) {
+        let nearest = nearest(name, properties.iter().map(|property| property.name.as_str()));
+        let help = match nearest {
+            Some(near) => format!("did you mean {near}?"),
+            None => {
+                let names: Vec<_> = properties.iter().map(|property| property.name.as_str()).collect();
+                format!("take it out; known here: {}", names.join(", "))
+            }
+        };
+        self.push(pointer, format!("{} has no property {name}", self.type_name), help);
+    }
+
+    fn wrong(&mut self, pointer: &str, value: &Value, wanted: &str) {
+        let kind = match value {
+            Value::Null => "nothing",
+            Value::Bool(_) => "true or false",
+            Value::Number(_) => "a number",
+            Value::String(_) => "text",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+        };
+        self.push(pointer, format!("expected {wanted}, found {kind}"), format!("write {wanted} here"));
+    }
+
+    fn push(&mut self, pointer: &str, message: String, help: String) {
+        let path = format!("{}{}", self.path, pointer.replace('/', "."));
+        let at = self.position(pointer);
+        self.found.push(Diagnostic::new(path, message).at(at).help(help));
+    }
+
+    /// The place of the pointer, or of the nearest thing around it that has one.
+    fn position(&self, pointer: &str) -> Option<Position> {
+        let mut pointer = pointer;
+        loop {
+            if let Some(position) = self.positions.get(pointer) {
+                return Some(*position);
+            }
+            match pointer.rfind('/') {
+                Some(cut) => pointer = &pointer[..cut],
+                None => return self.at,
+            }
+        }
+    }
+}
+
+/// The candidate that is most like `name`, if any is like it at all.
+pub fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+    candidates
+        .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
+        .filter(|(score, _)| *score > 0.85)
+        .max_by(|one, other| one.0.total_cmp(&other.0))
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn messages(properties: Value) -> Vec<String> {
+        let schema = Schema::new(
+            "AWS::SQS::Queue",
+            vec![
+                Property::new("VisibilityTimeout", Shape::Integer),
+                Property::new(
+                    "RedrivePolicy",
+                    Shape::Object(vec![Property::new("maxReceiveCount", Shape::Integer).required()]),
+                ),
+            ],
+            &[],
+        );
+        let place = Position { line: 7, column: 3 };
+        let positions = [("/VisibilityTimeuot".to_owned(), place)].into();
+        validate("Jobs", &properties, &schema, &positions, Some(Position { line: 1, column: 1 }))
+            .into_iter()
+            .map(|found| {
+                let line = found.position.map_or(0, |position| position.line);
+                format!("{line} {}: {} ({})", found.path, found.message, found.help.unwrap_or_default())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn an_unknown_property_is_named_with_its_place_and_the_nearest() {
+        assert_eq!(
+            messages(json!({"VisibilityTimeuot": 60})),
+            [
+                "7 Resources.Jobs.Properties.VisibilityTimeuot: AWS::SQS::Queue has no property VisibilityTimeuot (did you mean VisibilityTimeout?)"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_wrong_shape_and_a_missing_property_are_named() {
+        let found = messages(json!({"VisibilityTimeout": "soon", "RedrivePolicy": {}}));
+        assert!(found[0].contains("expected a whole number, found text"), "{found:?}");
+        assert!(found[1].contains("needs the property maxReceiveCount"), "{found:?}");
+    }
+}
