@@ -1,0 +1,46 @@
+# Each target calls something real. `make demo` and `make test` do all their own set-up.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+STACK ?=
+FLAGS := $(if $(STACK),--stack $(STACK))
+VENV := .venv
+PROVISION := target/debug/provision
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: help demo test lint package deploy destroy status tools build
+
+help: ## Lists the targets.
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
+
+demo: tools build package ## The whole story on real parts: up, launch, crawl, status, down.
+	target/debug/demo
+
+test: tools build package ## Unit and integration tests, the template lint, the README's commands.
+	cargo test --workspace --quiet
+	$(MAKE) --no-print-directory lint
+
+lint: tools ## The templates under cfn-lint.
+	$(VENV)/bin/cfn-lint
+
+build: ## Builds every crate.
+	cargo build --workspace
+
+package: tools build ## Builds the function and its reproducible zip.
+	$(PROVISION) package
+
+deploy: tools build ## Makes everything as the template says (STACK=name and the usual AWS environment).
+	$(PROVISION) up --yes $(FLAGS)
+
+destroy: build ## Removes everything but the lake (STACK=name and the usual AWS environment).
+	$(PROVISION) down --yes $(FLAGS)
+
+status: build ## Shows resources, queue and jobs (STACK=name and the usual AWS environment).
+	$(PROVISION) status $(FLAGS)
+
+tools: $(VENV)/.installed ## The Python-shipped tools, pinned by version and hash, in .venv.
+
+$(VENV)/.installed: tools/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	touch $@
