@@ -117,7 +117,7 @@ impl Stage {
         let bucket = format!("{STACK}-lake-000000000000-us-east-1");
         let folder = tempfile::tempdir()?;
         let lake = folder.path().display().to_string();
-        output(self.aws(&format!("s3 sync s3://{bucket} {lake} --only-show-errors")))?;
+        output(&mut self.aws(&format!("s3 sync s3://{bucket} {lake} --only-show-errors")))?;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/demo_lake.py");
         let status = Command::new(tool("python"))
             .arg(script)
