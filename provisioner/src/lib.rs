@@ -10,5 +10,6 @@ pub mod engine;
 pub mod error;
 pub mod exit;
 pub mod interrupt;
+pub mod package;
 pub mod template;
 pub mod ui;

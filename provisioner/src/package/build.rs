@@ -1,0 +1,86 @@
+//! cargo-lambda, with zig as linker for the pinned glibc, so that the binary depends on source and toolchain alone.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+
+use super::project::Project;
+use super::{Architecture, PackageError, Say};
+
+/// How much of a failed build's last words is shown.
+const LINES: usize = 40;
+
+/// Builds the binary and gives its path. Nothing to do is cargo's own finding, in less than a second.
+pub(super) async fn build(project: &Project, architecture: Architecture, say: &Say) -> Result<PathBuf, PackageError> {
+    let lambda = project.target.join("lambda");
+    let mut command = command(project);
+    command
+        .args(["lambda", "build", "--release", "--disable-optimizations", "--color", "never"])
+        .args(["--package", &project.package, "--bin", &project.binary, "--target", &architecture.target()])
+        .arg("--lambda-dir")
+        .arg(&lambda);
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
+    say(&format!("building {} for {}", project.binary, architecture.name()));
+    let mut child = command.spawn().map_err(|source| PackageError::Tool { program: program.clone(), source })?;
+    let mut said = Vec::new();
+    if let Some(stderr) = child.stderr.take() {
+        let mut lines = BufReader::new(stderr).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            say(&format!("building {}: {}", project.binary, line.trim()));
+            said.push(line);
+        }
+    }
+    let status = child.wait().await.map_err(|source| PackageError::Tool { program: program.clone(), source })?;
+    if !status.success() {
+        let output = said[said.len().saturating_sub(LINES)..].join("\n");
+        return Err(PackageError::Build { what: format!("{program} of `{}`", project.binary), output });
+    }
+    Ok(lambda.join(&project.binary).join("bootstrap"))
+}
+
+fn command(project: &Project) -> Command {
+    let tools = tools(&project.root);
+    let mut command = match &tools {
+        Some(folder) => Command::new(folder.join("cargo-lambda")),
+        None => Command::new("cargo-lambda"),
+    };
+    command
+        .current_dir(&project.root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        // Flags of the person's own would make other bytes, and host CPU flags a binary that does not start (E22).
+        .env(
+            "CARGO_ENCODED_RUSTFLAGS",
+            remaps(project).map(|(from, to)| format!("--remap-path-prefix={from}={to}")).join("\x1f"),
+        )
+        .env("CFLAGS", remaps(project).map(|(from, to)| format!("-ffile-prefix-map={from}={to}")).join(" "));
+    if let Some(tools) = tools {
+        // cargo-zigbuild finds zig as the module `ziglang` of the python3 that comes first.
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let folders = std::iter::once(tools).chain(std::env::split_paths(&path));
+        command.env("PATH", std::env::join_paths(folders).unwrap_or(path));
+    }
+    command
+}
+
+/// What stands in the binary instead of this machine's folders.
+fn remaps(project: &Project) -> [(String, &'static str); 3] {
+    let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let cargo_home = cargo_home.unwrap_or_else(|| std::env::home_dir().unwrap_or_default().join(".cargo"));
+    [
+        (project.root.display().to_string(), "/build"),
+        (project.target.display().to_string(), "/build/target"),
+        (cargo_home.display().to_string(), "/cargo"),
+    ]
+}
+
+/// The folder of the tools that `make tools` installs, if it has them: $PROVISION_TOOLS/bin, else .venv/bin.
+fn tools(root: &Path) -> Option<PathBuf> {
+    let venv = std::env::var_os("PROVISION_TOOLS").map_or_else(|| root.join(".venv"), PathBuf::from);
+    let folder = venv.join("bin");
+    folder.join("cargo-lambda").is_file().then_some(folder)
+}
