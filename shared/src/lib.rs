@@ -1,1 +1,21 @@
-//! The crawler.
+//! The crawler: IMDb titles in, TMDb films and reviews out, into a lake.
+//!
+//! The way of the data, a module a step: [`imdb`] reads title.basics once and cuts it into [`job`]s; an [`order`] is what a message
+//! says about them; [`crawl`] does one job by asking [`tmdb`] and writing to the [`lake`]. This crate knows nothing of Lambda or SQS.
+
+#![deny(missing_docs)]
+
+pub mod crawl;
+pub mod imdb;
+pub mod job;
+pub mod lake;
+pub mod order;
+pub mod partition;
+pub mod secret;
+pub mod tmdb;
+
+pub use crawl::{CrawlError, Crawler, Marker};
+pub use job::Job;
+pub use lake::Lake;
+pub use order::Order;
+pub use secret::Secret;

@@ -1,0 +1,133 @@
+//! The done marker: the last object of a job, whose key tells its counts and whose content tells the rest.
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, CrawlError, Outcome, checkpoint::Asked, output::damaged};
+use crate::{
+    Job, Lake,
+    lake::{
+        LakeError, PutMode, layout,
+        layout::{Done, Kind},
+    },
+};
+
+/// What a job that is done came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marker {
+    /// The year; none for films without one.
+    pub year: Option<u16>,
+    /// The initial.
+    pub initial: String,
+    /// The part of the partition.
+    pub part: u32,
+    /// The dataset that the titles are of.
+    pub dataset: String,
+    /// The digest of the job's titles.
+    pub digest: String,
+    /// Titles in the job: the sum of the next four.
+    pub titles: u32,
+    /// Titles that lead to a film at TMDb.
+    pub linked: u32,
+    /// Titles that TMDb does not know.
+    pub missed: u32,
+    /// Titles that are a series, an episode, a season or a person at TMDb.
+    pub others: u32,
+    /// Titles without a usable answer.
+    pub failed: u32,
+    /// Films of TMDb, lines in movies: several where one title leads to several.
+    pub movies: u64,
+    /// Lines in reviews.
+    pub reviews: u64,
+    /// Requests to TMDb, over all deliveries of the job.
+    pub requests: u64,
+    /// Requests that were repeated.
+    pub retries: u64,
+    /// Answers 429.
+    pub too_many: u64,
+    /// The keys of the job's objects.
+    pub objects: Vec<String>,
+    /// When the job was done.
+    pub finished: Timestamp,
+}
+
+impl Marker {
+    pub(super) fn new(
+        job: &Job,
+        dataset: &str,
+        answers: &[&Answer],
+        objects: Vec<String>,
+        asked: &Asked,
+        finished: Timestamp,
+    ) -> Self {
+        let ended = |outcome| answers.iter().filter(|answer| answer.outcome() == outcome).count() as u32;
+        let lines = |kind| answers.iter().map(|answer| answer.count(kind) as u64).sum();
+        Self {
+            year: job.year,
+            initial: job.initial.clone(),
+            part: job.part,
+            dataset: dataset.to_owned(),
+            digest: job.digest.clone(),
+            titles: job.titles,
+            linked: ended(Outcome::Linked),
+            missed: ended(Outcome::Missed),
+            others: ended(Outcome::Other),
+            failed: ended(Outcome::Failed),
+            movies: lines(Kind::Movies),
+            reviews: lines(Kind::Reviews),
+            requests: asked.requests,
+            retries: asked.retries,
+            too_many: asked.too_many,
+            objects,
+            finished,
+        }
+    }
+
+    /// What its key tells.
+    pub fn done(&self) -> Done {
+        Done {
+            year: self.year,
+            initial: self.initial.clone(),
+            part: self.part,
+            digest: self.digest.clone(),
+            titles: self.titles,
+            linked: self.linked,
+            missed: self.missed,
+            others: self.others,
+            failed: self.failed,
+        }
+    }
+
+    /// The marker at `key`.
+    pub async fn read(lake: &dyn Lake, key: &str) -> Result<Self, CrawlError> {
+        let bytes = lake.get(key).await?.unwrap_or_default();
+        serde_json::from_slice(&bytes).map_err(|error| damaged(lake, key, &error))
+    }
+
+    /// Writes it, unless another delivery of the job, which found the same, was first.
+    pub(super) async fn write(&self, lake: &dyn Lake) -> Result<(), CrawlError> {
+        let key = self.done().key();
+        let bytes = serde_json::to_vec(self).map_err(|error| damaged(lake, &key, &error))?;
+        lake.put(&key, Bytes::from(bytes), PutMode::CreateOnly).await?;
+        Ok(())
+    }
+}
+
+/// The markers of one job, of whatever titles.
+pub(super) async fn of_job(lake: &dyn Lake, job: &Job) -> Result<Vec<Done>, LakeError> {
+    parsed(lake, &layout::done_prefix(job)).try_collect().await
+}
+
+/// All done jobs, as their markers' keys tell; none is read.
+pub fn done(lake: &dyn Lake) -> impl Stream<Item = Result<Done, LakeError>> + Send + use<> {
+    parsed(lake, layout::DONE)
+}
+
+fn parsed(lake: &dyn Lake, prefix: &str) -> impl Stream<Item = Result<Done, LakeError>> + Send + use<> {
+    lake.list(prefix).filter_map(async |entry| match entry {
+        Ok(entry) => Done::parse(&entry.key).map(Ok),
+        Err(error) => Some(Err(error)),
+    })
+}

@@ -1,0 +1,200 @@
+//! One job: its titles in; movies, reviews, misses, others and failures out; last, its done marker.
+//!
+//! Guarantees: a marker stands only where every title of the job is in exactly one of movies, misses, others and failed, and each
+//! review once. The same answers give the same bytes, but for the day in `fetched_on`. A job that is done asks TMDb nothing; one that
+//! was stopped goes on where it was, a film at a time.
+//! Assumes: two deliveries of one job may run at once; they write the same objects. Errors: [`CrawlError`]; what concerns one title
+//! alone is no error of the job but a record in failed.
+
+mod answer;
+mod checkpoint;
+mod marker;
+mod output;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use futures::{StreamExt as _, stream};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use tokio::time::Instant;
+
+use self::{answer::Answer, checkpoint::Checkpoint};
+use crate::{
+    Job, Lake,
+    imdb::{ImdbId, read_titles},
+    lake::{LakeError, layout},
+    tmdb::{Client, FetchMode, TmdbError},
+};
+
+pub use answer::Outcome;
+pub use marker::{Marker, done};
+
+/// The longest that films are only in memory.
+const SAVE_EVERY: Duration = Duration::from_secs(30);
+
+/// Does jobs.
+#[derive(Clone, Debug)]
+pub struct Crawler {
+    lake: Arc<dyn Lake>,
+    tmdb: Client,
+    fetch: FetchMode,
+    clock: fn() -> Timestamp,
+}
+
+/// A job is not done.
+#[derive(Debug, thiserror::Error)]
+pub enum CrawlError {
+    /// The deadline came first. What was done is saved.
+    #[error("out of time at {done} of {titles} titles of {job}; the next delivery goes on from there")]
+    OutOfTime {
+        /// The job's name.
+        job: String,
+        /// Titles done, in this and earlier deliveries.
+        done: u32,
+        /// Titles that were done when this delivery began.
+        before: u32,
+        /// Titles in the job.
+        titles: u32,
+    },
+    /// TMDb, or the key, fails for all titles alike. What was done is saved.
+    #[error(transparent)]
+    Tmdb(#[from] TmdbError),
+    /// The index does not hold what the job says.
+    #[error(
+        "the titles of {job} are not in dataset {dataset}, or other ones are; send the jobs anew with `provision launch`"
+    )]
+    NotInIndex {
+        /// The job's name.
+        job: String,
+        /// The dataset.
+        dataset: String,
+    },
+    /// The lake failed.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// An object of the lake is damaged.
+    #[error("cannot read {uri}/{key} ({cause}); delete it, then send the job anew with `provision launch`")]
+    Damaged {
+        /// Where the lake is.
+        uri: String,
+        /// The object.
+        key: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+impl Crawler {
+    /// A crawler that writes what `tmdb` answers to `lake`.
+    pub fn new(lake: Arc<dyn Lake>, tmdb: Client, fetch: FetchMode) -> Self {
+        Self { lake, tmdb, fetch, clock: Timestamp::now }
+    }
+
+    /// The same crawler by another clock, which gives the day of `fetched_on`.
+    pub fn with_clock(self, clock: fn() -> Timestamp) -> Self {
+        Self { clock, ..self }
+    }
+
+    /// Does `job` of `dataset`, or what is left of it, until `deadline`.
+    pub async fn run(&self, job: &Job, dataset: &str, deadline: Instant) -> Result<Marker, CrawlError> {
+        let lake = &*self.lake;
+        let markers = marker::of_job(lake, job).await?;
+        if let Some(done) = markers.iter().find(|done| done.is_of(job)) {
+            return Marker::read(lake, &done.key()).await;
+        }
+        let ids = self.titles(job, dataset).await?;
+        let mut checkpoint = Checkpoint::load(lake, job).await?;
+        if !markers.is_empty() {
+            // The dataset changed under a job that was done: what it has is kept, only what is new is asked for.
+            let kept = output::read(lake, job).await?;
+            checkpoint.add(kept);
+        }
+        checkpoint.keep_only(&ids);
+        let tmdb = self.tmdb.begin();
+        self.ask(&tmdb, job, &ids, &mut checkpoint, deadline).await?;
+
+        let answers: Vec<&Answer> = ids.iter().filter_map(|id| checkpoint.answer(*id)).collect();
+        let objects = output::write(lake, job, &answers).await?;
+        let marker = Marker::new(job, dataset, &answers, objects, &checkpoint.asked, (self.clock)());
+        marker.write(lake).await?;
+        // Only now is what the marker replaces of no use to anybody.
+        for old in markers {
+            lake.delete(&old.key()).await?;
+        }
+        if checkpoint.stored {
+            lake.delete(&layout::checkpoint(job)).await?;
+        }
+        Ok(marker)
+    }
+
+    /// The ids in the job's range of the index.
+    async fn titles(&self, job: &Job, dataset: &str) -> Result<Vec<ImdbId>, CrawlError> {
+        let range = job.offset..job.offset.saturating_add(job.length);
+        let range = self.lake.get_range(&layout::titles(dataset), range).await?;
+        let ids = range.and_then(|range| read_titles(job, &range));
+        ids.ok_or_else(|| CrawlError::NotInIndex { job: job.name(), dataset: dataset.to_owned() })
+    }
+
+    /// Asks for each title that has no answer yet, several at a time. Whatever ends it early, whole films are saved first.
+    async fn ask(
+        &self,
+        tmdb: &Client,
+        job: &Job,
+        ids: &[ImdbId],
+        checkpoint: &mut Checkpoint,
+        deadline: Instant,
+    ) -> Result<(), CrawlError> {
+        let before = checkpoint.len();
+        let left: Vec<ImdbId> = ids.iter().copied().filter(|id| checkpoint.answer(*id).is_none()).collect();
+        let asked_before = checkpoint.asked.clone();
+        let mut answers = stream::iter(left).map(|id| self.answer(tmdb, job, id)).buffer_unordered(tmdb.connections());
+        let mut saved = Instant::now();
+        let stopped = loop {
+            match tokio::time::timeout_at(deadline, answers.next()).await {
+                Ok(Some(Ok(answer))) => checkpoint.add(HashMap::from([(answer.id, answer)])),
+                Ok(Some(Err(error))) => break Some(error.into()),
+                Ok(None) => break None,
+                Err(_) => {
+                    break Some(CrawlError::OutOfTime {
+                        job: job.name(),
+                        done: checkpoint.len() as u32,
+                        before: before as u32,
+                        titles: job.titles,
+                    });
+                }
+            }
+            if saved.elapsed() > SAVE_EVERY {
+                checkpoint.asked = asked_before.plus(tmdb.tally());
+                checkpoint.save(&*self.lake, job).await?;
+                saved = Instant::now();
+            }
+        };
+        checkpoint.asked = asked_before.plus(tmdb.tally());
+        match stopped {
+            None => Ok(()),
+            Some(error) => {
+                if checkpoint.len() > before {
+                    checkpoint.save(&*self.lake, job).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The answer for one title. Only what concerns all titles alike is an error.
+    async fn answer(&self, tmdb: &Client, job: &Job, id: ImdbId) -> Result<Answer, TmdbError> {
+        let film = self.fetch.fetch().film(tmdb, id).await;
+        let today = self.today();
+        match film {
+            Ok(film) => Ok(Answer::of_film(id, &job.initial, film, today)),
+            Err(error) if error.is_systemic() => Err(error),
+            Err(error) => {
+                tracing::warn!(%id, %error, "title set aside");
+                Ok(Answer::failed(id, &job.initial, &error, today))
+            }
+        }
+    }
+
+    fn today(&self) -> Date {
+        TimeZone::UTC.to_datetime((self.clock)()).date()
+    }
+}

@@ -1,0 +1,321 @@
+//! Builds the index: the source inflated on one thread, its rows read on another, the titles sorted and cut into jobs, then written.
+//!
+//! Guarantees: what the lake pins stays whatever goes wrong, until the new index is whole. Errors name the source and, in it, the line.
+
+use std::{
+    io::{self, BufRead, BufReader, Read},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+};
+
+use bytes::Bytes;
+use flate2::bufread::MultiGzDecoder;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    Manifest, Skipped, Source, SourceVersion,
+    manifest::ManifestError,
+    plan::{self, Packed, hex},
+    rows::{BadRow, Rows, lines},
+    source::Opened,
+};
+use crate::lake::{Lake, LakeError, PutMode, layout};
+
+/// Bytes of plain text that are handed from one thread to the other at once.
+const BLOCK: usize = 1 << 20;
+/// Far above any line of title.basics; a file without line ends must not fill the memory.
+const LONGEST_LINE: usize = 8 << 20;
+/// Skipped rows that the manifest shows.
+const MOST_SHOWN: usize = 20;
+
+/// What an index keeps of title.basics, and how it is cut into jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IndexOptions {
+    /// IMDb's title types that count as films.
+    pub types: Vec<String>,
+    /// Whether adult films are in.
+    pub adult: bool,
+    /// The most titles a job may have; see [`crate::job::titles_per_job`].
+    pub job_titles: u32,
+}
+
+impl Default for IndexOptions {
+    fn default() -> Self {
+        Self { types: vec!["movie".into()], adult: true, job_titles: 1_000 }
+    }
+}
+
+/// How far the reading is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes of the source that were read.
+    pub bytes: u64,
+    /// Bytes that it has, where that is known.
+    pub of: Option<u64>,
+}
+
+/// The index could not be made; what was pinned before still is.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// The source cannot be opened, or breaks off.
+    #[error(
+        "cannot read the titles from {uri}, nothing was changed; check that it is whole and can be reached, then try again"
+    )]
+    Unreadable {
+        /// The source.
+        uri: String,
+        /// What went wrong.
+        #[source]
+        source: io::Error,
+    },
+    /// The first line is not that of title.basics.
+    #[error(
+        "this is no title.basics: its first line has no column {column:?} but is {found:?}; give IMDb's title.basics.tsv.gz as titles source"
+    )]
+    Header {
+        /// The column that is missing.
+        column: &'static str,
+        /// How the line begins.
+        found: String,
+    },
+    /// No row was kept.
+    #[error(
+        "no title of type {types} among the {rows} rows of {uri}, {skipped} of them malformed; check the title types and the source"
+    )]
+    Empty {
+        /// The source.
+        uri: String,
+        /// The types that were looked for.
+        types: String,
+        /// Rows read.
+        rows: u64,
+        /// Rows that something is wrong with.
+        skipped: u64,
+    },
+    /// The lake failed.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// The manifest could not be read or written.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+}
+
+/// Reads the source once, writes the index of its titles and makes it the crawl's; the manifest of the index.
+///
+/// An unchanged source with the same options is not read again. `progress` is told now and then, from another thread.
+pub async fn build_index(
+    lake: &dyn Lake,
+    source: &Source,
+    options: &IndexOptions,
+    progress: impl Fn(Progress) + Send + 'static,
+) -> Result<Manifest, IndexError> {
+    let current = Manifest::current(lake).await?;
+    let same = current.filter(|manifest| manifest.options == *options);
+    let known = same.as_ref().map(|manifest| &manifest.source);
+    let (version, bytes) = match (source.open(known).await?, same) {
+        (Opened::Unchanged, Some(manifest)) => return Ok(manifest),
+        (Opened::Unchanged, None) => {
+            return Err(source.unreadable(io::Error::other("it is said to be unchanged, but was never read")));
+        }
+        (Opened::Stream { version, bytes }, _) => (version, bytes),
+    };
+    let of = version.size;
+    let kept = options.clone();
+    let reading = tokio::task::spawn_blocking(move || read(bytes, &kept, &|bytes| progress(Progress { bytes, of })));
+    let read = match reading.await {
+        Ok(read) => read.map_err(|error| match error {
+            ReadError::Io(error) => source.unreadable(error),
+            ReadError::Index(error) => error,
+        })?,
+        Err(panic) => return Err(source.unreadable(io::Error::other(panic))),
+    };
+    if read.titles.is_empty() {
+        return Err(IndexError::Empty {
+            uri: source.to_string(),
+            types: options.types.join(", "),
+            rows: read.rows,
+            skipped: read.skipped,
+        });
+    }
+    write(lake, version, options, read).await
+}
+
+/// Sorts and cuts what was read, and writes it: titles, manifest, then the pin.
+async fn write(
+    lake: &dyn Lake,
+    version: SourceVersion,
+    options: &IndexOptions,
+    mut read: ReadRows,
+) -> Result<Manifest, IndexError> {
+    let duplicates = plan::sort(&mut read.titles);
+    let (text, jobs) = plan::cut(&read.titles, options.job_titles);
+    let manifest = Manifest {
+        dataset: dataset(&version, options, &read.sha256),
+        source: version,
+        options: options.clone(),
+        rows: read.rows,
+        titles: read.titles.len() as u64,
+        duplicates,
+        skipped: read.skipped,
+        skipped_rows: read.skipped_rows,
+        jobs,
+    };
+    let key = layout::titles(&manifest.dataset);
+    lake.put(&key, Bytes::from(text), PutMode::Overwrite).await?;
+    manifest.publish(lake).await?;
+    Ok(manifest)
+}
+
+/// The dataset's name: the source's ETag or date, else its hash, then what was made of it; other options are another dataset.
+fn dataset(version: &SourceVersion, options: &IndexOptions, sha256: &str) -> String {
+    let remote = version.uri.contains("://");
+    let name = match (&version.etag, &version.last_modified) {
+        (Some(etag), _) => format!("etag-{}", etag.trim_start_matches("W/")),
+        (None, Some(date)) if remote => date.clone(),
+        _ => format!("sha256-{}", &sha256[..16]),
+    };
+    let name = name.chars().filter_map(|c| match c {
+        'a'..='z' | 'A'..='Z' | '0'..='9' | '-' => Some(c),
+        ' ' | ':' | '.' | '_' => Some('-'),
+        _ => None,
+    });
+    let made = Sha256::digest(format!("{}|{}|{}", options.types.join(","), options.adult, options.job_titles));
+    let name: String = name.take(80).collect();
+    format!("{name}-{}", hex(&made[..4]))
+}
+
+/// What was read of a source.
+struct ReadRows {
+    titles: Vec<Packed>,
+    rows: u64,
+    skipped: u64,
+    skipped_rows: Vec<Skipped>,
+    sha256: String,
+}
+
+enum ReadError {
+    Io(io::Error),
+    Index(IndexError),
+}
+
+/// Inflates on a thread of its own, so that the rows of one block are read while the next is inflated.
+fn read(bytes: impl Read + Send, options: &IndexOptions, progress: &dyn Fn(u64)) -> Result<ReadRows, ReadError> {
+    let (sender, blocks) = sync_channel(4);
+    let count = Arc::new(AtomicU64::new(0));
+    let mut source = Hashed { inner: bytes, hash: Sha256::new(), count: Arc::clone(&count) };
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let end = match inflate(&mut source, &sender) {
+                Ok(()) => Block::End(hex(&source.hash.finalize())),
+                Err(error) => Block::Failed(error),
+            };
+            // The other side is gone when it found something wrong; then nobody wants to know.
+            let _ = sender.send(end);
+        });
+        read_blocks(blocks, options, &|| progress(count.load(Ordering::Relaxed)))
+    })
+}
+
+/// What the inflating thread hands over.
+enum Block {
+    /// Whole lines.
+    Lines(Vec<u8>),
+    /// Nothing is left; the source's SHA-256.
+    End(String),
+    /// The source broke off.
+    Failed(io::Error),
+}
+
+/// A reader that counts and hashes what passes.
+struct Hashed<R> {
+    inner: R,
+    hash: Sha256,
+    count: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.hash.update(&buffer[..count]);
+        self.count.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+/// Sends the source's text, inflated where it is gzip, in blocks of whole lines.
+fn inflate(source: impl Read, sender: &SyncSender<Block>) -> io::Result<()> {
+    let mut raw = BufReader::with_capacity(256 << 10, source);
+    if raw.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
+        send_lines(MultiGzDecoder::new(raw), sender)
+    } else {
+        send_lines(raw, sender)
+    }
+}
+
+fn send_lines(mut text: impl Read, sender: &SyncSender<Block>) -> io::Result<()> {
+    let mut rest = Vec::new();
+    loop {
+        let mut block = rest;
+        block.reserve(BLOCK);
+        let read = text.by_ref().take(BLOCK as u64).read_to_end(&mut block)?;
+        let whole = match block.iter().rposition(|&byte| byte == b'\n') {
+            Some(at) if read > 0 => at + 1,
+            _ if read == 0 => block.len(),
+            _ => 0,
+        };
+        rest = block.split_off(whole);
+        if rest.len() > LONGEST_LINE {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a line of it has no end"));
+        }
+        if sender.send(Block::Lines(block)).is_err() || read == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Takes the receiver, so that the sender learns when nobody reads on.
+fn read_blocks(blocks: Receiver<Block>, options: &IndexOptions, progress: &dyn Fn()) -> Result<ReadRows, ReadError> {
+    let mut rows: Option<Rows> = None;
+    let mut line = 0;
+    let mut read =
+        ReadRows { titles: Vec::new(), rows: 0, skipped: 0, skipped_rows: Vec::new(), sha256: String::new() };
+    for block in blocks {
+        let block = match block {
+            Block::Lines(block) => block,
+            Block::Failed(error) => return Err(ReadError::Io(error)),
+            Block::End(sha256) => {
+                read.sha256 = sha256;
+                break;
+            }
+        };
+        progress();
+        for text in lines(&block) {
+            line += 1;
+            let Some(rows) = &rows else {
+                rows = Some(Rows::new(text, &options.types, options.adult).map_err(ReadError::Index)?);
+                continue;
+            };
+            read.rows += 1;
+            match rows.read(text) {
+                Ok(title) => read.titles.extend(title.as_ref().map(Packed::new)),
+                Err(bad) => read.skip(line, bad),
+            }
+        }
+    }
+    Ok(read)
+}
+
+impl ReadRows {
+    fn skip(&mut self, line: u64, bad: BadRow) {
+        self.skipped += 1;
+        if self.skipped_rows.len() < MOST_SHOWN {
+            self.skipped_rows.push(Skipped { line, reason: bad.reason().to_owned() });
+        }
+    }
+}

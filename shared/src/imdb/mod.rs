@@ -1,0 +1,19 @@
+//! IMDb's title.basics: read once, as a stream, into an index of titles and a manifest of jobs.
+//!
+//! Knows the file's columns and what an index is; asks TMDb nothing.
+
+mod id;
+mod index;
+mod manifest;
+mod plan;
+mod rows;
+mod selection;
+mod source;
+
+pub use id::ImdbId;
+pub use index::{IndexError, IndexOptions, Progress, build_index};
+pub use manifest::{Manifest, Skipped, SourceVersion};
+pub use selection::{Selection, Years};
+pub use source::Source;
+
+pub(crate) use plan::read_titles;

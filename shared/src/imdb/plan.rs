@@ -1,0 +1,187 @@
+//! Cuts titles into jobs, and reads a job's titles back.
+//!
+//! A title is 64 bits: year, initial and id, so that sorting the numbers sorts the titles, and twelve million of them fit in 96 MB.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest as _, Sha256};
+
+use super::{ImdbId, rows::Title};
+use crate::job::Job;
+
+/// The first line of the index.
+pub(super) const HEADER: &str = "tconst\tstartYear\tinitial\n";
+
+/// Films without a year come last.
+const NO_YEAR: u64 = (1 << 14) - 1;
+
+/// One title: from the top, 14 bits of year, two bytes of initial (which need 16), 32 bits of id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Packed(u64);
+
+impl Packed {
+    pub fn new(title: &Title) -> Self {
+        let year = title.year.map_or(NO_YEAR, u64::from);
+        let initial = u64::from(u16::from_be_bytes(title.initial.bytes()));
+        Self(year << 48 | initial << 32 | u64::from(title.id.to_bits()))
+    }
+
+    /// The id's bits.
+    fn id(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// Year and initial.
+    fn partition(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    fn year(self) -> Option<u16> {
+        let year = self.0 >> 48;
+        (year != NO_YEAR).then_some(year as u16)
+    }
+
+    fn initial(self) -> String {
+        let bytes = (self.partition() as u16).to_be_bytes();
+        bytes.map(char::from).iter().collect()
+    }
+}
+
+/// Leaves each id once (that of the first partition), sorts by partition and id; how many were left out.
+pub(super) fn sort(titles: &mut Vec<Packed>) -> u64 {
+    let before = titles.len();
+    titles.sort_unstable_by_key(|title| title.0.rotate_left(32));
+    titles.dedup_by_key(|title| title.id());
+    titles.sort_unstable();
+    (before - titles.len()) as u64
+}
+
+/// The index's text and its jobs of at most `job_titles` titles each, evenly filled. The titles are sorted.
+pub(super) fn cut(titles: &[Packed], job_titles: u32) -> (String, Vec<Job>) {
+    let mut text = String::with_capacity(HEADER.len() + titles.len() * 20);
+    text.push_str(HEADER);
+    let mut jobs = Vec::new();
+    for partition in titles.chunk_by(|a, b| a.partition() == b.partition()) {
+        let parts = partition.len().div_ceil(job_titles.max(1) as usize);
+        for (part, titles) in partition.chunks(partition.len().div_ceil(parts)).enumerate() {
+            jobs.push(job(part as u32, titles, &mut text));
+        }
+    }
+    (text, jobs)
+}
+
+/// Writes the titles of one job to the index's text. There is at least one.
+fn job(part: u32, titles: &[Packed], text: &mut String) -> Job {
+    let (year, initial) = (titles[0].year(), titles[0].initial());
+    let shown_year = year.map_or("\\N".to_owned(), |year| year.to_string());
+    let offset = text.len();
+    let mut digest = Sha256::new();
+    for title in titles {
+        let start = text.len();
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{}", ImdbId::from_bits(title.id()));
+        digest.update(&text[start..]);
+        digest.update("\n");
+        let _ = writeln!(text, "\t{shown_year}\t{initial}");
+    }
+    Job {
+        year,
+        initial,
+        part,
+        offset: offset as u64,
+        length: (text.len() - offset) as u64,
+        titles: titles.len() as u32,
+        digest: hex(&digest.finalize()[..8]),
+    }
+}
+
+/// Bytes in hexadecimal digits.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// The ids in a job's range of the index, if it holds what the job says.
+pub(crate) fn read_titles(job: &Job, range: &[u8]) -> Option<Vec<ImdbId>> {
+    let text = std::str::from_utf8(range).ok()?;
+    let mut digest = Sha256::new();
+    let mut ids = Vec::new();
+    for line in text.lines() {
+        let id = line.split('\t').next()?;
+        digest.update(id);
+        digest.update("\n");
+        ids.push(id.parse().ok()?);
+    }
+    let whole = ids.len() == job.titles as usize && hex(&digest.finalize()[..8]) == job.digest;
+    whole.then_some(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::partition::Initial;
+
+    fn packed(id: &str, year: Option<u16>, title: &str) -> Packed {
+        Packed::new(&Title { id: id.parse().unwrap(), year, initial: Initial::of(title) })
+    }
+
+    #[test]
+    fn jobs_are_ranges_that_never_span_partitions() {
+        let mut titles = vec![
+            packed("tt0000005", None, "Other"),
+            packed("tt10000000", Some(2004), "Adam"),
+            packed("tt0000001", Some(2004), "Adieu"),
+            packed("tt0000003", Some(2004), "Ad"),
+            packed("tt0000002", Some(2003), "The X"),
+        ];
+        assert_eq!(sort(&mut titles), 0);
+        let (text, jobs) = cut(&titles, 2);
+        let of = |job: &Job| {
+            let range = &text[job.offset as usize..(job.offset + job.length) as usize];
+            let ids = read_titles(job, range.as_bytes()).unwrap();
+            (job.name(), ids.iter().map(ImdbId::to_string).collect::<Vec<_>>())
+        };
+        let jobs: Vec<_> = jobs.iter().map(of).collect();
+        let expected = [
+            ("year=2003/TH-000", vec!["tt0000002"]),
+            ("year=2004/AD-000", vec!["tt0000001", "tt0000003"]),
+            ("year=2004/AD-001", vec!["tt10000000"]),
+            ("year=__HIVE_DEFAULT_PARTITION__/OT-000", vec!["tt0000005"]),
+        ];
+        let expected =
+            expected.map(|(name, ids)| (name.to_owned(), ids.into_iter().map(str::to_owned).collect::<Vec<_>>()));
+        assert_eq!(jobs, expected);
+        assert!(text.starts_with("tconst\tstartYear\tinitial\ntt0000002\t2003\tTH\n"));
+        assert!(text.ends_with("tt0000005\t\\N\tOT\n"));
+    }
+
+    #[test]
+    fn an_id_that_stands_twice_is_one_title() {
+        let mut titles = vec![
+            packed("tt0000001", Some(2005), "Adieu"),
+            packed("tt0000001", Some(2004), "Adieu"),
+            packed("tt0000001", Some(2004), "Adieu"),
+        ];
+        assert_eq!(sort(&mut titles), 2);
+        assert_eq!(titles, [packed("tt0000001", Some(2004), "Adieu")]);
+    }
+
+    #[test]
+    fn a_range_of_other_titles_is_not_the_job_s() {
+        let titles = [packed("tt0000001", Some(2004), "Adieu")];
+        let (text, jobs) = cut(&titles, 2);
+        let range = &text.as_bytes()[jobs[0].offset as usize..];
+        assert!(read_titles(&jobs[0], range).is_some());
+        assert!(read_titles(&jobs[0], &range[1..]).is_none());
+        assert!(read_titles(&jobs[0], b"tt0000002\t2004\tAD\n").is_none());
+    }
+
+    #[test]
+    fn parts_of_a_partition_are_evenly_filled() {
+        let titles: Vec<Packed> = (1..=10).map(|n| packed(&format!("tt{n:07}"), Some(2017), "The")).collect();
+        let sizes: Vec<u32> = cut(&titles, 4).1.iter().map(|job| job.titles).collect();
+        assert_eq!(sizes, [4, 4, 2]);
+    }
+}

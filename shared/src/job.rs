@@ -1,0 +1,107 @@
+//! A job: a byte range of the title index, of one year and initial, that one delivery can do.
+//!
+//! Knows how a job is named and checked; not how it is done, nor how it travels.
+
+use serde::{Deserialize, Serialize};
+
+use crate::partition::{Initial, year_folder};
+
+/// The longest byte range a job may have; far above any job that `imdb::build_index` makes.
+const LONGEST: u64 = 16 << 20;
+
+/// A byte range of `imdb/{dataset}/titles.tsv`, of one year and initial.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Job {
+    /// The year the films came out; none where IMDb knows none.
+    pub year: Option<u16>,
+    /// The two characters that the films' titles begin with.
+    pub initial: String,
+    /// The number of this part of the partition, from 0.
+    pub part: u32,
+    /// Where the range begins, in bytes.
+    pub offset: u64,
+    /// How long the range is, in bytes.
+    pub length: u64,
+    /// How many titles are in it.
+    pub titles: u32,
+    /// Sixteen hexadecimal digits that follow from the IMDb ids in it: other titles are another job's work.
+    pub digest: String,
+}
+
+impl Job {
+    /// The job's name, as in its objects' keys: `year=2004/AD-000`.
+    pub fn name(&self) -> String {
+        name(self.year, &self.initial, self.part)
+    }
+
+    /// Whether every part of it is of the form that `imdb::build_index` makes; what came in a message is checked before it is used.
+    pub fn is_well_formed(&self) -> bool {
+        Initial::parse(&self.initial).is_some_and(|initial| initial.as_str() == self.initial)
+            && self.year.is_none_or(|year| year <= 9999)
+            && self.titles > 0
+            && (1..=LONGEST).contains(&self.length)
+            && self.digest.len() == 16
+            && self.digest.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+}
+
+/// The name of a job by its parts.
+pub fn name(year: Option<u16>, initial: &str, part: u32) -> String {
+    format!("{}/{initial}-{part:03}", year_folder(year))
+}
+
+/// How many titles a job may have so that it ends well inside a function's timeout.
+///
+/// `share` is one function's requests a second, `timeout` the function's in seconds. Two requests a film, and two thirds of the time,
+/// leave room for retries, more pages of reviews and the writing.
+pub fn titles_per_job(share: f64, timeout: u32) -> u32 {
+    let usable = f64::from(timeout) - (f64::from(timeout) / 5.0).min(20.0);
+    let titles = share * usable * 2.0 / 3.0 / 2.0;
+    (titles as u32).clamp(1, 1_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job() -> Job {
+        Job {
+            year: Some(2004),
+            initial: "AD".into(),
+            part: 0,
+            offset: 24,
+            length: 36,
+            titles: 2,
+            digest: "0123456789abcdef".into(),
+        }
+    }
+
+    #[test]
+    fn jobs_are_named_by_year_initial_and_part() {
+        assert_eq!(job().name(), "year=2004/AD-000");
+        let yearless = Job { year: None, part: 1_234, ..job() };
+        assert_eq!(yearless.name(), "year=__HIVE_DEFAULT_PARTITION__/AD-1234");
+    }
+
+    #[test]
+    fn what_would_leave_its_folder_is_not_well_formed() {
+        assert!(job().is_well_formed());
+        for bad in [
+            Job { initial: "..".into(), ..job() },
+            Job { initial: "A/".into(), ..job() },
+            Job { initial: "ad".into(), ..job() },
+            Job { length: u64::MAX, ..job() },
+            Job { titles: 0, ..job() },
+            Job { digest: "short".into(), ..job() },
+        ] {
+            assert!(!bad.is_well_formed(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn jobs_fit_the_timeout_at_the_share_of_the_rate() {
+        assert_eq!(titles_per_job(35.0 / 8.0, 900), 1_000);
+        assert_eq!(titles_per_job(35.0 / 8.0, 60), 70);
+        assert_eq!(titles_per_job(0.1, 10), 1);
+    }
+}

@@ -1,0 +1,171 @@
+//! Every key of the lake, in one place.
+//!
+//! ```text
+//! imdb/current.json, imdb/{dataset}/titles.tsv, imdb/{dataset}/manifest.json
+//! tmdb/{movies,reviews,misses,others,failed}/year=2004/AD-000.ndjson.gz
+//! tmdb/_checkpoints/year=2004/AD-000.json.gz
+//! tmdb/_done/year=2004/AD-000.{digest}.{titles}t-{linked}l-{missed}m-{others}o-{failed}f.json
+//! ```
+//!
+//! A done marker's key carries its counts, so that a listing of markers tells how far a crawl is, and none needs to be read.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    job::{self, Job},
+    partition::parse_year_folder,
+};
+
+/// Which dataset is the crawl's, until a newer one is taken.
+pub const CURRENT: &str = "imdb/current.json";
+/// Beneath it stands a marker for each job that is done.
+pub const DONE: &str = "tmdb/_done/";
+/// Why the fleet paused itself; gone when it goes on.
+pub const PAUSED: &str = "tmdb/_fleet/paused.json";
+
+/// The titles of a dataset: a header line, then `tconst`, `startYear` and `initial`, split by tabs, sorted by partition.
+pub fn titles(dataset: &str) -> String {
+    format!("imdb/{dataset}/titles.tsv")
+}
+
+/// The jobs of a dataset, and where it came from.
+pub fn manifest(dataset: &str) -> String {
+    format!("imdb/{dataset}/manifest.json")
+}
+
+/// What a line of an object tells about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// TMDb's films.
+    Movies,
+    /// Reviews of them.
+    Reviews,
+    /// IMDb ids that TMDb does not know.
+    Misses,
+    /// IMDb ids that are a series, an episode, a season or a person at TMDb.
+    Others,
+    /// IMDb ids that TMDb gave no usable answer for.
+    Failed,
+}
+
+impl Kind {
+    /// All of them, in the order in which they are written.
+    pub const ALL: [Self; 5] = [Self::Movies, Self::Reviews, Self::Misses, Self::Others, Self::Failed];
+
+    /// The name of its folder.
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Movies => "movies",
+            Self::Reviews => "reviews",
+            Self::Misses => "misses",
+            Self::Others => "others",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// The object of a job that holds the records of one kind, as gzipped NDJSON.
+pub fn records(kind: Kind, job: &Job) -> String {
+    format!("tmdb/{}/{}.ndjson.gz", kind.folder(), job.name())
+}
+
+/// Whole films of a job that is not done yet.
+pub fn checkpoint(job: &Job) -> String {
+    format!("tmdb/_checkpoints/{}.json.gz", job.name())
+}
+
+/// What every marker of a job begins with, whatever its titles are.
+pub fn done_prefix(job: &Job) -> String {
+    format!("{DONE}{}.", job.name())
+}
+
+/// What a marker's key tells: which job, of which titles, with which counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The year; none for films without one.
+    pub year: Option<u16>,
+    /// The initial.
+    pub initial: String,
+    /// The part of the partition.
+    pub part: u32,
+    /// The digest of the job's titles.
+    pub digest: String,
+    /// Titles in the job.
+    pub titles: u32,
+    /// Titles that lead to a film at TMDb.
+    pub linked: u32,
+    /// Titles that TMDb does not know.
+    pub missed: u32,
+    /// Titles that are something else at TMDb.
+    pub others: u32,
+    /// Titles without a usable answer.
+    pub failed: u32,
+}
+
+impl Done {
+    /// Whether this is the marker of `job`, titles and all.
+    pub fn is_of(&self, job: &Job) -> bool {
+        self.digest == job.digest && self.name() == job.name()
+    }
+
+    /// The job's name.
+    pub fn name(&self) -> String {
+        job::name(self.year, &self.initial, self.part)
+    }
+
+    /// The marker's key.
+    pub fn key(&self) -> String {
+        let Self { digest, titles, linked, missed, others, failed, .. } = self;
+        let name = self.name();
+        format!("{DONE}{name}.{digest}.{titles}t-{linked}l-{missed}m-{others}o-{failed}f.json")
+    }
+
+    /// Reads a marker's key; none if it is no such key.
+    pub fn parse(key: &str) -> Option<Self> {
+        let (folder, file) = key.strip_prefix(DONE)?.split_once('/')?;
+        let [name, digest, counts, "json"] = file.split('.').collect::<Vec<_>>()[..] else {
+            return None;
+        };
+        let (initial, part) = name.rsplit_once('-')?;
+        let mut counts = counts.split('-');
+        let mut next = |unit: char| counts.next()?.strip_suffix(unit)?.parse::<u32>().ok();
+        Some(Self {
+            year: parse_year_folder(folder)?,
+            initial: initial.to_owned(),
+            part: part.parse().ok()?,
+            digest: digest.to_owned(),
+            titles: next('t')?,
+            linked: next('l')?,
+            missed: next('m')?,
+            others: next('o')?,
+            failed: next('f')?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_s_key_is_read_as_written() {
+        for year in [Some(2004), None] {
+            let done = Done {
+                year,
+                initial: "A_".into(),
+                part: 12,
+                digest: "0123456789abcdef".into(),
+                titles: 250,
+                linked: 230,
+                missed: 12,
+                others: 7,
+                failed: 1,
+            };
+            assert_eq!(Done::parse(&done.key()), Some(done));
+        }
+        for other in ["tmdb/_done/year=2004/AD-000.json", "tmdb/_done/x", "imdb/current.json"] {
+            assert_eq!(Done::parse(other), None, "{other}");
+        }
+    }
+}

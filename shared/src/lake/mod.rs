@@ -1,0 +1,91 @@
+//! Where the data lives: few operations over keys, behind one trait, on memory, a local folder or S3.
+//!
+//! Knows bytes and keys; what stands at which key is [`layout`]'s to say, what is in it the writer's.
+
+pub mod layout;
+mod local;
+mod memory;
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(any(test, feature = "suite"))]
+pub mod suite;
+
+use std::{error::Error, fmt, ops::Range};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+
+pub use local::LocalLake;
+pub use memory::MemoryLake;
+#[cfg(feature = "s3")]
+pub use s3::S3Lake;
+
+/// How an object is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutMode {
+    /// Whatever stands there is replaced, whole.
+    Overwrite,
+    /// Only where nothing stands yet.
+    CreateOnly,
+}
+
+/// What a write found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// The object is written.
+    Written,
+    /// Something stood there already, and still does ([`PutMode::CreateOnly`]).
+    Exists,
+}
+
+/// One object of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The whole key.
+    pub key: String,
+    /// Bytes.
+    pub size: u64,
+    /// When it was last written.
+    pub modified: Timestamp,
+}
+
+/// A store of objects. A reader sees an object whole or not at all, and the newest once a write has returned.
+#[async_trait]
+pub trait Lake: fmt::Debug + Send + Sync {
+    /// The object at `key`; none if there is none.
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, LakeError>;
+
+    /// The bytes `range` of the object at `key`, fewer where it ends before; none if there is no object or it ends before the range.
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>, LakeError>;
+
+    /// Writes the object at `key`.
+    async fn put(&self, key: &str, bytes: Bytes, mode: PutMode) -> Result<Put, LakeError>;
+
+    /// Deletes the object at `key`; it is no error if there is none.
+    async fn delete(&self, key: &str) -> Result<(), LakeError>;
+
+    /// All objects whose key begins with `prefix`, sorted by key.
+    fn list(&self, prefix: &str) -> BoxStream<'static, Result<Entry, LakeError>>;
+
+    /// Where the lake is, as people write it: `s3://bucket`, `./lake`.
+    fn uri(&self) -> String;
+}
+
+/// The lake could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} {uri}/{key}; {hint}")]
+pub struct LakeError {
+    /// What was tried: `read`, `write`, `delete`, `list`.
+    pub operation: &'static str,
+    /// Where the lake is.
+    pub uri: String,
+    /// The key or prefix.
+    pub key: String,
+    /// What to do.
+    pub hint: &'static str,
+    /// What the store said.
+    #[source]
+    pub source: Box<dyn Error + Send + Sync>,
+}

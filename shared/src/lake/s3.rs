@@ -1,0 +1,150 @@
+//! A lake in an S3 bucket.
+//!
+//! By aws-sdk-s3 and not by the crate object_store: the provisioner makes the bucket with that SDK already, so there is one S3 client,
+//! one HTTP stack and one chain of credentials (aws-config's, with SSO and profiles) in the whole project.
+
+use std::{error::Error, ops::Range};
+
+use async_trait::async_trait;
+use aws_sdk_s3::{
+    Client,
+    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    primitives::ByteStream,
+    types::Object,
+};
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
+use jiff::Timestamp;
+
+use super::{Entry, Lake, LakeError, Put, PutMode};
+
+/// A lake in a bucket.
+#[derive(Clone, Debug)]
+pub struct S3Lake {
+    client: Client,
+    bucket: String,
+}
+
+impl S3Lake {
+    /// The lake in `bucket`.
+    pub fn new(client: Client, bucket: impl Into<String>) -> Self {
+        Self { client, bucket: bucket.into() }
+    }
+
+    /// Reads an object or a range of it; `nothing` are the error codes that say there is none.
+    async fn read(&self, key: &str, range: Option<String>, nothing: &[&str]) -> Result<Option<Bytes>, LakeError> {
+        let request = self.client.get_object().bucket(&self.bucket).key(key);
+        let answer = match request.set_range(range).send().await {
+            Ok(answer) => answer,
+            Err(error) if error.code().is_some_and(|code| nothing.contains(&code)) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(self.error("read", key, error)),
+        };
+        let body = answer.body.collect().await;
+        let body = body.map_err(|error| self.failed("read", key, error, None))?;
+        Ok(Some(body.into_bytes()))
+    }
+
+    fn error<E>(&self, operation: &'static str, key: &str, error: SdkError<E>) -> LakeError
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let code = error.code().map(str::to_owned);
+        // An SDK error alone says "service error"; its context says which.
+        let context = DisplayErrorContext(error).to_string();
+        self.failed(operation, key, context, code.as_deref())
+    }
+
+    fn failed(
+        &self,
+        operation: &'static str,
+        key: &str,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+        code: Option<&str>,
+    ) -> LakeError {
+        LakeError {
+            operation,
+            uri: self.uri(),
+            key: key.to_owned(),
+            hint: match code {
+                Some("NoSuchBucket") => {
+                    "there is no such bucket: check its name and region, or make it with `provision up`"
+                }
+                Some("AccessDenied" | "403") => {
+                    "these credentials may not do this: check the role's and the bucket's policy"
+                }
+                _ => "check the network and the credentials, then try again",
+            },
+            source: source.into(),
+        }
+    }
+
+    fn entry(&self, object: Object) -> Result<Entry, LakeError> {
+        let key = object.key.unwrap_or_default();
+        let modified = object
+            .last_modified
+            .and_then(|time| Timestamp::from_second(time.secs()).ok())
+            .ok_or_else(|| self.failed("list", &key, "the listing gives no time", None))?;
+        Ok(Entry { size: object.size.unwrap_or_default().unsigned_abs(), key, modified })
+    }
+}
+
+#[async_trait]
+impl Lake for S3Lake {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, LakeError> {
+        self.read(key, None, &["NoSuchKey", "NotFound"]).await
+    }
+
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>, LakeError> {
+        if range.is_empty() {
+            return Ok(None);
+        }
+        let bytes = format!("bytes={}-{}", range.start, range.end - 1);
+        self.read(key, Some(bytes), &["NoSuchKey", "NotFound", "InvalidRange"]).await
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes, mode: PutMode) -> Result<Put, LakeError> {
+        let request = self.client.put_object().bucket(&self.bucket).key(key);
+        let condition = (mode == PutMode::CreateOnly).then(|| "*".to_owned());
+        let body = ByteStream::from(bytes);
+        match request.set_if_none_match(condition).body(body).send().await {
+            Ok(_) => Ok(Put::Written),
+            // The second is another writer of the same key, at the same time, who may be first.
+            Err(error)
+                if mode == PutMode::CreateOnly
+                    && matches!(error.code(), Some("PreconditionFailed" | "ConditionalRequestConflict")) =>
+            {
+                Ok(Put::Exists)
+            }
+            Err(error) => Err(self.error("write", key, error)),
+        }
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), LakeError> {
+        let request = self.client.delete_object().bucket(&self.bucket).key(key);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.error("delete", key, error)),
+        }
+    }
+
+    fn list(&self, prefix: &str) -> BoxStream<'static, Result<Entry, LakeError>> {
+        let request = self.client.list_objects_v2().bucket(&self.bucket);
+        let pages = request.prefix(prefix).into_paginator().send();
+        let (lake, prefix) = (self.clone(), prefix.to_owned());
+        stream::unfold(pages, async |mut pages| pages.next().await.map(|page| (page, pages)))
+            .map(move |page| {
+                let page = page.map_err(|error| lake.error("list", &prefix, error))?;
+                let objects = page.contents.unwrap_or_default();
+                let entries: Vec<_> = objects.into_iter().map(|object| lake.entry(object)).collect();
+                Ok(stream::iter(entries))
+            })
+            .try_flatten()
+            .boxed()
+    }
+
+    fn uri(&self) -> String {
+        format!("s3://{}", self.bucket)
+    }
+}

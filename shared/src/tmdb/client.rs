@@ -1,0 +1,310 @@
+//! One request to TMDb: its key, its turn, its retries, its answer told apart.
+//!
+//! Guarantees: at most `connections` requests in flight, at most `requests_per_second` of them; a 429 holds up all requests, not one;
+//! after a refused key, or when nothing gets an answer, no further request is sent until [`Client::begin`].
+//! Assumes: asking twice does no harm (all requests are reads). Errors: [`TmdbError`], none with a URL's query in it.
+
+use std::{
+    error::Error as _,
+    fmt,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use backon::{ExponentialBuilder, Retryable as _};
+use reqwest::{StatusCode, header, redirect};
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+use url::Url;
+
+use super::{TmdbError, error, pace::Pace};
+use crate::Secret;
+
+/// What we say we are.
+pub const USER_AGENT: &str = concat!("provision-crawler/", env!("CARGO_PKG_VERSION"));
+
+/// Times that a request without a usable answer is repeated.
+const REPEATS: usize = 5;
+/// Times that a request is repeated because there were too many.
+const PATIENCE: usize = 40;
+/// Requests in a row, of all titles, without a usable answer: then it is not the titles.
+const OUTAGE: u32 = 10;
+/// Requests that a new beginning may spend while the outage lasts.
+const PROBES: u32 = 3;
+/// Far above any answer of TMDb; a wrong server must not fill the memory.
+const LARGEST_BODY: usize = 16 << 20;
+
+/// How TMDb is asked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the API is, without `/3`; [`super::API`].
+    pub base_url: String,
+    /// A v3 key (32 hexadecimal digits), or a v4 read access token.
+    pub key: Secret,
+    /// This process's share of the fleet's rate.
+    pub requests_per_second: f64,
+    /// Requests that may be in flight at once.
+    pub connections: usize,
+}
+
+/// What was asked so far, for a job's marker.
+#[derive(Debug, Default)]
+pub struct Tally {
+    requests: AtomicU64,
+    retries: AtomicU64,
+    too_many: AtomicU64,
+}
+
+impl Tally {
+    /// Requests that were sent, repeated ones among them.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Requests that were repeated.
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    /// Answers 429.
+    pub fn too_many(&self) -> u64 {
+        self.too_many.load(Ordering::Relaxed)
+    }
+}
+
+/// TMDb's API. Clones share connections, rate and key.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+    tally: Arc<Tally>,
+}
+
+struct Shared {
+    http: reqwest::Client,
+    base: Url,
+    key: RwLock<Secret>,
+    pace: Pace,
+    connections: usize,
+    in_flight: Semaphore,
+    /// Requests in a row without a usable answer.
+    failures: AtomicU32,
+    /// The refusal, once the key was refused.
+    refused: RwLock<Option<TmdbError>>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("base", &self.shared.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// A client; asks nothing yet.
+    pub fn new(settings: Settings) -> Result<Self, TmdbError> {
+        let setup = |cause: String| TmdbError::Setup { base_url: settings.base_url.clone(), cause: cause.into() };
+        let base = Url::parse(&settings.base_url).map_err(|error| setup(error.to_string()))?;
+        if base.cannot_be_a_base() || !matches!(base.scheme(), "http" | "https") {
+            return Err(setup("it is no http or https URL".to_owned()));
+        }
+        if settings.key.is_empty() {
+            return Err(setup("the key is empty".to_owned()));
+        }
+        let connections = settings.connections.max(1);
+        let http = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(Duration::from_secs(5))
+            .read_timeout(Duration::from_secs(15))
+            .timeout(Duration::from_secs(30))
+            .pool_max_idle_per_host(connections)
+            // A key in the query must not follow anybody elsewhere.
+            .redirect(redirect::Policy::none())
+            .build()
+            .map_err(|error| setup(cause(error)))?;
+        let shared = Shared {
+            http,
+            base,
+            key: RwLock::new(settings.key),
+            pace: Pace::new(settings.requests_per_second),
+            connections,
+            in_flight: Semaphore::new(connections),
+            failures: AtomicU32::new(0),
+            refused: RwLock::new(None),
+        };
+        Ok(Self { shared: Arc::new(shared), tally: Arc::default() })
+    }
+
+    /// The same client with a tally of its own, and another try if it had given up.
+    pub fn begin(&self) -> Self {
+        *write(&self.shared.refused) = None;
+        let probes = OUTAGE - PROBES;
+        self.shared.failures.fetch_min(probes, Ordering::Relaxed);
+        Self { shared: Arc::clone(&self.shared), tally: Arc::default() }
+    }
+
+    /// What was asked through this clone and those made of it.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// Requests that may be in flight at once.
+    pub fn connections(&self) -> usize {
+        self.shared.connections
+    }
+
+    /// Takes another key from now on.
+    pub fn set_key(&self, key: Secret) {
+        *write(&self.shared.key) = key;
+        *write(&self.shared.refused) = None;
+    }
+
+    /// Asks for `/3/{path}` until there is an answer or no hope.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, TmdbError> {
+        let delays = ExponentialBuilder::default()
+            .with_jitter()
+            .with_min_delay(Duration::from_millis(200))
+            .with_max_delay(Duration::from_secs(10))
+            .with_max_times(PATIENCE);
+        let mut repeats = 0;
+        (|| self.once(path, query))
+            .retry(delays)
+            .when(|error| match error {
+                TmdbError::RateLimited { .. } => true,
+                TmdbError::Unavailable { systemic: false, .. } | TmdbError::Malformed { .. } => {
+                    repeats += 1;
+                    repeats <= REPEATS
+                }
+                _ => false,
+            })
+            // Who was too fast waits with all the others for their turn.
+            .adjust(|error, delay| match error {
+                TmdbError::RateLimited { .. } => delay.map(|_| Duration::from_millis(10)),
+                _ => delay,
+            })
+            .notify(|_, _| {
+                self.tally.retries.fetch_add(1, Ordering::Relaxed);
+            })
+            .await
+    }
+
+    /// Sends one request, when it is its turn.
+    async fn once<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, TmdbError> {
+        let shared = &self.shared;
+        // The semaphore is never closed.
+        let _permit = shared.in_flight.acquire().await.ok();
+        self.hope()?;
+        shared.pace.turn().await;
+        self.hope()?;
+        self.tally.requests.fetch_add(1, Ordering::Relaxed);
+        let result = self.send(path, query).await;
+        self.learn(&result);
+        result
+    }
+
+    /// Whether a request has any hope; the reason if not.
+    fn hope(&self) -> Result<(), TmdbError> {
+        if let Some(refused) = &*read(&self.shared.refused) {
+            return Err(refused.clone());
+        }
+        match self.shared.failures.load(Ordering::Relaxed) {
+            OUTAGE.. => Err(TmdbError::Unavailable {
+                status: None,
+                cause: format!("{OUTAGE} requests in a row had no usable answer").into(),
+                systemic: true,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// What an answer means for the requests after it.
+    fn learn<T>(&self, result: &Result<T, TmdbError>) {
+        let shared = &self.shared;
+        match result {
+            Err(TmdbError::RateLimited { retry_after }) => {
+                self.tally.too_many.fetch_add(1, Ordering::Relaxed);
+                let pause = retry_after.unwrap_or(Duration::from_millis(500));
+                shared.pace.slow_down(pause);
+            }
+            Err(TmdbError::Unavailable { .. } | TmdbError::Malformed { .. }) => {
+                shared.failures.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error @ TmdbError::Unauthorized { .. }) => {
+                *write(&shared.refused) = Some(error.clone());
+            }
+            _ => {
+                shared.failures.store(0, Ordering::Relaxed);
+                shared.pace.speed_up();
+            }
+        }
+    }
+
+    async fn send<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, TmdbError> {
+        let mut url = self.shared.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push("3").extend(path);
+        }
+        let shown = url.path().to_owned();
+        let broken = |error: reqwest::Error| TmdbError::Unavailable {
+            status: None,
+            cause: cause(error).into(),
+            systemic: false,
+        };
+        let request = self.shared.http.get(url).query(query);
+        let mut answer = self.authorised(request).send().await.map_err(broken)?;
+        let (status, retry_after) = (answer.status(), retry_after(&answer));
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(broken)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LARGEST_BODY {
+                return Err(malformed(&shown, "it is larger than 16 MB"));
+            }
+        }
+        if status != StatusCode::OK {
+            return Err(error::of_status(&shown, status.as_u16(), retry_after, &body));
+        }
+        serde_json::from_slice(&body).map_err(|error| malformed(&shown, &error.to_string()))
+    }
+
+    /// A v3 key goes into the query, a v4 token into the header; neither is good in the other's place.
+    fn authorised(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
+        let key = read(&self.shared.key);
+        let text = key.reveal();
+        if text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            request.query(&[("api_key", text)])
+        } else {
+            request.bearer_auth(text)
+        }
+    }
+}
+
+pub(super) fn malformed(path: &str, cause: &str) -> TmdbError {
+    TmdbError::Malformed { path: path.to_owned(), cause: cause.into() }
+}
+
+/// The seconds that the answer asks to wait.
+fn retry_after(answer: &reqwest::Response) -> Option<Duration> {
+    let value = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+    value.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// An error and its causes in a line, without the URL, whose query may hold the key.
+fn cause(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(next) = source {
+        text = format!("{text}: {next}");
+        source = next.source();
+    }
+    text
+}
+
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

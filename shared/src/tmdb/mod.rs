@@ -1,0 +1,20 @@
+//! TMDb's API: find by IMDb id, details, reviews; with its key, its rate, its retries and its errors.
+//!
+//! Knows nothing of jobs and of the lake. The key is in no error, no log and no `Debug` output.
+
+mod check;
+mod client;
+mod details;
+mod error;
+mod film;
+mod find;
+mod pace;
+mod reviews;
+
+pub use client::{Client, Settings, Tally, USER_AGENT};
+pub use error::TmdbError;
+pub use film::{Fetch, FetchMode, Film, Movie, Object, Other, OtherKind};
+pub use reviews::Reviews;
+
+/// Where TMDb's API is.
+pub const API: &str = "https://api.themoviedb.org";
