@@ -8,6 +8,7 @@ use std::{
     os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, Stdio},
+    sync::OnceLock,
     thread,
     time::{Duration, Instant},
 };
@@ -69,6 +70,15 @@ impl Emulator {
     /// Starts an emulator with the default options and waits until it is healthy.
     pub fn start() -> io::Result<Self> {
         Self::start_with(&Options::default())
+    }
+
+    /// The emulator that all tests of one process share, for those that keep to names of their own. Ends with the process.
+    ///
+    /// # Panics
+    /// If it does not start: no test that asks for it can go on.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Emulator> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start().unwrap_or_else(|error| panic!("{error}")))
     }
 
     /// Starts an emulator and waits until it is healthy. An error tells what its log says.

@@ -6,10 +6,12 @@
 #![deny(missing_docs)]
 
 pub mod emulator;
+pub mod fault_proxy;
 mod seed;
 mod server;
 pub mod stand_in;
 pub mod titles;
 
 pub use emulator::Emulator;
+pub use fault_proxy::FaultProxy;
 pub use stand_in::StandIn;
