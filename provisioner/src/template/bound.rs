@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::conditions;
 use super::diagnostics::{Diagnostic, Diagnostics};
-use super::intrinsics::{Branches, Outcome, Scope, Use};
+use super::intrinsics::{Branches, Expression, Outcome, Scope, Use};
 use super::names::cycle_problem;
 use super::parameters::{self, Values};
 use super::pseudo::Pseudo;
@@ -79,7 +79,7 @@ impl<'t> Bound<'t> {
     fn uses_of_what_is_not_made(&self) -> Vec<Diagnostic> {
         let sections = self.sections();
         let mut problems = Vec::new();
-        let mut look = |path: String, expression: &super::intrinsics::Expression| {
+        let mut look = |path: String, expression: &Expression| {
             expression.uses(Branches::Chosen(&self.conditions), &mut |used, at| {
                 if let Use::Ref(name) | Use::GetAtt(name) = used
                     && sections.resources.contains_key(name)
@@ -91,7 +91,9 @@ impl<'t> Bound<'t> {
         };
         for declared in &self.resources {
             let id = &declared.logical_id;
-            look(format!("Resources.{id}.Properties"), &sections.resources[id].properties);
+            for (name, property) in sections.resources[id].properties() {
+                look(format!("Resources.{id}.Properties.{name}"), property);
+            }
         }
         for (name, output) in self.live_outputs() {
             look(format!("Outputs.{name}"), &output.value);

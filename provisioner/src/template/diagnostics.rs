@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use super::text::printable;
 
+/// How many problems are shown of one template.
+const SHOWN: usize = 100;
+
 /// A place in a file; line and column count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
@@ -108,13 +111,16 @@ impl std::error::Error for Diagnostics {}
 
 impl fmt::Display for Diagnostics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, diagnostic) in self.list.iter().enumerate() {
+        for (index, diagnostic) in self.list.iter().take(SHOWN).enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
             self.show(diagnostic, f)?;
         }
-        Ok(())
+        match self.list.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => writeln!(f, "\n{}: and {more} more", self.file),
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod diagnostics;
 mod dynamic;
 mod graph;
 mod intrinsics;
+mod json;
 mod mappings;
 mod names;
 mod node;
@@ -173,7 +174,7 @@ fn read(text: &str) -> Result<Sections, Vec<Diagnostic>> {
         let problem = Diagnostic::new("", format!("the template is larger than {MAX_BYTES} bytes"));
         return Err(vec![problem.help("split it into templates of their own")]);
     }
-    let root = yaml::read(text)?;
+    let root = if json::is_json(text) { json::read(text)? } else { yaml::read(text)? };
     let mut reader = Reader::new(text);
     let sections = Sections::read(&root, &mut reader);
     let mut problems = reader.problems;
@@ -209,10 +210,10 @@ impl Sections {
         if let Some((_, help)) = UNSUPPORTED_SECTIONS.iter().find(|(section, _)| *section == name) {
             self.has_macro |= name == "Transform";
             let message = match value.scalar() {
-                Some(text) => format!("{name} is not supported: {text}"),
-                None => format!("{name} is not supported"),
+                Some(text) => format!("the section {name} is not supported: {text}"),
+                None => format!("the section {name} is not supported"),
             };
-            reader.report(name, key.position, message, *help);
+            reader.report("", key.position, message, *help);
             return;
         }
         let Some((_, limit)) = SECTIONS.iter().find(|(section, _)| *section == name) else {
@@ -221,7 +222,7 @@ impl Sections {
             } else {
                 let known = SECTIONS.iter().map(|(section, _)| *section);
                 let message = format!("a template has no section '{name}'");
-                reader.report(name, key.position, message, suggest(name, known, "sections"));
+                reader.report("", key.position, message, suggest(name, known, "sections"));
             }
             return;
         };
@@ -268,7 +269,9 @@ fn is_section(section: &Entry, limit: usize, reader: &mut Reader<'_>) -> bool {
     }
     for entry in entries {
         let name = &entry.key.text;
-        let is_name = (1..=255).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric());
+        // CloudFormation is not so strict with the names of conditions.
+        let allowed = |c: char| c.is_ascii_alphanumeric() || (key.text == "Conditions" && "-_.".contains(c));
+        let is_name = (1..=255).contains(&name.len()) && name.chars().all(allowed);
         if !is_name && !name.starts_with("Fn::") {
             let message = format!("'{name}' is no name");
             reader.report(&key.text, entry.key.position, message, "a name has letters and digits only, at most 255");

@@ -6,7 +6,7 @@ use super::graph;
 use super::intrinsics::{Branches, FindInMap, Use};
 use super::pseudo;
 use super::resources;
-use super::text::suggest;
+use super::text::{nearest, suggest};
 use super::{Output, Sections};
 
 /// All unknown names, and all cycles.
@@ -61,8 +61,10 @@ impl Check<'_> {
                     self.report(&path, *at, message, help);
                 }
             }
-            let path = format!("{path}.Properties");
-            resource.uses(Branches::Both, &mut |used, at| self.name(&path, used, at));
+            for (name, property) in resource.properties() {
+                let path = format!("{path}.Properties.{name}");
+                property.uses(Branches::Both, &mut |used, at| self.name(&path, used, at));
+            }
         }
         for cycle in graph::sort(&resources::certain_edges(all)).cycles {
             self.cycle("Resources", &cycle, |index| {
@@ -88,9 +90,12 @@ impl Check<'_> {
                 let known =
                     resources.contains_key(name) || parameters.contains_key(name) || pseudo::NAMES.contains(&name);
                 if !known {
-                    let ids = resources.keys().chain(parameters.keys()).map(String::as_str);
+                    let ids = || resources.keys().chain(parameters.keys()).map(String::as_str);
                     let message = format!("there is no parameter and no resource '{name}'");
-                    let help = suggest(name, ids.chain(pseudo::NAMES), "parameters and no resources");
+                    let help = match nearest(name, ids().chain(pseudo::NAMES)) {
+                        Some(near) => format!("did you mean '{near}'?"),
+                        None => suggest(name, ids(), "parameters and no resources"),
+                    };
                     self.report(path, at, message, help);
                 }
             }

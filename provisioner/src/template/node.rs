@@ -2,7 +2,10 @@
 
 use serde_json::{Number, Value};
 
-use super::diagnostics::Position;
+use super::diagnostics::{Diagnostic, Position};
+
+/// How deep lists and mappings may stand in one another.
+pub(super) const MAX_DEPTH: usize = 64;
 
 /// A value with its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +37,32 @@ pub(super) struct Entry {
 pub(super) struct Key {
     pub text: String,
     pub position: Position,
+}
+
+impl Content {
+    /// A number where JSON would write it with the same characters, else the text that it is.
+    pub fn number_or_text(text: &str) -> Self {
+        match text.parse::<Number>() {
+            Ok(number) if number.to_string() == text => Self::Number(number),
+            _ => Self::Text(text.to_owned()),
+        }
+    }
+}
+
+impl Diagnostic {
+    /// A key that its mapping has already.
+    pub(super) fn duplicate_key(key: &str, position: Position) -> Self {
+        Self::new("", format!("the key '{key}' stands twice in one mapping"))
+            .at(position)
+            .help("keep one of them: only the last would count")
+    }
+
+    /// A list or mapping inside too many others.
+    pub(super) fn too_deep(limit: usize, position: Position) -> Self {
+        Self::new("", format!("more than {limit} lists and mappings stand in one another"))
+            .at(position)
+            .help("nest less deeply")
+    }
 }
 
 impl Node {

@@ -97,9 +97,7 @@ pub(super) fn read(section: &Node, reader: &mut Reader<'_>) -> IndexMap<String, 
         if reader.refused_by_name(&entry.key, "Parameters") {
             continue;
         }
-        if let Some(parameter) = Parameter::read(entry, reader) {
-            parameters.insert(entry.key.text.clone(), parameter);
-        }
+        parameters.insert(entry.key.text.clone(), Parameter::read(entry, reader));
     }
     parameters
 }
@@ -121,9 +119,12 @@ pub(super) fn values(
     for (name, parameter) in parameters {
         let path = format!("Parameters.{name}");
         let value = match (given.get(name), &parameter.default) {
-            (Some(text), _) => parameter
-                .value(text)
-                .map_err(|broken| parameter.told(Diagnostic::new(path, broken).at(parameter.position))),
+            (Some(text), _) => parameter.value(text).map_err(|broken| {
+                parameter.told(
+                    Diagnostic::new(path, broken).at(parameter.position),
+                    "give a value that keeps the parameter's rules",
+                )
+            }),
             // A default that breaks a rule was found when the template was read.
             (None, Some(text)) => Ok(parameter.value(text).unwrap_or_default()),
             (None, None) => Err(Diagnostic::new(path, format!("the parameter '{name}' has no value and no default"))
@@ -140,45 +141,44 @@ pub(super) fn values(
 }
 
 impl Parameter {
-    fn read(entry: &Entry, reader: &mut Reader<'_>) -> Option<Self> {
-        let path = format!("Parameters.{}", entry.key.text);
-        let Some(fields) = entry.value.as_map() else {
-            let message = format!("a parameter must be a mapping, but is {}", entry.value.kind());
-            reader.report(&path, entry.value.position, message, "write 'Type: String' under its name");
-            return None;
-        };
-        for field in fields.iter().filter(|field| !FIELDS.contains(&field.key.text.as_str())) {
+    /// Reads a parameter; one that cannot be read still has its name, so that its users are not blamed as well.
+    fn read(entry: &Entry, reader: &mut Reader<'_>) -> Self {
+        let Entry { key, value } = entry;
+        let path = format!("Parameters.{}", key.text);
+        let entries = value.as_map().unwrap_or_default();
+        if value.as_map().is_none() {
+            let message = format!("a parameter must be a mapping, but is {}", value.kind());
+            reader.report(&path, value.position, message, "write 'Type: String' under its name");
+        }
+        for field in entries.iter().filter(|field| !FIELDS.contains(&field.key.text.as_str())) {
             let help = suggest(&field.key.text, FIELDS, "fields");
             let message = format!("a parameter has no field '{}'", field.key.text);
             reader.report(&path, field.key.position, message, help);
         }
-        let mut fields = Fields { path, fields, reader };
-        let kind = fields.kind(entry.key.position)?;
+        let mut fields = Fields { path, fields: entries, reader };
+        let kind = if value.as_map().is_some() { fields.kind(key.position) } else { None };
         let parameter = Self {
-            position: entry.key.position,
-            kind,
+            position: key.position,
+            kind: kind.unwrap_or(ParameterKind::String),
             default: fields.default(kind),
             no_echo: fields.flag("NoEcho"),
             description: fields.text("Description"),
-            rules: fields.rules(kind),
+            rules: kind.map(|kind| fields.rules(kind)).unwrap_or_default(),
         };
         if let Some(default) = &parameter.default
             && let Err(broken) = parameter.value(default)
         {
-            let at = fields.get("Default").map_or(entry.key.position, |node| node.position);
-            let problem =
-                Diagnostic::new(fields.path.clone(), format!("the default breaks the parameter's own rules: {broken}"));
-            fields.reader.problems.push(parameter.told(problem.at(at)));
+            let at = fields.get("Default").map_or(key.position, |node| node.position);
+            let message = format!("the default breaks the parameter's own rules: {broken}");
+            let problem = Diagnostic::new(fields.path.clone(), message).at(at);
+            fields.reader.problems.push(parameter.told(problem, "change the default or the rule"));
         }
-        Some(parameter)
+        parameter
     }
 
     /// Adds the author's own words for the rules.
-    fn told(&self, problem: Diagnostic) -> Diagnostic {
-        match &self.rules.constraint_description {
-            Some(words) => problem.help(words.clone()),
-            None => problem,
-        }
+    fn told(&self, problem: Diagnostic, otherwise: &str) -> Diagnostic {
+        problem.help(self.rules.constraint_description.as_deref().unwrap_or(otherwise))
     }
 
     /// A given text as a value; what is wrong with it otherwise.
@@ -300,9 +300,9 @@ impl<'a> Fields<'a, '_, '_> {
         found.ok()
     }
 
-    fn default(&mut self, kind: ParameterKind) -> Option<String> {
+    fn default(&mut self, kind: Option<ParameterKind>) -> Option<String> {
         let node = self.get("Default")?;
-        let is_list = matches!(kind, ParameterKind::CommaDelimitedList | ParameterKind::NumberList);
+        let is_list = matches!(kind, Some(ParameterKind::CommaDelimitedList | ParameterKind::NumberList));
         let text = node.scalar();
         if text.is_none() {
             let help = match is_list {
@@ -383,7 +383,7 @@ impl<'a> Fields<'a, '_, '_> {
     fn allowed_pattern(&mut self) -> Option<(String, Regex)> {
         let pattern = self.text("AllowedPattern")?;
         let node = self.get("AllowedPattern")?;
-        match Regex::new(&format!("\\A(?:{pattern})\\z")) {
+        match Regex::new(&pattern).and_then(|_| Regex::new(&format!("\\A(?:{pattern})\\z"))) {
             Ok(regex) => Some((pattern, regex)),
             Err(error) => {
                 let path = format!("{}.AllowedPattern", self.path);

@@ -9,7 +9,7 @@ use super::conditions::Conditions;
 use super::diagnostics::Position;
 use super::graph;
 use super::intrinsics::{Branches, Expression, Kind, Reader, Use};
-use super::node::{Entry, Node};
+use super::node::{Content, Entry, Node};
 use super::text::suggest;
 
 const FIELDS: [&str; 7] =
@@ -105,44 +105,39 @@ pub(super) fn read(section: &Node, reader: &mut Reader<'_>) -> Resources {
         if reader.refused_by_name(&entry.key, "Resources") {
             continue;
         }
-        if let Some(resource) = Resource::read(entry, reader) {
-            resources.insert(id.clone(), resource);
-        }
+        resources.insert(id.clone(), Resource::read(entry, reader));
     }
     resources
 }
 
 impl Resource {
-    fn read(entry: &Entry, reader: &mut Reader<'_>) -> Option<Self> {
-        let path = format!("Resources.{}", entry.key.text);
-        let Some(fields) = entry.value.as_map() else {
-            let message = format!("a resource must be a mapping, but is {}", entry.value.kind());
-            reader.report(&path, entry.value.position, message, "write 'Type: AWS::...' under its name");
-            return None;
-        };
+    /// Reads a resource; one that cannot be read still has its name, so that its users are not blamed as well.
+    fn read(entry: &Entry, reader: &mut Reader<'_>) -> Self {
+        let Entry { key, value } = entry;
         let mut resource = Self {
             type_name: String::new(),
-            type_position: entry.key.position,
-            position: entry.key.position,
+            type_position: key.position,
+            position: key.position,
             condition: None,
             depends_on: Vec::new(),
             deletion_policy: DeletionPolicy::Delete,
             update_replace_policy: DeletionPolicy::Delete,
             metadata: Value::Null,
-            properties: Expression::literal(entry.value.position, Value::Object(serde_json::Map::new())),
+            properties: Expression { position: value.position, kind: Kind::Object(Vec::new()) },
+        };
+        let path = format!("Resources.{}", key.text);
+        let Some(fields) = value.as_map() else {
+            let message = format!("a resource must be a mapping, but is {}", value.kind());
+            reader.report(&path, value.position, message, "write 'Type: AWS::...' under its name");
+            return resource;
         };
         for field in fields {
             resource.field(field, &path, reader);
         }
         if fields.iter().all(|field| field.key.text != "Type") {
-            reader.report(
-                &path,
-                entry.key.position,
-                "the resource has no Type",
-                "write 'Type: AWS::...' under its name",
-            );
+            reader.report(&path, key.position, "the resource has no Type", "write 'Type: AWS::...' under its name");
         }
-        Some(resource)
+        resource
     }
 
     fn field(&mut self, field: &Entry, path: &str, reader: &mut Reader<'_>) {
@@ -191,10 +186,14 @@ impl Resource {
     }
 
     fn read_properties(&mut self, node: &Node, path: &str, reader: &mut Reader<'_>) {
+        // An empty `Properties:` has none.
+        if node.content == Content::Null {
+            return;
+        }
         let properties = reader.value(node, path);
         match &properties.kind {
             Kind::Object(_) => self.properties = properties,
-            // An empty `Properties:` has none; a function that was refused has been reported.
+            // What was refused has been reported.
             Kind::Literal(Value::Null) => {}
             _ => {
                 let message = match node.as_map() {
@@ -206,9 +205,13 @@ impl Resource {
         }
     }
 
-    /// Calls `found` with each name that is used in the properties, and its place.
-    pub fn uses<'a>(&'a self, branches: Branches<'_>, found: &mut dyn FnMut(Use<'a>, Position)) {
-        self.properties.uses(branches, found);
+    /// The properties by name.
+    pub fn properties(&self) -> impl Iterator<Item = (&str, &Expression)> {
+        let entries = match &self.properties.kind {
+            Kind::Object(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        entries.iter().map(|(key, value)| (key.text.as_str(), value))
     }
 
     /// The resource as it is to be made, after those that it depends on.
@@ -297,7 +300,7 @@ fn edges(
             }
         };
         resource.depends_on.iter().for_each(|(name, _)| need(name));
-        resource.uses(branches, &mut |used, _| {
+        resource.properties.uses(branches, &mut |used, _| {
             if let Use::Ref(name) | Use::GetAtt(name) = used {
                 need(name);
             }

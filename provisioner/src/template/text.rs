@@ -5,18 +5,17 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// The name among `known` that `name` was probably meant to be.
+/// The name among `known` that `name` was probably meant to be: a slip of the pen away, or its beginning.
 pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const SHORTEST_BEGINNING: usize = 3;
     let wanted = name.to_lowercase();
-    known
-        .into_iter()
-        .map(|candidate| {
-            let distance = strsim::damerau_levenshtein(&wanted, &candidate.to_lowercase());
-            (distance, candidate)
-        })
-        .filter(|(distance, candidate)| *distance <= candidate.chars().count().max(3) / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+    let near = known.into_iter().filter_map(|candidate| {
+        let lower = candidate.to_lowercase();
+        let distance = strsim::damerau_levenshtein(&wanted, &lower);
+        let begins = wanted.len() >= SHORTEST_BEGINNING && lower.starts_with(&wanted);
+        (begins || distance <= candidate.chars().count().max(3) / 3).then_some((distance, candidate))
+    });
+    near.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
 }
 
 /// What to do about an unknown name: the nearest one, else those there are, of which a handful is shown.
@@ -43,6 +42,7 @@ mod tests {
         assert_eq!(nearest("JobQueue", known), Some("JobsQueue"));
         assert_eq!(nearest("deadletters", known), Some("DeadLetters"));
         assert_eq!(nearest("Roel", known), Some("Role"));
+        assert_eq!(nearest("Jobs", known), Some("JobsQueue"));
         assert_eq!(nearest("Bucket", known), None);
     }
 

@@ -8,19 +8,15 @@
 use std::collections::HashSet;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
-use serde_json::Number;
 
 use super::diagnostics::{Diagnostic, Position};
-use super::node::{Content, Entry, Key, Node};
-
-/// How deep lists and mappings may stand in one another.
-pub(super) const MAX_DEPTH: usize = 64;
+use super::node::{Content, Entry, Key, MAX_DEPTH, Node};
 
 /// The tree of a YAML text; all that is wrong with it, up to the place after which nothing can be read.
 pub(super) fn read(text: &str) -> Result<Node, Vec<Diagnostic>> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
-        let (event, span) = event.map_err(|error| builder.stopped(syntax_error(&error)))?;
+        let (event, span) = event.map_err(|error| builder.stopped(syntax_error(&error, text)))?;
         builder.take(event, position(span)).map_err(|problem| builder.stopped(problem))?;
     }
     builder.finish()
@@ -30,19 +26,32 @@ fn position(span: Span) -> Position {
     Position { line: span.start.line(), column: span.start.col() + 1 }
 }
 
-fn syntax_error(error: &ScanError) -> Diagnostic {
-    let at = Position { line: error.marker().line(), column: error.marker().col() + 1 };
+fn syntax_error(error: &ScanError, text: &str) -> Diagnostic {
+    let found = Position { line: error.marker().line(), column: error.marker().col() + 1 };
+    let at = found.min(end(text));
     if error.info().contains("unknown anchor") {
         return alias_refused(at);
     }
     let problem = Diagnostic::new("", format!("is not YAML: {}", error.info())).at(at);
     match error.info() {
         info if info.contains("tabs disallowed") => problem.help("indent with blanks"),
+        info if info.contains("invalid indentation") => {
+            problem.help("indent every line of a bracketed or quoted text deeper than its key")
+        }
         info if info.contains("mapping values are not allowed") => {
             problem.help("quote a text that has ': ' in it, and check the line's indentation")
         }
         _ => problem.help("check quotes, brackets and indentation at this place and just before it"),
     }
+}
+
+/// The end of the last line that says something.
+fn end(text: &str) -> Position {
+    let last = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).last();
+    last.map_or(Position { line: 1, column: 1 }, |(index, line)| Position {
+        line: index + 1,
+        column: line.chars().count() + 1,
+    })
 }
 
 fn alias_refused(at: Position) -> Diagnostic {
@@ -84,6 +93,7 @@ impl Builder {
             Some(root) => Ok(root),
             None => Err(vec![
                 Diagnostic::new("", "the template is empty")
+                    .at(Position { line: 1, column: 1 })
                     .help("a template has at least 'Resources' with one resource"),
             ]),
         }
@@ -122,9 +132,7 @@ impl Builder {
                 .help("quote a text that begins with a bracket, as in '{{name}}'"));
         }
         if self.open.len() >= MAX_DEPTH {
-            return Err(Diagnostic::new("", format!("more than {MAX_DEPTH} lists and mappings stand in one another"))
-                .at(position)
-                .help("nest less deeply"));
+            return Err(Diagnostic::too_deep(MAX_DEPTH, position));
         }
         self.open.push(Open { position, tag: tag.cloned(), kind });
         Ok(())
@@ -151,11 +159,7 @@ impl Builder {
         }
         if let Some(Open { kind: OpenKind::Map { seen, key, .. }, .. }) = self.open.last_mut() {
             if !seen.insert(text.clone()) {
-                self.problems.push(
-                    Diagnostic::new("", format!("the key '{text}' stands twice in one mapping"))
-                        .at(at)
-                        .help("keep one of them: only the last would count"),
-                );
+                self.problems.push(Diagnostic::duplicate_key(&text, at));
             }
             *key = Some(Key { text, position: at });
         }
@@ -197,10 +201,7 @@ fn plain(text: &str) -> Content {
         "" | "~" | "null" | "Null" | "NULL" => Content::Null,
         "true" | "True" | "TRUE" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Content::Bool(true),
         "false" | "False" | "FALSE" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Content::Bool(false),
-        _ => match text.parse::<Number>() {
-            Ok(number) if number.to_string() == text => Content::Number(number),
-            _ => Content::Text(text.to_owned()),
-        },
+        _ => Content::number_or_text(text),
     }
 }
 
@@ -320,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_cut_text_names_its_place() {
-        assert_eq!(first_problem("a: [1, 2\n").0.unwrap().line, 2);
+        assert_eq!(first_problem("a: [1, 2\n\n").0, at(1, 9));
         assert_eq!(first_problem("a:\n\tb: 1\n").0.unwrap().line, 2);
     }
 }

@@ -5,5 +5,6 @@
 mod support;
 
 mod binding;
+mod broken;
 mod intrinsics;
 mod shipped;

@@ -64,6 +64,10 @@ impl<'a> Reader<'a> {
         let kind = match &node.content {
             Content::List(items) => Kind::List(self.items(items, path)),
             Content::Map(entries) => self.mapping(entries, path),
+            Content::Null => {
+                self.report(path, node.position, "the value is empty", "write a value, or take the key out");
+                Kind::Literal(Value::Null)
+            }
             _ => Kind::Literal(node.to_json()),
         };
         Expression { position: node.position, kind }
@@ -222,7 +226,10 @@ impl<'a> Reader<'a> {
                         path,
                         position,
                         format!("'${{{inner}}}' is no name that Fn::Sub could put in"),
-                        format!("write '${{!{inner}}}' where the braces are meant to stay"),
+                        match inner.trim() {
+                            "" => "write a name between the braces".to_owned(),
+                            inner => format!("write '${{!{inner}}}' where the braces are meant to stay"),
+                        },
                     );
                 }
             }
