@@ -7,6 +7,7 @@
 
 pub mod emulator;
 pub mod fault_proxy;
+pub mod provision;
 mod seed;
 mod server;
 pub mod stand_in;
@@ -14,4 +15,5 @@ pub mod titles;
 
 pub use emulator::Emulator;
 pub use fault_proxy::FaultProxy;
+pub use provision::Provision;
 pub use stand_in::StandIn;
