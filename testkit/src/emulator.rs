@@ -15,6 +15,8 @@ use std::{
 
 use tempfile::TempDir;
 
+use crate::FaultProxy;
+
 /// How long a start may take; some 2 s on an idle machine, more where ten start together.
 const START_LIMIT: Duration = Duration::from_secs(90);
 
@@ -30,8 +32,6 @@ pub struct Options {
     pub auth: bool,
     /// The account's limit of concurrent function runs; the emulator's own by default.
     pub account_concurrency: Option<u32>,
-    /// The endpoint that functions are told to call, where that is not the emulator itself (a fault proxy).
-    pub functions_endpoint: Option<String>,
     /// The port to listen on; a free one by default.
     pub port: Option<u16>,
 }
@@ -84,10 +84,27 @@ impl Emulator {
     /// Starts an emulator and waits until it is healthy. An error tells what its log says.
     pub fn start_with(options: &Options) -> io::Result<Self> {
         let port = options.port.map_or_else(Port::reserve, |number| Ok(Port { number, _lock: None }))?;
+        Self::start_at(port, options, None)
+    }
+
+    /// Starts an emulator whose functions, too, call it through a fault proxy: for faults that the fleet meets.
+    pub fn start_behind_proxy(options: &Options) -> io::Result<(Self, FaultProxy)> {
+        let port = Port::reserve()?;
+        let proxy = FaultProxy::start(&format!("http://127.0.0.1:{}", port.number))?;
+        let emulator = Self::start_at(port, options, Some(&proxy.url()))?;
+        Ok((emulator, proxy))
+    }
+
+    fn start_at(port: Port, options: &Options, functions_endpoint: Option<&str>) -> io::Result<Self> {
         let folder = TempDir::with_prefix("emulator-")?;
         let log = File::create(folder.path().join("emulator.log"))?;
         let mut command = Command::new("sh");
-        command.args(["-c", WATCHER]).arg(tool("ministack")).envs(environment(options, port.number, folder.path()));
+        command.args(["-c", WATCHER]).arg(tool("ministack")).envs(environment(
+            options,
+            port.number,
+            functions_endpoint,
+            folder.path(),
+        ));
         command.current_dir(folder.path()).process_group(0);
         // A profile or a proxy of the user must not reach into a test.
         for name in ["AWS_PROFILE", "AWS_SESSION_TOKEN", "LOCALSTACK_HOSTNAME", "MINISTACK_HOST", "USE_SSL"] {
@@ -121,6 +138,21 @@ impl Emulator {
         self.watcher.id()
     }
 
+    /// The ids of the functions' processes that run now, idle ones included: to be killed by a test, with [`kill_process`].
+    pub fn function_processes(&self) -> Vec<u32> {
+        let group = self.process_group().to_string();
+        let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let of_function = processes.filter_map(|process| {
+            let stat = std::fs::read_to_string(process.path().join("stat")).ok()?;
+            // `id (name) state parent group ...`; a function's program is always called bootstrap.
+            let (id, rest) = stat.split_once(" (bootstrap) ")?;
+            let mut fields = rest.split(' ');
+            let alive = fields.next() != Some("Z");
+            (alive && fields.nth(1) == Some(group.as_str())).then(|| id.parse().ok())?
+        });
+        of_function.collect()
+    }
+
     fn wait_until_healthy(&mut self) -> io::Result<()> {
         let start = Instant::now();
         while start.elapsed() < START_LIMIT && self.watcher.try_wait()?.is_none() {
@@ -142,6 +174,12 @@ impl Drop for Emulator {
         drop(self.lifeline.take());
         let _ = self.watcher.wait();
     }
+}
+
+/// Kills a process with SIGKILL; false if there is none of this id.
+pub fn kill_process(id: u32) -> bool {
+    let kill = Command::new("kill").args(["-KILL", &id.to_string()]).stderr(Stdio::null()).status();
+    kill.is_ok_and(|status| status.success())
 }
 
 /// What a process needs in its environment to take `endpoint` for AWS, as the emulator's root.
@@ -166,9 +204,9 @@ pub fn tool(name: &str) -> PathBuf {
     installed.unwrap_or_else(|| name.into())
 }
 
-fn environment(options: &Options, port: u16, folder: &Path) -> Vec<(String, String)> {
+fn environment(options: &Options, port: u16, functions_endpoint: Option<&str>, folder: &Path) -> Vec<(String, String)> {
     let own = format!("http://127.0.0.1:{port}");
-    let mut env = aws_env(options.functions_endpoint.as_deref().unwrap_or(&own));
+    let mut env = aws_env(functions_endpoint.unwrap_or(&own));
     let mut set = |name: &str, value: String| env.push((name.to_owned(), value));
     set("GATEWAY_PORT", port.to_string());
     set("BIND_HOST", "127.0.0.1".to_owned());
@@ -234,5 +272,61 @@ mod tests {
         });
         let group = *group.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         assert!(panicked && group_is_gone(group));
+    }
+
+    /// Where the process that is killed writes its emulator's group.
+    const GROUP_FILE: &str = "TESTKIT_GROUP_FILE";
+
+    #[test]
+    #[ignore = "is the process that a_killed_test_process_leaves_no_emulator_behind starts and kills"]
+    fn a_process_to_be_killed() {
+        let Some(file) = env::var_os(GROUP_FILE).map(PathBuf::from) else { return };
+        let emulator = Emulator::start().unwrap();
+        std::fs::write(file.with_extension("part"), emulator.process_group().to_string()).unwrap();
+        std::fs::rename(file.with_extension("part"), file).unwrap();
+        thread::sleep(Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_killed_test_process_leaves_no_emulator_behind() {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("group");
+        let mut command = Command::new(env::current_exe().unwrap());
+        command.args(["--exact", "emulator::tests::a_process_to_be_killed", "--ignored"]).env(GROUP_FILE, &file);
+        let mut process = command.stdout(Stdio::null()).spawn().unwrap();
+        while !file.exists() {
+            assert_eq!(process.try_wait().unwrap(), None, "it ends before it is killed");
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert!(kill_process(process.id()));
+        process.wait().unwrap();
+        assert!(group_is_gone(std::fs::read_to_string(file).unwrap().parse().unwrap()));
+    }
+
+    #[test]
+    fn functions_are_told_to_call_through_the_proxy() {
+        let told = |functions_endpoint| {
+            let env = environment(&Options::default(), 1, functions_endpoint, Path::new("/"));
+            env.into_iter().find(|(name, _)| name == "AWS_ENDPOINT_URL").unwrap().1
+        };
+        assert_eq!((told(None).as_str(), told(Some("http://proxy")).as_str()), ("http://127.0.0.1:1", "http://proxy"));
+    }
+
+    #[test]
+    fn functions_are_found_by_name_and_group_and_can_be_killed() {
+        let emulator = Emulator::start().unwrap();
+        assert_eq!(emulator.function_processes(), [0; 0]);
+        // A sleep by a function's name, in the emulator's group.
+        let bootstrap = emulator.folder.path().join("bootstrap");
+        std::os::unix::fs::symlink("/bin/sleep", &bootstrap).unwrap();
+        let mut function = Command::new(bootstrap);
+        let group = i32::try_from(emulator.process_group()).unwrap();
+        let mut function = function.arg("60").process_group(group).spawn().unwrap();
+        while emulator.function_processes() != [function.id()] {
+            thread::sleep(Duration::from_millis(20));
+        }
+        assert!(kill_process(function.id()));
+        assert!(!function.wait().unwrap().success());
+        assert_eq!(emulator.function_processes(), [0; 0]);
     }
 }

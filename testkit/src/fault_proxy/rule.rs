@@ -20,6 +20,8 @@ pub struct Rule {
     skip: usize,
     times: usize,
     seen: usize,
+    /// The share of calls, and the seed that they are rolled by.
+    share: (f64, u64),
     pub(crate) effect: Effect,
 }
 
@@ -52,6 +54,7 @@ impl Rule {
             skip: 0,
             times: usize::MAX,
             seen: 0,
+            share: (1.0, 0),
             effect: Effect::default(),
         }
     }
@@ -76,6 +79,12 @@ impl Rule {
     /// At most `n` calls.
     pub fn times(mut self, n: usize) -> Self {
         self.times = n;
+        self
+    }
+
+    /// Only this share (0.0 to 1.0) of such calls, rolled by `seed` and the call's number.
+    pub fn share(mut self, share: f64, seed: u64) -> Self {
+        self.share = (share, seed);
         self
     }
 
@@ -125,7 +134,9 @@ impl Rule {
         if matches {
             self.seen += 1;
         }
-        matches && self.seen > self.skip && self.seen - self.skip <= self.times
+        let (share, seed) = self.share;
+        let rolled = crate::seed::share(seed, &["rule", &self.seen.to_string()]) < share;
+        matches && rolled && self.seen > self.skip && self.seen - self.skip <= self.times
     }
 }
 
@@ -148,5 +159,7 @@ mod tests {
         assert_eq!(hits(Rule::on("sqs", "*").after(1).times(2), 5), [2, 3]);
         assert_eq!(hits(Rule::on("*", "*"), 2), [1, 2]);
         assert_eq!(hits(Rule::on("sqs", "CreateQueue").of("other"), 2), [0; 0]);
+        let some = hits(Rule::on("*", "*").share(0.05, 1), 10_000).len();
+        assert!((400..600).contains(&some), "{some} of 10,000 are 5 %");
     }
 }
