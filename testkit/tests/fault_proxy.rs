@@ -337,6 +337,24 @@ async fn e9_e45_reads_lag_behind_writes() {
 }
 
 #[tokio::test]
+async fn e8_e9_a_mapping_waits_for_its_policy_and_is_listed_late() {
+    let proxy = proxy();
+    let stack = Stack::on(&proxy, "e8").await;
+    stack.role().await;
+    stack.function().await.unwrap();
+    stack.queue(360).await;
+    proxy.play(Edge::PolicyNotYetEffective(Duration::from_millis(300)));
+    proxy.play(Edge::ReadsLag(1));
+    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sqs:*","Resource":"*"}]}"#;
+    stack.iam.put_role_policy().role_name("e8").policy_name("p").policy_document(policy).send().await.unwrap();
+    says(stack.mapping().await, "does not have permissions to call ReceiveMessage on SQS");
+    while stack.mapping().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!((stack.mappings().await.len(), stack.mappings().await.len()), (0, 1));
+}
+
+#[tokio::test]
 async fn e28_the_control_plane_is_throttled_but_for_get_function() {
     let proxy = proxy();
     let lambda = aws_sdk_lambda::Client::new(&sdk(&proxy).await);

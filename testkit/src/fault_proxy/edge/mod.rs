@@ -2,6 +2,9 @@
 //!
 //! Lengths are the test's to choose: AWS's minutes become a second, or a number of reads.
 
+mod function;
+mod mapping;
+
 use std::{
     collections::{HashMap, VecDeque},
     time::{Duration, Instant},
@@ -62,6 +65,8 @@ pub(crate) struct Edges {
     saved: HashMap<(String, String), Bytes>,
     /// Mappings that are not settled: the state and the reads that still see it.
     mappings: HashMap<String, (&'static str, usize)>,
+    /// New mappings that a list does not show yet, and for how many reads.
+    hidden: HashMap<String, usize>,
     lambda_calls: VecDeque<Instant>,
     writers: HashMap<String, usize>,
 }
@@ -131,9 +136,9 @@ impl Edges {
                 Edge::UpdateInProgress(reads) => self.update_in_progress(passing, reads),
                 Edge::FunctionDeleting(reads) => self.function_deleting(passing, reads),
                 Edge::ThrottledControlPlane(rate) => self.throttled(passing, rate),
-                Edge::DuplicateMappingRefused => duplicate_mapping(passing, answers),
+                Edge::DuplicateMappingRefused => mapping::duplicate_mapping(passing, answers),
                 Edge::MappingStates(_) => self.mapping_in_use(passing),
-                Edge::VisibilityBelowTimeoutRefused => visibility_below_timeout(passing, answers),
+                Edge::VisibilityBelowTimeoutRefused => mapping::visibility_below_timeout(answers),
                 Edge::QueueDeletedRecently(span) => self.queue_deleted_recently(passing, span),
                 Edge::BucketDeletedRecently(span) => self.bucket_deleted_recently(passing, span),
                 Edge::OneWriterABucket => self.second_writer(passing),
@@ -152,10 +157,12 @@ impl Edges {
         for edge in self.played.clone() {
             match edge {
                 Edge::ReadsLag(reads) => self.hide_new_mapping(passing, answer, reads),
-                Edge::FunctionPending(reads) => self.show_state(passing, answer, "CreateFunction", reads, pending),
+                Edge::FunctionPending(reads) => {
+                    self.show_state(passing, answer, "CreateFunction", reads, function::pending)
+                }
                 Edge::UpdateInProgress(reads) => {
-                    self.show_state(passing, answer, "UpdateFunctionCode", reads, in_progress);
-                    self.show_state(passing, answer, "UpdateFunctionConfiguration", reads, in_progress);
+                    self.show_state(passing, answer, "UpdateFunctionCode", reads, function::in_progress);
+                    self.show_state(passing, answer, "UpdateFunctionConfiguration", reads, function::in_progress);
                 }
                 Edge::FunctionDeleting(reads) => {
                     self.show_saved(
@@ -168,7 +175,7 @@ impl Edges {
                     if answer.status.is_success()
                         && self.elapsed("DeleteFunction", &passing.operation.resource).is_some()
                     {
-                        answer.rewrite(deleting);
+                        answer.rewrite(function::deleting);
                     }
                 }
                 Edge::MappingStates(reads) => self.show_mapping_state(passing, answer, reads),
@@ -229,24 +236,6 @@ impl Edges {
         *reads <= limit
     }
 
-    fn role_not_assumable(&self, passing: &Passing, span: Duration) -> Option<Refusal> {
-        let uses = matches!(passing.operation.name.as_str(), "CreateFunction" | "UpdateFunctionConfiguration");
-        let young = uses && self.elapsed("CreateRole", &passing.field("Role")).is_some_and(|age| age < span);
-        let message = "The role defined for the function cannot be assumed by Lambda.";
-        young.then(|| Refusal::new(400, "InvalidParameterValueException", message))
-    }
-
-    fn policy_not_effective(&self, passing: &Passing, span: Duration) -> Option<Refusal> {
-        let puts = self
-            .done
-            .iter()
-            .filter(|((operation, _), _)| matches!(operation.as_str(), "PutRolePolicy" | "AttachRolePolicy"));
-        let young = passing.operation.name == "CreateEventSourceMapping"
-            && puts.map(|(_, at)| at.elapsed()).any(|age| age < span);
-        let message = "The provided execution role does not have permissions to call ReceiveMessage on SQS";
-        young.then(|| Refusal::new(400, "InvalidParameterValueException", message))
-    }
-
     fn not_seen_yet(&mut self, passing: &Passing, reads: usize) -> Option<Refusal> {
         let resource = passing.operation.resource.clone();
         match passing.operation.name.as_str() {
@@ -259,120 +248,6 @@ impl Edges {
                 self.is_early(passing, "CreateQueue", reads).then(|| Refusal::new(400, "QueueDoesNotExist", message))
             }
             _ => None,
-        }
-    }
-
-    fn hide_new_mapping(&mut self, passing: &Passing, answer: &mut Answer, reads: usize) {
-        match passing.operation.name.as_str() {
-            "CreateEventSourceMapping" => {
-                let id = uuid(answer);
-                self.mappings.insert(id, ("Hidden", reads));
-            }
-            "ListEventSourceMappings" => answer.rewrite(|json| {
-                let Some(all) = json.get_mut("EventSourceMappings").and_then(Value::as_array_mut) else { return };
-                all.retain(|mapping| {
-                    let left = mapping["UUID"].as_str().and_then(|id| self.mappings.get_mut(id));
-                    let hidden = left.filter(|(state, left)| *state == "Hidden" && *left > 0);
-                    hidden.map(|(_, left)| *left -= 1).is_none()
-                });
-            }),
-            _ => {}
-        }
-    }
-
-    fn function_pending(&mut self, passing: &Passing, reads: usize) -> Option<Refusal> {
-        let refuses = passing.operation.name.starts_with("UpdateFunction") || passing.operation.name == "Invoke";
-        let early = refuses && self.read_since("CreateFunction", passing).is_some_and(|read| read < reads);
-        let message =
-            "The operation cannot be performed at this time. The function is currently in the following state: Pending";
-        early.then(|| conflict(message))
-    }
-
-    fn update_in_progress(&mut self, passing: &Passing, reads: usize) -> Option<Refusal> {
-        let updates = ["UpdateFunctionCode", "UpdateFunctionConfiguration"];
-        let refuses = updates.contains(&passing.operation.name.as_str());
-        let early =
-            refuses && updates.iter().any(|update| self.read_since(update, passing).is_some_and(|read| read < reads));
-        let message = format!(
-            "The operation cannot be performed at this time. An update is in progress for resource: {}",
-            passing.operation.resource
-        );
-        early.then(|| conflict(message))
-    }
-
-    /// How often the call's function was read since `operation` succeeded on it, if it did.
-    fn read_since(&self, operation: &str, passing: &Passing) -> Option<usize> {
-        let resource = bare(&passing.operation.resource);
-        self.elapsed(operation, &resource)?;
-        let reads = self.reads.iter().filter(|((since, name, _), _)| *since == operation && *name == resource);
-        Some(reads.map(|(_, count)| count).sum())
-    }
-
-    fn function_deleting(&mut self, passing: &Passing, reads: usize) -> Option<Refusal> {
-        let early = passing.operation.name == "CreateFunction" && self.is_early(passing, "DeleteFunction", reads);
-        let message = "The operation cannot be performed at this time. The function is currently in the following state: Deleting";
-        early.then(|| conflict(message))
-    }
-
-    fn throttled(&mut self, passing: &Passing, rate: usize) -> Option<Refusal> {
-        let name = passing.operation.name.as_str();
-        if passing.operation.service != "lambda" || matches!(name, "GetFunction" | "Invoke") {
-            return None;
-        }
-        while self.lambda_calls.front().is_some_and(|at| at.elapsed() > Duration::from_secs(1)) {
-            self.lambda_calls.pop_front();
-        }
-        self.lambda_calls.push_back(Instant::now());
-        (self.lambda_calls.len() > rate).then(|| Refusal::new(429, "TooManyRequestsException", "Rate exceeded"))
-    }
-
-    fn mapping_in_use(&mut self, passing: &Passing) -> Option<Refusal> {
-        let changes =
-            matches!(passing.operation.name.as_str(), "UpdateEventSourceMapping" | "DeleteEventSourceMapping");
-        let (state, left) = self.mappings.get_mut(&passing.operation.resource).filter(|_| changes)?;
-        let message = format!("Cannot change the event source mapping because it is in use: {state}");
-        let busy = *left > 0;
-        // A client that only tries again, without reading, comes through too.
-        *left = left.saturating_sub(1);
-        busy.then(|| Refusal::new(400, "ResourceInUseException", message))
-    }
-
-    fn show_mapping_state(&mut self, passing: &Passing, answer: &mut Answer, reads: usize) {
-        let id = passing.operation.resource.clone();
-        let begun = match passing.operation.name.as_str() {
-            _ if !answer.status.is_success() => None,
-            "CreateEventSourceMapping" => Some((uuid(answer), "Creating")),
-            "UpdateEventSourceMapping" => Some((id.clone(), "Updating")),
-            "DeleteEventSourceMapping" => {
-                self.saved.insert(("GetEventSourceMapping".into(), id.clone()), answer.body.clone());
-                Some((id.clone(), "Deleting"))
-            }
-            _ => None,
-        };
-        if let Some((id, state)) = begun {
-            self.mappings.insert(id, (state, reads));
-            answer.rewrite(|json| json["State"] = json!(state));
-            return;
-        }
-        if passing.operation.name == "GetEventSourceMapping"
-            && self.mappings.get(&id).is_some_and(|(state, left)| *state == "Deleting" && *left > 0)
-        {
-            self.show_saved_answer(passing, answer);
-        }
-        let unsettled = |mapping: &mut Value, mappings: &mut HashMap<String, (&'static str, usize)>| {
-            let known = mapping["UUID"].as_str().and_then(|id| mappings.get_mut(id));
-            if let Some((state, left)) = known.filter(|(state, left)| *left > 0 && *state != "Hidden") {
-                *left -= 1;
-                mapping["State"] = json!(*state);
-            }
-        };
-        match passing.operation.name.as_str() {
-            "GetEventSourceMapping" => answer.rewrite(|json| unsettled(json, &mut self.mappings)),
-            "ListEventSourceMappings" => answer.rewrite(|json| {
-                let all = json.get_mut("EventSourceMappings").and_then(Value::as_array_mut);
-                all.into_iter().flatten().for_each(|mapping| unsettled(mapping, &mut self.mappings));
-            }),
-            _ => {}
         }
     }
 
@@ -402,21 +277,6 @@ impl Edges {
         None
     }
 
-    /// Rewrites a function's answer while it is one of the first `reads` since `operation`, and that operation's own answer.
-    fn show_state(
-        &mut self,
-        passing: &Passing,
-        answer: &mut Answer,
-        operation: &'static str,
-        reads: usize,
-        state: fn(&mut Value),
-    ) {
-        let reading = matches!(passing.operation.name.as_str(), "GetFunction" | "GetFunctionConfiguration");
-        if passing.operation.name == operation || reading && self.is_early(passing, operation, reads) {
-            answer.rewrite(state);
-        }
-    }
-
     /// Answers one of the first `reads` of these kinds since `operation` with what was read before it.
     fn show_saved(
         &mut self,
@@ -441,52 +301,8 @@ impl Edges {
     }
 }
 
-fn uuid(answer: &Answer) -> String {
-    let json: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    json["UUID"].as_str().unwrap_or_default().to_owned()
-}
-
-/// GetFunction nests what GetFunctionConfiguration, CreateFunction and the updates answer with.
-fn configuration(json: &mut Value) -> &mut Value {
-    if json.get("Configuration").is_some() { &mut json["Configuration"] } else { json }
-}
-
-fn pending(json: &mut Value) {
-    let configuration = configuration(json);
-    configuration["State"] = json!("Pending");
-    configuration["StateReason"] = json!("The function is being created.");
-    configuration["StateReasonCode"] = json!("Creating");
-}
-
-fn in_progress(json: &mut Value) {
-    configuration(json)["LastUpdateStatus"] = json!("InProgress");
-}
-
-fn deleting(json: &mut Value) {
-    configuration(json)["State"] = json!("Deleting");
-}
-
 fn operation_aborted() -> Refusal {
     let message =
         "A conflicting conditional operation is currently in progress against this resource. Please try again.";
     Refusal::new(409, "OperationAborted", message)
-}
-
-fn duplicate_mapping(passing: &Passing, answers: &[Value]) -> Option<Refusal> {
-    let mapping = answers.first()?["EventSourceMappings"].as_array()?.first()?;
-    let (arn, function) = (passing.field("EventSourceArn"), passing.field("FunctionName"));
-    let id = mapping["UUID"].as_str().unwrap_or_default();
-    Some(conflict(format!(
-        "An event source mapping with SQS arn (\" {arn} \") and function (\" {function} \") already exists. \
-         Please update or delete the existing mapping with UUID {id}"
-    )))
-}
-
-fn visibility_below_timeout(_passing: &Passing, answers: &[Value]) -> Option<Refusal> {
-    let [_, function, queue] = answers else { return None };
-    let timeout = function["Timeout"].as_u64()?;
-    let visibility: u64 = queue["Attributes"]["VisibilityTimeout"].as_str()?.parse().ok()?;
-    let message =
-        format!("Queue visibility timeout: {visibility} seconds is less than Function timeout: {timeout} seconds");
-    (visibility < timeout).then(|| Refusal::new(400, "InvalidParameterValueException", message))
 }
