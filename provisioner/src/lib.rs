@@ -11,5 +11,6 @@ pub mod error;
 pub mod exit;
 pub mod interrupt;
 pub mod package;
+pub mod providers;
 pub mod template;
 pub mod ui;

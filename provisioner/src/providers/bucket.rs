@@ -1,0 +1,332 @@
+//! `AWS::S3::Bucket`.
+//!
+//! | property | a change | left out |
+//! |---|---|---|
+//! | BucketName | replaces | stack, logical id, account and region (E53) |
+//! | PublicAccessBlockConfiguration, OwnershipControls, BucketEncryption | in place | not compared: AWS fills it in (E58) |
+//! | LifecycleConfiguration | in place | removed |
+//! | VersioningConfiguration | in place | removed: suspended |
+//! | Tags | in place | tags of others stay (E58) |
+//!
+//! A bucket takes one writer at a time, so its settings are written one after another (E67).
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Tag, Tagging};
+use futures::future::try_join_all;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::{Map, Value, json};
+
+use super::bucket_contents::empty_bucket;
+use super::bucket_settings::Setting;
+use super::clients::s3_client;
+use super::errors::failed;
+use super::fields::Fields;
+use super::names::Naming;
+use super::observed::as_wanted;
+use super::tags::{TagChanges, claimed};
+use super::transient::bucket_busy;
+use crate::engine::{
+    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
+    Schema, Scope, Shape, State, retry_until,
+};
+
+const TYPE: &str = "AWS::S3::Bucket";
+const NAMING: Naming = Naming { kind: "bucket", property: "BucketName", longest: 63, marks: "-." };
+const MISSING: &str = "NoSuchBucket";
+
+/// How many buckets' tags are read side by side.
+const WIDTH: usize = 16;
+
+/// How long a busy bucket is waited for; a deleted one's name may stay busy for an hour (E55).
+const SETTLES: Limit = Limit::seconds(120);
+
+/// Buckets, over S3.
+pub(super) struct BucketProvider {
+    s3: Client,
+    region: String,
+    schema: Schema,
+}
+
+impl BucketProvider {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        let region = config.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string);
+        Self { s3: s3_client(config), region, schema: schema() }
+    }
+
+    /// All its tags, or `None` where there is no such bucket.
+    async fn tags_of(&self, bucket: &str) -> Result<Option<BTreeMap<String, String>>, ProviderError> {
+        let asked = self.s3.get_bucket_tagging().bucket(bucket).send().await;
+        match asked.map_err(failed("s3:GetBucketTagging")) {
+            Ok(answer) => Ok(Some(answer.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())),
+            Err(error) if error.is("NoSuchTagSet") => Ok(Some(BTreeMap::new())),
+            Err(error) if error.is(MISSING) => Ok(None),
+            Err(error) => Err(not_readable(bucket, error)),
+        }
+    }
+
+    async fn settings(&self, resource: &Resource) -> Result<Value, ProviderError> {
+        let bucket = &resource.physical_id;
+        let reads = Setting::ALL.map(|setting| async move {
+            let value = setting.read(&self.s3, bucket, &resource.properties).await;
+            match value {
+                Err(error) if error.is(MISSING) => Ok(None),
+                value => Ok(value?.map(|value| (setting.property().to_owned(), value))),
+            }
+        });
+        let settings = try_join_all(reads).await?.into_iter().flatten().collect::<Map<_, _>>();
+        Ok(Value::Object(settings))
+    }
+
+    async fn call_create(&self, resource: &Resource) -> Result<(), ProviderError> {
+        let configuration = CreateBucketConfiguration::builder().set_tags(Some(s3_tags(&resource.tags)));
+        // us-east-1 is no location that S3 takes, and every other must be given (E54).
+        let location = (self.region != "us-east-1").then(|| BucketLocationConstraint::from(self.region.as_str()));
+        let call = self.s3.create_bucket().bucket(&resource.physical_id);
+        let call = call.create_bucket_configuration(configuration.set_location_constraint(location).build());
+        call.send().await.map_err(failed("s3:CreateBucket"))?;
+        Ok(())
+    }
+
+    async fn put_tags(&self, bucket: &str, tags: &BTreeMap<String, String>) -> Result<(), ProviderError> {
+        // The set is never empty: the stack's own tags are in it.
+        let Ok(tagging) = Tagging::builder().set_tag_set(Some(s3_tags(tags))).build() else { return Ok(()) };
+        let call = self.s3.put_bucket_tagging().bucket(bucket).tagging(tagging);
+        call.send().await.map_err(failed("s3:PutBucketTagging"))?;
+        Ok(())
+    }
+
+    /// Writes the settings that `changed` picks, one after another.
+    async fn write(
+        &self,
+        resource: &Resource,
+        changed: impl Fn(&str) -> bool,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let bucket = &resource.physical_id;
+        for setting in Setting::ALL.into_iter().filter(|setting| changed(setting.property())) {
+            let wanted = Fields(&resource.properties).get(setting.property());
+            retry_until("S3 to take the bucket's settings", SETTLES, progress, bucket_busy, || {
+                setting.write(&self.s3, bucket, wanted)
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn found(&self, name: String, scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+        // Others' buckets may refuse to tell their tags; they are not ours.
+        let tags = match self.tags_of(&name).await {
+            Err(ProviderError::Denied { .. } | ProviderError::Refused { .. }) => return Ok(None),
+            tags => tags?,
+        };
+        Ok(tags.filter(|tags| scope.owns(tags)).map(|tags| Observed {
+            type_name: TYPE.into(),
+            attributes: self.attributes(&name, &Value::Null, scope),
+            physical_id: name,
+            properties: json!({}),
+            tags,
+            state: State::Ready("exists".into()),
+            handle: Value::Null,
+        }))
+    }
+}
+
+fn schema() -> Schema {
+    let mut properties = vec![Property::new("BucketName", Shape::Text).replaces()];
+    properties.extend(Setting::ALL.map(Setting::schema));
+    properties.push(Property::new("Tags", Shape::Tags));
+    let attributes = ["Arn", "DomainName", "RegionalDomainName", "DualStackDomainName", "WebsiteURL"];
+    Schema::new(TYPE, properties, &attributes)
+}
+
+fn s3_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    // The builder refuses only a missing key or value.
+    tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
+}
+
+/// A refused read of a bucket: names are the world's (E53).
+fn not_readable(bucket: &str, error: ProviderError) -> ProviderError {
+    match error {
+        ProviderError::Denied { operation, message } => ProviderError::Denied {
+            operation,
+            message: format!("{message} (the bucket {bucket} is another account's, or this right is missing)"),
+        },
+        error if error.is("PermanentRedirect") || error.is("AuthorizationHeaderMalformed") || error.is("301") => {
+            ProviderError::refused(
+                format!("the bucket {bucket} is in another region"),
+                "give --region as the bucket's, or another BucketName",
+            )
+        }
+        error => error,
+    }
+}
+
+fn taken(bucket: &str) -> ProviderError {
+    ProviderError::refused(
+        format!("the bucket name {bucket} is taken by someone else: bucket names are the world's"),
+        "give another BucketName, or another --stack",
+    )
+}
+
+/// Regions whose website endpoints are written with a dash; all newer ones have a dot.
+const DASHED_WEBSITES: [&str; 8] = [
+    "us-east-1",
+    "us-west-1",
+    "us-west-2",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ap-northeast-1",
+    "eu-west-1",
+    "sa-east-1",
+];
+
+#[async_trait]
+impl Provider for BucketProvider {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn physical_id(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Result<String, ProviderError> {
+        let name = NAMING.name(logical_id, &[&scope.account, &scope.region], properties, scope)?;
+        if !Fields(properties).has("BucketName") {
+            return Ok(name.to_lowercase());
+        }
+        if name.len() < 3 || name.chars().any(|c| c.is_ascii_uppercase()) {
+            return Err(ProviderError::refused(
+                format!("the bucket name {name:?} is not one that S3 takes"),
+                "use 3 to 63 lower-case letters, digits, dots and dashes in BucketName",
+            ));
+        }
+        Ok(name)
+    }
+
+    fn attributes(&self, physical_id: &str, _properties: &Value, scope: &Scope) -> BTreeMap<String, Value> {
+        let Scope { partition, region, .. } = scope;
+        let suffix = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let mark = if DASHED_WEBSITES.contains(&region.as_str()) { '-' } else { '.' };
+        [
+            ("Ref", physical_id.to_owned()),
+            ("Arn", format!("arn:{partition}:s3:::{physical_id}")),
+            ("DomainName", format!("{physical_id}.s3.{suffix}")),
+            ("RegionalDomainName", format!("{physical_id}.s3.{region}.{suffix}")),
+            ("DualStackDomainName", format!("{physical_id}.s3.dualstack.{region}.{suffix}")),
+            ("WebsiteURL", format!("http://{physical_id}.s3-website{mark}{region}.{suffix}")),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .into()
+    }
+
+    async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
+        let name = &resource.physical_id;
+        let (tags, settings) = futures::join!(self.tags_of(name), self.settings(resource));
+        // The tags' answer tells best why a bucket cannot be read.
+        let Some(tags) = tags? else { return Ok(None) };
+        let mut properties = settings?;
+        properties["BucketName"] = name.as_str().into();
+        Ok(Some(Observed { properties, tags, ..as_wanted(resource) }))
+    }
+
+    async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        let condition = "the deleted bucket's name to be free, which can take an hour";
+        let made = retry_until(condition, SETTLES, progress, bucket_busy, || self.call_create(resource));
+        match made.await {
+            Err(error) if error.is("BucketAlreadyOwnedByYou") => {
+                claimed(resource, self.read(resource).await?)?;
+            }
+            Err(error) if error.is("BucketAlreadyExists") => return Err(taken(&resource.physical_id)),
+            made => made?,
+        }
+        self.write(resource, |name| Fields(&resource.properties).has(name), progress).await?;
+        Ok(as_wanted(resource))
+    }
+
+    async fn update(
+        &self,
+        resource: &Resource,
+        observed: &Observed,
+        differences: &[Difference],
+        progress: &Progress,
+    ) -> Result<Observed, ProviderError> {
+        let changed = |name: &str| differences.iter().any(|difference| difference.property() == name);
+        self.write(resource, changed, progress).await?;
+        if changed("Tags") {
+            let tags = TagChanges::of(resource, differences).applied_to(&observed.tags);
+            let put = || self.put_tags(&resource.physical_id, &tags);
+            retry_until("S3 to take the bucket's tags", SETTLES, progress, bucket_busy, put).await?;
+        }
+        Ok(as_wanted(resource))
+    }
+
+    async fn delete(
+        &self,
+        observed: &Observed,
+        options: DeleteOptions,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let bucket = &observed.physical_id;
+        if options.empty {
+            empty_bucket(&self.s3, bucket, progress).await?;
+        }
+        let deleted = retry_until("S3 to delete the bucket", SETTLES, progress, bucket_busy, || async {
+            self.s3.delete_bucket().bucket(bucket).send().await.map_err(failed("s3:DeleteBucket"))
+        });
+        match deleted.await {
+            Err(error) if error.is(MISSING) => Ok(()),
+            Err(error) if error.is("BucketNotEmpty") => Err(ProviderError::refused(
+                format!("the bucket {bucket} is not empty"),
+                "run `provision down --delete-data` to delete it with everything in it",
+            )),
+            deleted => deleted.map(drop),
+        }
+    }
+
+    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+        let pages = self.s3.list_buckets().bucket_region(&scope.region).into_paginator().send();
+        let pages: Vec<_> = pages.try_collect().await.map_err(failed("s3:ListBuckets"))?;
+        let names =
+            pages.into_iter().flat_map(|page| page.buckets.unwrap_or_default()).filter_map(|bucket| bucket.name);
+        let looks = names.map(|name| self.found(name, scope));
+        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    fn teardown_rank(&self) -> u8 {
+        3
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions {
+            read: &[
+                "s3:GetBucketTagging",
+                "s3:GetBucketPublicAccessBlock",
+                "s3:GetEncryptionConfiguration",
+                "s3:GetLifecycleConfiguration",
+                "s3:GetBucketVersioning",
+                "s3:GetBucketOwnershipControls",
+                "s3:ListAllMyBuckets",
+            ],
+            write: &[
+                "s3:CreateBucket",
+                "s3:TagResource",
+                "s3:PutBucketTagging",
+                "s3:PutBucketPublicAccessBlock",
+                "s3:PutEncryptionConfiguration",
+                "s3:PutLifecycleConfiguration",
+                "s3:PutBucketVersioning",
+                "s3:PutBucketOwnershipControls",
+            ],
+            delete: &[
+                "s3:DeleteBucket",
+                "s3:ListBucketVersions",
+                "s3:DeleteObject",
+                "s3:DeleteObjectVersion",
+                "s3:ListBucketMultipartUploads",
+                "s3:AbortMultipartUpload",
+            ],
+        }
+    }
+}

@@ -1,0 +1,429 @@
+//! `AWS::Lambda::EventSourceMapping`.
+//!
+//! A mapping has no name (E31): it is known by what it joins, and found by listing the source's mappings.
+//!
+//! | property | a change | left out |
+//! |---|---|---|
+//! | EventSourceArn | replaces | required |
+//! | FunctionName | another mapping: the earlier one is deleted | required |
+//! | StartingPosition, StartingPositionTimestamp | replaces | not compared |
+//! | Enabled | in place; a written-down pause is no difference | true |
+//! | BatchSize | in place | 10 for a queue, else not compared |
+//! | MaximumBatchingWindowInSeconds | in place | 0 |
+//! | FunctionResponseTypes, ScalingConfig, FilterCriteria, KmsKeyArn | in place | removed (E32, E36) |
+//! | ProvisionedPollerConfig, MetricsConfig, DestinationConfig | in place | removed |
+//! | MaximumRecordAgeInSeconds, MaximumRetryAttempts, BisectBatchOnFunctionError, ParallelizationFactor, TumblingWindowInSeconds | in place | not compared |
+//! | Tags | in place | |
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::types::EventSourceMappingConfiguration;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::{Value, json};
+
+use super::errors::failed;
+use super::fields::Fields;
+use super::mapping_settings::{Settings, properties, starting_position};
+use super::observed::as_wanted;
+use super::tags::{TagChanges, claimed};
+use super::transient::{mapping_busy, policy_not_applied};
+use crate::engine::{
+    DeleteOptions, Difference, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
+    Resource, Schema, Scope, Shape, State, poll_until, retry_until, tag,
+};
+
+const TYPE: &str = "AWS::Lambda::EventSourceMapping";
+const MISSING: &str = "ResourceNotFoundException";
+
+/// How many mappings' tags are read side by side; Lambda allows 15 such calls a second (E28).
+const WIDTH: usize = 8;
+
+/// A change of a mapping takes seconds, of an unlucky one minutes (E33).
+const SETTLES: Limit = Limit::seconds(600);
+
+/// Mappings from a queue or a stream to a function, over Lambda.
+pub(super) struct EventSourceMappingProvider {
+    lambda: Client,
+    schema: Schema,
+}
+
+impl EventSourceMappingProvider {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        Self { lambda: Client::new(config), schema: schema() }
+    }
+
+    /// Listed by the source alone: the function may be gone, and its mappings outlive it (E31, E42).
+    async fn listed(&self, source: Option<&str>) -> Result<Vec<EventSourceMappingConfiguration>, ProviderError> {
+        let asked = self.lambda.list_event_source_mappings().set_event_source_arn(source.map(str::to_owned));
+        let listed: Result<Vec<_>, _> =
+            asked.into_paginator().items().send().try_collect().await.map_err(failed("lambda:ListEventSourceMappings"));
+        match listed {
+            Err(error) if error.is(MISSING) => Ok(Vec::new()),
+            listed => listed,
+        }
+    }
+
+    async fn get(&self, uuid: &str) -> Result<Option<EventSourceMappingConfiguration>, ProviderError> {
+        let asked = self.lambda.get_event_source_mapping().uuid(uuid).send().await;
+        match asked.map_err(failed("lambda:GetEventSourceMapping")) {
+            Err(error) if error.is(MISSING) => Ok(None),
+            answer => answer.map(|found| Some(configuration(found))),
+        }
+    }
+
+    async fn tags_of(&self, arn: &str) -> Result<Option<BTreeMap<String, String>>, ProviderError> {
+        match self.lambda.list_tags().resource(arn).send().await.map_err(failed("lambda:ListTags")) {
+            Err(error) if error.is(MISSING) => Ok(None),
+            answer => Ok(Some(answer?.tags.unwrap_or_default().into_iter().collect())),
+        }
+    }
+
+    /// Waits until the mapping takes changes again, and gives its last state.
+    async fn settled(&self, uuid: &str, progress: &Progress) -> Result<String, ProviderError> {
+        poll_until("the mapping to be settled", SETTLES, progress, || async {
+            let found = self.get(uuid).await?;
+            let word = found.and_then(|found| found.state).unwrap_or_else(|| "not found yet".into());
+            Ok(match word.as_str() {
+                "Enabled" | "Disabled" => Poll::Ready(word),
+                _ => Poll::Pending(format!("mapping is {word}")),
+            })
+        })
+        .await
+    }
+
+    async fn call_create(&self, resource: &Resource) -> Result<EventSourceMappingConfiguration, ProviderError> {
+        let fields = Fields(&resource.properties);
+        let (position, timestamp) = starting_position(fields)?;
+        let call = self.lambda.create_event_source_mapping().set_event_source_arn(fields.text("EventSourceArn"));
+        let call = call.set_function_name(fields.text("FunctionName"));
+        let call = call.set_starting_position(position).set_starting_position_timestamp(timestamp);
+        let call = call.enabled(fields.boolean("Enabled").unwrap_or(true));
+        let call = call.set_tags(Some(resource.tags.clone().into_iter().collect()));
+        let call = Settings::of(&resource.properties, |name| fields.has(name)).on_create(call);
+        let made = call.send().await.map_err(failed("lambda:CreateEventSourceMapping"))?;
+        Ok(EventSourceMappingConfiguration::builder()
+            .set_uuid(made.uuid)
+            .set_state(made.state)
+            .set_event_source_mapping_arn(made.event_source_mapping_arn)
+            .build())
+    }
+
+    /// Enabled is sent with every change, as a paused mapping must stay paused.
+    async fn call_update(
+        &self,
+        resource: &Resource,
+        uuid: &str,
+        enabled: bool,
+        changed: impl Fn(&str) -> bool,
+    ) -> Result<(), ProviderError> {
+        let call = self.lambda.update_event_source_mapping().uuid(uuid).enabled(enabled);
+        let call = Settings::of(&resource.properties, changed).on_update(call);
+        call.send().await.map_err(failed("lambda:UpdateEventSourceMapping"))?;
+        Ok(())
+    }
+
+    async fn set_tags(&self, arn: &str, changes: TagChanges) -> Result<(), ProviderError> {
+        if !changes.set.is_empty() {
+            let call = self.lambda.tag_resource().resource(arn).set_tags(Some(changes.set.into_iter().collect()));
+            call.send().await.map_err(failed("lambda:TagResource"))?;
+        }
+        if !changes.removed.is_empty() {
+            let call = self.lambda.untag_resource().resource(arn).set_tag_keys(Some(changes.removed));
+            call.send().await.map_err(failed("lambda:UntagResource"))?;
+        }
+        Ok(())
+    }
+
+    async fn found(
+        &self,
+        listed: EventSourceMappingConfiguration,
+        scope: &Scope,
+    ) -> Result<Option<Observed>, ProviderError> {
+        let arn = arn_of(&listed, scope);
+        let Some(tags) = self.tags_of(&arn).await?.filter(|tags| scope.owns(tags)) else { return Ok(None) };
+        let (source, function) = (listed.event_source_arn(), listed.function_arn().unwrap_or_default());
+        Ok(Some(Observed {
+            type_name: TYPE.into(),
+            physical_id: key(function, source.unwrap_or_default()),
+            properties: json!({}),
+            attributes: attributes(&listed, &arn),
+            state: state(&listed, &tags),
+            handle: handle(&listed, &arn),
+            tags,
+        }))
+    }
+}
+
+fn schema() -> Schema {
+    let objects = |names: &[(&str, Shape)]| {
+        Shape::Object(names.iter().map(|(name, shape)| Property::new(name, shape.clone())).collect())
+    };
+    let destination = objects(&[("OnFailure", objects(&[("Destination", Shape::Text)]))]);
+    let pollers = objects(&[("MinimumPollers", Shape::Integer), ("MaximumPollers", Shape::Integer)]);
+    let filters = objects(&[("Filters", Shape::set(objects(&[("Pattern", Shape::Json)])))]);
+    let scaling = objects(&[("MaximumConcurrency", Shape::Integer)]);
+    let properties = vec![
+        Property::new("EventSourceArn", Shape::Text).required().replaces(),
+        Property::new("FunctionName", Shape::Text).required(),
+        Property::new("StartingPosition", Shape::Text).replaces(),
+        Property::new("StartingPositionTimestamp", Shape::Integer).replaces(),
+        Property::new("Enabled", Shape::Boolean).default(true),
+        Property::new("BatchSize", Shape::Integer),
+        Property::new("MaximumBatchingWindowInSeconds", Shape::Integer).default(0),
+        Property::new("FunctionResponseTypes", Shape::set(Shape::Text)).removed_when_absent(),
+        Property::new("ScalingConfig", scaling).removed_when_absent(),
+        Property::new("FilterCriteria", filters).removed_when_absent(),
+        Property::new("KmsKeyArn", Shape::Text).removed_when_absent(),
+        Property::new("ProvisionedPollerConfig", pollers).removed_when_absent(),
+        Property::new("MetricsConfig", objects(&[("Metrics", Shape::set(Shape::Text))])).removed_when_absent(),
+        Property::new("DestinationConfig", destination).removed_when_absent(),
+        Property::new("MaximumRecordAgeInSeconds", Shape::Integer),
+        Property::new("MaximumRetryAttempts", Shape::Integer),
+        Property::new("BisectBatchOnFunctionError", Shape::Boolean),
+        Property::new("ParallelizationFactor", Shape::Integer),
+        Property::new("TumblingWindowInSeconds", Shape::Integer),
+        Property::new("Tags", Shape::Tags),
+    ];
+    Schema::new(TYPE, properties, &["Id", "EventSourceMappingArn"])
+}
+
+/// `function name<-source ARN`: the same for a function's name, its ARN, and its ARN without the account.
+fn key(function: &str, source: &str) -> String {
+    format!("{}<-{source}", function_name(function))
+}
+
+/// The name in a function's ARN, with its version or alias; a name is itself.
+fn function_name(function: &str) -> &str {
+    function.rsplit_once(":function:").map_or(function, |(_, name)| name)
+}
+
+fn arn_of(mapping: &EventSourceMappingConfiguration, scope: &Scope) -> String {
+    let uuid = mapping.uuid().unwrap_or_default();
+    let told = mapping.event_source_mapping_arn().map(str::to_owned);
+    told.unwrap_or_else(|| scope.arn("lambda", &format!("event-source-mapping:{uuid}")))
+}
+
+fn attributes(mapping: &EventSourceMappingConfiguration, arn: &str) -> BTreeMap<String, Value> {
+    let uuid = mapping.uuid().unwrap_or_default();
+    [("Ref", uuid), ("Id", uuid), ("EventSourceMappingArn", arn)]
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .into()
+}
+
+fn handle(mapping: &EventSourceMappingConfiguration, arn: &str) -> Value {
+    json!({"UUID": mapping.uuid(), "Arn": arn})
+}
+
+fn state(mapping: &EventSourceMappingConfiguration, tags: &BTreeMap<String, String>) -> State {
+    match (mapping.state().unwrap_or_default(), tags.get(tag::PAUSED)) {
+        ("Disabled" | "Disabling", Some(reason)) => State::Paused(reason.clone()),
+        ("Enabled" | "Disabled", _) => State::Ready(mapping.state().unwrap_or_default().to_owned()),
+        (other, _) => State::Changing(other.to_owned()),
+    }
+}
+
+/// The ARN that the mapping's own answer gives, else what follows from the source's account and region.
+fn tagging_arn(mapping: &EventSourceMappingConfiguration) -> String {
+    let of_function = mapping.function_arn().unwrap_or_default();
+    let stem = of_function.split(":function:").next().unwrap_or_default();
+    let told = mapping.event_source_mapping_arn().map(str::to_owned);
+    told.unwrap_or_else(|| format!("{stem}:event-source-mapping:{}", mapping.uuid().unwrap_or_default()))
+}
+
+/// The answer of GetEventSourceMapping, as far as a wait needs it.
+fn configuration(
+    found: aws_sdk_lambda::operation::get_event_source_mapping::GetEventSourceMappingOutput,
+) -> EventSourceMappingConfiguration {
+    EventSourceMappingConfiguration::builder().set_uuid(found.uuid).set_state(found.state).build()
+}
+
+/// A paused mapping is reported as enabled as the template says, and another spelling of the same function as the template's.
+fn observed(
+    resource: &Resource,
+    mapping: &EventSourceMappingConfiguration,
+    tags: BTreeMap<String, String>,
+) -> Observed {
+    let state = state(mapping, &tags);
+    let arn = tagging_arn(mapping);
+    let wanted = Fields(&resource.properties);
+    let mut properties = properties(mapping);
+    if matches!(state, State::Paused(_)) {
+        properties["Enabled"] = wanted.get("Enabled").cloned().unwrap_or_else(|| true.into());
+    }
+    if let Some(function) = wanted.get("FunctionName") {
+        properties["FunctionName"] = function.clone();
+    }
+    Observed {
+        properties,
+        attributes: attributes(mapping, &arn),
+        handle: handle(mapping, &arn),
+        state,
+        tags,
+        ..as_wanted(resource)
+    }
+}
+
+fn uuid_of(observed: &Observed) -> String {
+    Fields(&observed.handle).text("UUID").unwrap_or_default()
+}
+
+#[async_trait]
+impl Provider for EventSourceMappingProvider {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn physical_id(&self, logical_id: &str, properties: &Value, _scope: &Scope) -> Result<String, ProviderError> {
+        let fields = Fields(properties);
+        let text = |name: &str| fields.text(name).unwrap_or_else(|| logical_id.to_owned());
+        Ok(key(&text("FunctionName"), &text("EventSourceArn")))
+    }
+
+    fn attributes(&self, _physical_id: &str, _properties: &Value, _scope: &Scope) -> BTreeMap<String, Value> {
+        BTreeMap::new()
+    }
+
+    async fn prepare(&self, resource: &mut Resource) -> Result<(), ProviderError> {
+        let fields = Fields(&resource.properties);
+        let queue = fields.text("EventSourceArn").is_some_and(|arn| arn.contains(":sqs:"));
+        if queue && !fields.has("BatchSize") {
+            resource.properties["BatchSize"] = 10.into();
+        }
+        Ok(())
+    }
+
+    async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
+        let Some(source) = Fields(&resource.properties).text("EventSourceArn") else { return Ok(None) };
+        let listed = self.listed(Some(&source)).await?.into_iter().find(|mapping| {
+            key(mapping.function_arn().unwrap_or_default(), &source) == resource.physical_id
+                && mapping.state() != Some("Deleting")
+        });
+        let Some(mapping) = listed else { return Ok(None) };
+        let tags = self.tags_of(&tagging_arn(&mapping)).await?;
+        Ok(tags.map(|tags| observed(resource, &mapping, tags)))
+    }
+
+    async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        let condition = "the role's policy to be in force";
+        // A mapping of the pair that is still being deleted conflicts too (E33).
+        let made =
+            retry_until(condition, Limit::seconds(120), progress, policy_not_applied, || self.call_create(resource));
+        let mapping = match made.await {
+            Err(error) if error.is("ResourceConflictException") => {
+                return claimed(resource, self.read(resource).await?);
+            }
+            made => made?,
+        };
+        let uuid = mapping.uuid().unwrap_or_default();
+        let word = match mapping.state() {
+            Some(word @ ("Enabled" | "Disabled")) => word.to_owned(),
+            _ => self.settled(uuid, progress).await?,
+        };
+        let arn = tagging_arn(&mapping);
+        Ok(Observed {
+            attributes: attributes(&mapping, &arn),
+            handle: handle(&mapping, &arn),
+            state: State::Ready(word),
+            ..as_wanted(resource)
+        })
+    }
+
+    async fn update(
+        &self,
+        resource: &Resource,
+        observed: &Observed,
+        differences: &[Difference],
+        progress: &Progress,
+    ) -> Result<Observed, ProviderError> {
+        let uuid = uuid_of(observed);
+        let changed = |name: &str| differences.iter().any(|difference| difference.property() == name);
+        let paused = matches!(observed.state, State::Paused(_));
+        let enabled = !paused && Fields(&resource.properties).boolean("Enabled").unwrap_or(true);
+        let mut state = observed.state.clone();
+        if differences.iter().any(|difference| difference.property() != "Tags") {
+            let free = "the mapping's earlier change to end";
+            retry_until(free, SETTLES, progress, mapping_busy, || self.call_update(resource, &uuid, enabled, changed))
+                .await?;
+            let word = self.settled(&uuid, progress).await?;
+            state = if paused { state } else { State::Ready(word) };
+        }
+        let arn = Fields(&observed.handle).text("Arn").unwrap_or_default();
+        self.set_tags(&arn, TagChanges::of(resource, differences)).await?;
+        Ok(Observed {
+            attributes: observed.attributes.clone(),
+            handle: observed.handle.clone(),
+            state,
+            ..as_wanted(resource)
+        })
+    }
+
+    async fn delete(
+        &self,
+        observed: &Observed,
+        _options: DeleteOptions,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let uuid = uuid_of(observed);
+        let deleted = retry_until("the mapping to take the delete", SETTLES, progress, mapping_busy, || async {
+            let call = self.lambda.delete_event_source_mapping().uuid(&uuid);
+            call.send().await.map_err(failed("lambda:DeleteEventSourceMapping"))
+        });
+        match deleted.await {
+            Err(error) if error.is(MISSING) => return Ok(()),
+            deleted => deleted?,
+        };
+        poll_until("the mapping to be gone", SETTLES, progress, || async {
+            Ok(match self.get(&uuid).await? {
+                Some(_) => Poll::Pending("mapping is being deleted".into()),
+                None => Poll::Ready(()),
+            })
+        })
+        .await
+    }
+
+    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+        let looks = self.listed(None).await?.into_iter().map(|mapping| self.found(mapping, scope));
+        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    fn teardown_rank(&self) -> u8 {
+        0
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions {
+            read: &["lambda:ListEventSourceMappings", "lambda:GetEventSourceMapping", "lambda:ListTags"],
+            write: &[
+                "lambda:CreateEventSourceMapping",
+                "lambda:UpdateEventSourceMapping",
+                "lambda:TagResource",
+                "lambda:UntagResource",
+            ],
+            delete: &["lambda:DeleteEventSourceMapping"],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e31_a_function_is_the_same_by_name_and_by_arn() {
+        let arn = "arn:aws:lambda:eu-central-1:123456789012:function:crawler";
+        assert_eq!(key(arn, "q"), key("crawler", "q"));
+        assert_eq!(key(&format!("{arn}:live"), "q"), "crawler:live<-q");
+    }
+
+    #[test]
+    fn e41_a_disabled_mapping_is_paused_only_with_a_reason_written_down() {
+        let mapping = EventSourceMappingConfiguration::builder().state("Disabled").build();
+        let reason = [(tag::PAUSED.to_owned(), "TMDb is down".to_owned())].into();
+        assert_eq!(state(&mapping, &reason), State::Paused("TMDb is down".into()));
+        assert_eq!(state(&mapping, &BTreeMap::new()), State::Ready("Disabled".into()));
+    }
+}

@@ -1,0 +1,87 @@
+//! What a function must know of the role that it runs under: whether Lambda may assume it, and which role it is.
+
+use aws_config::SdkConfig;
+use aws_sdk_iam::Client;
+use aws_sdk_iam::types::Role;
+use serde_json::Value;
+
+use super::errors::failed;
+use super::fields::Fields;
+use super::policy_document::parsed;
+use crate::engine::ProviderError;
+
+/// Roles as a function sees them.
+pub(super) struct ExecutionRoles {
+    iam: Client,
+}
+
+impl ExecutionRoles {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        Self { iam: Client::new(config) }
+    }
+
+    /// The RoleId: a role re-made under the same name has another (E11). `None` where there is no such role.
+    pub(super) async fn id(&self, arn: &str) -> Result<Option<String>, ProviderError> {
+        Ok(self.role(arn).await?.map(|role| role.role_id))
+    }
+
+    /// Fails where waiting would not help, as the trust policy does not name Lambda (E7).
+    pub(super) async fn check_trust(&self, arn: &str) -> Result<(), ProviderError> {
+        let Some(role) = self.role(arn).await? else { return Ok(()) };
+        let trust = role.assume_role_policy_document.as_deref().map(parsed).unwrap_or_default();
+        if trusts_lambda(&trust) {
+            return Ok(());
+        }
+        Err(ProviderError::refused(
+            format!("the role {} cannot be assumed by Lambda: its trust policy does not allow it", role.role_name),
+            "allow sts:AssumeRole to the service lambda.amazonaws.com in AssumeRolePolicyDocument",
+        ))
+    }
+
+    async fn role(&self, arn: &str) -> Result<Option<Role>, ProviderError> {
+        let Some(name) = arn.rsplit('/').next().filter(|name| !name.is_empty()) else { return Ok(None) };
+        match self.iam.get_role().role_name(name).send().await.map_err(failed("iam:GetRole")) {
+            Err(error) if error.is("NoSuchEntity") => Ok(None),
+            answer => Ok(answer?.role),
+        }
+    }
+}
+
+fn trusts_lambda(trust: &Value) -> bool {
+    let statements = match trust.get("Statement") {
+        Some(Value::Array(list)) => list.as_slice(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    statements.iter().any(|statement| {
+        let names = |value: Option<&Value>, wanted: &[&str]| match value {
+            Some(Value::Array(list)) => {
+                list.iter().any(|item| item.as_str().is_some_and(|text| wanted.contains(&text)))
+            }
+            Some(Value::String(text)) => wanted.contains(&text.as_str()),
+            _ => false,
+        };
+        Fields(statement).text("Effect").as_deref() == Some("Allow")
+            && names(statement.get("Action"), &["sts:AssumeRole", "sts:*", "*"])
+            && names(statement.pointer("/Principal/Service"), &["lambda.amazonaws.com"])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn trust(service: Value) -> Value {
+        json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]})
+    }
+
+    #[test]
+    fn e7_a_trust_policy_that_does_not_name_lambda_is_told_from_a_new_role() {
+        assert!(trusts_lambda(&trust(json!("lambda.amazonaws.com"))));
+        assert!(trusts_lambda(&trust(json!(["ec2.amazonaws.com", "lambda.amazonaws.com"]))));
+        assert!(!trusts_lambda(&trust(json!("ec2.amazonaws.com"))));
+        assert!(!trusts_lambda(&json!({})));
+    }
+}

@@ -1,0 +1,501 @@
+//! `AWS::Lambda::Function`.
+//!
+//! | property | a change | left out |
+//! |---|---|---|
+//! | FunctionName | replaces | stack and logical id |
+//! | PackageType | replaces | Zip |
+//! | Code | in place | required: a path, ZipFile, S3Bucket with S3Key (and S3ObjectVersion), or ImageUri |
+//! | Architectures | in place, with the code (E21) | x86_64 |
+//! | Role | in place; a role re-made under its name re-makes the function (E11) | required |
+//! | Runtime, Handler, ImageConfig | in place | removed |
+//! | Description | in place | empty |
+//! | MemorySize, Timeout | in place | 128, 3 |
+//! | EphemeralStorage, TracingConfig, SnapStart | in place | 512, PassThrough, None |
+//! | Environment, Layers, DeadLetterConfig, VpcConfig, KmsKeyArn, FileSystemConfigs | in place | removed |
+//! | LoggingConfig | in place | not compared: AWS fills it in |
+//! | ReservedConcurrentExecutions | in place | removed |
+//! | Tags | in place | |
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_lambda::Client;
+use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
+use aws_sdk_lambda::types::{Architecture, FunctionConfiguration, LastUpdateStatus, State as AwsState};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::{Value, json};
+
+use super::artifacts::Artifacts;
+use super::clients::s3_client;
+use super::errors::failed;
+use super::execution_role::ExecutionRoles;
+use super::fields::Fields;
+use super::function_code::{Code, Codes};
+use super::function_settings::{CONFIGURED, Settings, properties};
+use super::names::Naming;
+use super::observed::as_wanted;
+use super::tags::{TagChanges, claimed};
+use super::transient::{function_busy, role_not_assumable};
+use crate::engine::{
+    DeleteOptions, Difference, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
+    Resource, Schema, Scope, Shape, State, poll_until, retry_until,
+};
+
+const TYPE: &str = "AWS::Lambda::Function";
+const NAMING: Naming = Naming { kind: "function", property: "FunctionName", longest: 64, marks: "-_" };
+const MISSING: &str = "ResourceNotFoundException";
+
+/// The id of the role that the function was made with: a role re-made under its name is another one (E11).
+const ROLE_ID_TAG: &str = "provision:role-id";
+
+/// How many functions' tags are read side by side; Lambda allows 15 such calls a second (E28).
+const WIDTH: usize = 8;
+
+/// GetFunction has a limit of its own, 100 a second; a look a second leaves room for others (E28).
+const SETTLES: Limit = Limit::seconds(300);
+
+/// Functions, over Lambda.
+pub(super) struct FunctionProvider {
+    lambda: Client,
+    roles: ExecutionRoles,
+    codes: Codes,
+    schema: Schema,
+}
+
+impl FunctionProvider {
+    pub(super) fn new(config: &SdkConfig, artifacts: Arc<dyn Artifacts>) -> Self {
+        Self {
+            lambda: Client::new(config),
+            roles: ExecutionRoles::new(config),
+            codes: Codes::new(artifacts, s3_client(config)),
+            schema: schema(),
+        }
+    }
+
+    async fn get(&self, name: &str) -> Result<Option<GetFunctionOutput>, ProviderError> {
+        match self.lambda.get_function().function_name(name).send().await.map_err(failed("lambda:GetFunction")) {
+            Err(error) if error.is(MISSING) => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    /// Waits until the function takes invocations and changes, and gives its RevisionId.
+    async fn settled(&self, name: &str, progress: &Progress) -> Result<String, ProviderError> {
+        poll_until("the function to be Active and its update Successful", SETTLES, progress, || async {
+            let found = self.get(name).await?.and_then(|answer| answer.configuration);
+            let Some(found) = found else { return Ok(Poll::Pending("function is not found yet".into())) };
+            match state(&found) {
+                State::Changing(word) => Ok(Poll::Pending(format!("function is {word}"))),
+                State::Failed(reason) => Err(ProviderError::refused(
+                    format!("the function {name} cannot run: {reason}"),
+                    "mend what AWS names, then run the command again",
+                )),
+                _ => Ok(Poll::Ready(found.revision_id.unwrap_or_default())),
+            }
+        })
+        .await
+    }
+
+    async fn call_create(&self, resource: &Resource, code: Code) -> Result<(), ProviderError> {
+        let fields = Fields(&resource.properties);
+        let settings = Settings::of(&resource.properties, |name| fields.has(name));
+        let call = self.lambda.create_function().function_name(&resource.physical_id);
+        let call = call.code(code.into_function_code()).set_architectures(architectures(fields));
+        let call = call.set_package_type(fields.text("PackageType").map(|kind| kind.as_str().into()));
+        let call = call.set_tags(Some(resource.tags.clone().into_iter().collect()));
+        settings.on_create(call).send().await.map_err(failed("lambda:CreateFunction"))?;
+        Ok(())
+    }
+
+    /// A role that cannot be assumed is waited for only if its trust policy lets it be (E7).
+    async fn create_as_role_settles(&self, resource: &Resource, progress: &Progress) -> Result<(), ProviderError> {
+        let code = self.codes.of(resource)?;
+        match self.call_create(resource, code.clone()).await {
+            Err(error) if role_not_assumable(&error).is_some() => {
+                progress.waiting("role not assumable yet");
+                self.roles.check_trust(&role_of(resource)).await?;
+            }
+            made => return made,
+        }
+        let limit = Limit::seconds(120);
+        retry_until("Lambda to be able to assume the role", limit, progress, role_not_assumable, || {
+            self.call_create(resource, code.clone())
+        })
+        .await
+    }
+
+    async fn set_concurrency(&self, name: &str, reserved: Option<i32>) -> Result<(), ProviderError> {
+        match reserved {
+            Some(reserved) => {
+                let call = self.lambda.put_function_concurrency().function_name(name);
+                let call = call.reserved_concurrent_executions(reserved);
+                call.send().await.map_err(failed("lambda:PutFunctionConcurrency"))?;
+            }
+            None => {
+                let call = self.lambda.delete_function_concurrency().function_name(name);
+                call.send().await.map_err(failed("lambda:DeleteFunctionConcurrency"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Not one of the tags that make it ours, so it may follow the create call.
+    async fn tag_role_id(&self, resource: &Resource, progress: &Progress) -> Result<(), ProviderError> {
+        let Some(id) = self.roles.id(&role_of(resource)).await? else { return Ok(()) };
+        let limit = Limit::seconds(60);
+        retry_until("Lambda to take the function's tags", limit, progress, function_busy, || async {
+            let set = [(ROLE_ID_TAG.to_owned(), id.clone())].into();
+            self.set_tags(&arn_of(resource), TagChanges { set, removed: vec![] }).await
+        })
+        .await
+    }
+
+    async fn set_tags(&self, arn: &str, changes: TagChanges) -> Result<(), ProviderError> {
+        if !changes.set.is_empty() {
+            let call = self.lambda.tag_resource().resource(arn).set_tags(Some(changes.set.into_iter().collect()));
+            call.send().await.map_err(failed("lambda:TagResource"))?;
+        }
+        if !changes.removed.is_empty() {
+            let call = self.lambda.untag_resource().resource(arn).set_tag_keys(Some(changes.removed));
+            call.send().await.map_err(failed("lambda:UntagResource"))?;
+        }
+        Ok(())
+    }
+
+    async fn update_settings(
+        &self,
+        resource: &Resource,
+        changed: impl Fn(&str) -> bool,
+        revision: Option<String>,
+        progress: &Progress,
+    ) -> Result<Option<String>, ProviderError> {
+        if !CONFIGURED.iter().any(|name| changed(name)) {
+            return Ok(revision);
+        }
+        let name = &resource.physical_id;
+        retry_until("the function's earlier update to end", SETTLES, progress, function_busy, || {
+            let call = self.lambda.update_function_configuration().function_name(name);
+            let call = Settings::of(&resource.properties, &changed).on_update(call).set_revision_id(revision.clone());
+            async { call.send().await.map_err(failed("lambda:UpdateFunctionConfiguration")) }
+        })
+        .await?;
+        self.settled(name, progress).await.map(Some)
+    }
+
+    async fn update_code(
+        &self,
+        resource: &Resource,
+        revision: Option<String>,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let (name, code) = (&resource.physical_id, self.codes.of(resource)?);
+        let architectures = architectures(Fields(&resource.properties)).unwrap_or_else(|| vec![Architecture::X8664]);
+        retry_until("the function's earlier update to end", SETTLES, progress, function_busy, || {
+            let sent = code.clone().into_function_code();
+            let call = self.lambda.update_function_code().function_name(name).set_revision_id(revision.clone());
+            let call = call.set_zip_file(sent.zip_file).set_image_uri(sent.image_uri);
+            let call = call.set_s3_bucket(sent.s3_bucket).set_s3_key(sent.s3_key);
+            let call = call.set_s3_object_version(sent.s3_object_version);
+            let call = call.set_architectures(Some(architectures.clone()));
+            async { call.send().await.map_err(failed("lambda:UpdateFunctionCode")) }
+        })
+        .await?;
+        self.settled(name, progress).await.map(drop)
+    }
+
+    /// One update after another, as Lambda takes no second one before the first has ended (E16).
+    async fn change(
+        &self,
+        resource: &Resource,
+        observed: &Observed,
+        differences: &[Difference],
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let changed = |name: &str| differences.iter().any(|difference| difference.property() == name);
+        let revision = Fields(&observed.handle).text("RevisionId");
+        let revision = self.update_settings(resource, changed, revision, progress).await?;
+        if changed("Code") || changed("Architectures") {
+            self.update_code(resource, revision, progress).await?;
+        }
+        if changed("ReservedConcurrentExecutions") {
+            let reserved = Fields(&resource.properties).int32("ReservedConcurrentExecutions");
+            self.set_concurrency(&resource.physical_id, reserved).await?;
+        }
+        let mut tags = TagChanges::of(resource, differences);
+        let role_id = Fields(&observed.handle).text("RoleId").filter(|_| changed("Tags"));
+        tags.set.extend(role_id.map(|id| (ROLE_ID_TAG.to_owned(), id)));
+        self.set_tags(&arn_of(resource), tags).await?;
+        if changed("Role") {
+            self.tag_role_id(resource, progress).await?;
+        }
+        Ok(())
+    }
+
+    async fn found(&self, listed: FunctionConfiguration, scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+        let (Some(name), Some(arn)) = (listed.function_name.clone(), listed.function_arn.clone()) else {
+            return Ok(None);
+        };
+        let asked = self.lambda.list_tags().resource(&arn).send().await.map_err(failed("lambda:ListTags"));
+        let tags: BTreeMap<_, _> = match asked {
+            Err(error) if error.is(MISSING) => return Ok(None),
+            answer => answer?.tags.unwrap_or_default().into_iter().collect(),
+        };
+        Ok(scope.owns(&tags).then(|| Observed {
+            type_name: TYPE.into(),
+            attributes: self.attributes(&name, &Value::Null, scope),
+            physical_id: name,
+            properties: json!({}),
+            tags,
+            state: state(&listed),
+            handle: Value::Null,
+        }))
+    }
+}
+
+fn schema() -> Schema {
+    let objects = |names: &[(&str, Shape)]| {
+        Shape::Object(names.iter().map(|(name, shape)| Property::new(name, shape.clone())).collect())
+    };
+    let storage = Shape::Object(vec![Property::new("Size", Shape::Integer).required()]);
+    let texts = Shape::list(Shape::Text);
+    let image =
+        objects(&[("Command", texts.clone()), ("EntryPoint", texts.clone()), ("WorkingDirectory", Shape::Text)]);
+    let vpc = Shape::Object(vec![
+        Property::new("SubnetIds", Shape::set(Shape::Text)),
+        Property::new("SecurityGroupIds", Shape::set(Shape::Text)),
+        Property::new("Ipv6AllowedForDualStack", Shape::Boolean).default(false),
+    ]);
+    let logging = ["LogFormat", "LogGroup", "ApplicationLogLevel", "SystemLogLevel"].map(|name| (name, Shape::Text));
+    let mount = objects(&[("Arn", Shape::Text), ("LocalMountPath", Shape::Text)]);
+    let properties = vec![
+        Property::new("FunctionName", Shape::Text).replaces(),
+        Property::new("PackageType", Shape::Text).replaces().default("Zip"),
+        Property::new("Code", Shape::Any).required(),
+        Property::new("Architectures", Shape::list(Shape::Text)).default(json!(["x86_64"])),
+        Property::new("Role", Shape::Text).required(),
+        Property::new("Runtime", Shape::Text).removed_when_absent(),
+        Property::new("Handler", Shape::Text).removed_when_absent(),
+        Property::new("ImageConfig", image).removed_when_absent(),
+        Property::new("Description", Shape::Text).default(""),
+        Property::new("MemorySize", Shape::Integer).default(128),
+        Property::new("Timeout", Shape::Integer).default(3),
+        Property::new("EphemeralStorage", storage).default(json!({"Size": 512})),
+        Property::new("TracingConfig", objects(&[("Mode", Shape::Text)])).default(json!({"Mode": "PassThrough"})),
+        Property::new("SnapStart", objects(&[("ApplyOn", Shape::Text)])).default(json!({"ApplyOn": "None"})),
+        Property::new("Environment", objects(&[("Variables", Shape::map(Shape::Text))])).removed_when_absent(),
+        Property::new("Layers", texts).removed_when_absent(),
+        Property::new("DeadLetterConfig", objects(&[("TargetArn", Shape::Text)])).removed_when_absent(),
+        Property::new("VpcConfig", vpc).removed_when_absent(),
+        Property::new("KmsKeyArn", Shape::Text).removed_when_absent(),
+        Property::new("FileSystemConfigs", Shape::list(mount)).removed_when_absent(),
+        Property::new("LoggingConfig", objects(&logging)),
+        Property::new("ReservedConcurrentExecutions", Shape::Integer).removed_when_absent(),
+        Property::new("Tags", Shape::Tags),
+    ];
+    Schema::new(TYPE, properties, &["Arn"])
+}
+
+fn architectures(fields: Fields<'_>) -> Option<Vec<Architecture>> {
+    let names = fields.texts("Architectures")?;
+    Some(names.iter().map(|name| Architecture::from(name.as_str())).collect())
+}
+
+fn role_of(resource: &Resource) -> String {
+    Fields(&resource.properties).text("Role").unwrap_or_default()
+}
+
+fn arn_of(resource: &Resource) -> String {
+    Fields(&json!(resource.attributes)).text("Arn").unwrap_or_default()
+}
+
+/// A state that this build does not know is waited for; Inactive only means idle for weeks (E15). No update status is an
+/// update in progress, if the state is not told either (E16).
+fn state(found: &FunctionConfiguration) -> State {
+    let reason =
+        |code: Option<&str>, text: Option<&str>| [code, text].into_iter().flatten().collect::<Vec<_>>().join(": ");
+    if found.state() == Some(&AwsState::Failed) {
+        let code = found.state_reason_code().map(|code| code.as_str());
+        return State::Failed(reason(code, found.state_reason()));
+    }
+    if found.last_update_status() == Some(&LastUpdateStatus::Failed) {
+        let code = found.last_update_status_reason_code().map(|code| code.as_str());
+        return State::Failed(reason(code, found.last_update_status_reason()));
+    }
+    if found.last_update_status() == Some(&LastUpdateStatus::InProgress) {
+        return State::Changing("being updated".into());
+    }
+    match found.state() {
+        Some(AwsState::Active | AwsState::Inactive) => State::Ready("Active".into()),
+        Some(other) => State::Changing(other.as_str().to_owned()),
+        // Listings leave the state out.
+        None => State::Ready("exists".into()),
+    }
+}
+
+/// All that one GetFunction tells; `role_id` is of the role that is there now.
+fn observed(resource: &Resource, answer: GetFunctionOutput, role_id: Option<String>) -> Option<Observed> {
+    let configuration = answer.configuration?;
+    let mut properties = properties(&configuration);
+    properties["Code"] = match answer.code.and_then(|code| code.image_uri) {
+        Some(uri) => json!({"ImageUri": uri}),
+        None => json!({"CodeSha256": configuration.code_sha256()}),
+    };
+    if let Some(reserved) = answer.concurrency.and_then(|concurrency| concurrency.reserved_concurrent_executions) {
+        properties["ReservedConcurrentExecutions"] = reserved.into();
+    }
+    let tags: BTreeMap<_, _> = answer.tags.unwrap_or_default().into_iter().collect();
+    let made_with = tags.get(ROLE_ID_TAG).cloned();
+    let same_role_wanted = configuration.role() == Some(&*role_of(resource));
+    let role_remade = same_role_wanted && made_with.is_some() && made_with != role_id;
+    if let (true, Some(old)) = (role_remade, &made_with) {
+        properties["Role"] = format!("{} (deleted since, its id was {old})", role_of(resource)).into();
+    }
+    Some(Observed {
+        properties,
+        tags,
+        state: state(&configuration),
+        handle: json!({"RevisionId": configuration.revision_id, "RoleId": role_id, "RoleRemade": role_remade}),
+        ..as_wanted(resource)
+    })
+}
+
+#[async_trait]
+impl Provider for FunctionProvider {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn physical_id(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Result<String, ProviderError> {
+        NAMING.name(logical_id, &[], properties, scope)
+    }
+
+    fn attributes(&self, physical_id: &str, _properties: &Value, scope: &Scope) -> BTreeMap<String, Value> {
+        let arn = scope.arn("lambda", &format!("function:{physical_id}"));
+        [("Ref".to_owned(), physical_id.into()), ("Arn".to_owned(), arn.into())].into()
+    }
+
+    async fn prepare(&self, resource: &mut Resource) -> Result<(), ProviderError> {
+        self.codes.prepare(resource).await
+    }
+
+    async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
+        let role = role_of(resource);
+        let (answer, role_id) = futures::try_join!(self.get(&resource.physical_id), self.roles.id(&role))?;
+        if let Some(error) = answer.as_ref().and_then(|answer| answer.tags_error()) {
+            // No tags because they may not be read is not "no tags" (E6).
+            return Err(ProviderError::Denied {
+                operation: "lambda:ListTags".into(),
+                message: error.message().to_owned(),
+            });
+        }
+        Ok(answer.and_then(|answer| observed(resource, answer, role_id)))
+    }
+
+    async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        match self.create_as_role_settles(resource, progress).await {
+            Err(error) if error.is("ResourceConflictException") => {
+                return claimed(resource, self.read(resource).await?);
+            }
+            made => made?,
+        }
+        let name = &resource.physical_id;
+        futures::try_join!(self.settled(name, progress), self.tag_role_id(resource, progress))?;
+        if let Some(reserved) = Fields(&resource.properties).int32("ReservedConcurrentExecutions") {
+            self.set_concurrency(name, Some(reserved)).await?;
+        }
+        Ok(Observed { state: State::Ready("Active".into()), ..as_wanted(resource) })
+    }
+
+    async fn update(
+        &self,
+        resource: &Resource,
+        observed: &Observed,
+        differences: &[Difference],
+        progress: &Progress,
+    ) -> Result<Observed, ProviderError> {
+        if Fields(&observed.handle).boolean("RoleRemade") == Some(true) {
+            self.delete(observed, DeleteOptions::default(), progress).await?;
+            return self.create(resource, progress).await;
+        }
+        self.change(resource, observed, differences, progress).await?;
+        Ok(Observed { state: State::Ready("Active".into()), ..as_wanted(resource) })
+    }
+
+    async fn delete(
+        &self,
+        observed: &Observed,
+        _options: DeleteOptions,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let name = &observed.physical_id;
+        let deleted = retry_until("the function to take the delete", SETTLES, progress, function_busy, || async {
+            self.lambda.delete_function().function_name(name).send().await.map_err(failed("lambda:DeleteFunction"))
+        });
+        match deleted.await {
+            Err(error) if error.is(MISSING) => return Ok(()),
+            deleted => deleted?,
+        };
+        poll_until("the function to be gone", SETTLES, progress, || async {
+            Ok(match self.get(name).await? {
+                Some(_) => Poll::Pending("function is being deleted".into()),
+                None => Poll::Ready(()),
+            })
+        })
+        .await
+    }
+
+    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+        let pages = self.lambda.list_functions().into_paginator().items().send();
+        let listed: Vec<_> = pages.try_collect().await.map_err(failed("lambda:ListFunctions"))?;
+        let looks = listed.into_iter().map(|function| self.found(function, scope));
+        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    fn teardown_rank(&self) -> u8 {
+        1
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions {
+            read: &["lambda:GetFunction", "lambda:ListTags", "lambda:ListFunctions", "iam:GetRole", "s3:GetObject"],
+            write: &[
+                "lambda:CreateFunction",
+                "lambda:UpdateFunctionConfiguration",
+                "lambda:UpdateFunctionCode",
+                "lambda:PutFunctionConcurrency",
+                "lambda:DeleteFunctionConcurrency",
+                "lambda:TagResource",
+                "lambda:UntagResource",
+                "iam:PassRole",
+            ],
+            delete: &["lambda:DeleteFunction"],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(state: &str, update: Option<&str>) -> State {
+        let found = FunctionConfiguration::builder().state(state.into());
+        let found = found.set_last_update_status(update.map(LastUpdateStatus::from));
+        super::state(&found.state_reason("because").build())
+    }
+
+    #[test]
+    fn e15_an_unknown_state_is_waited_for_and_an_idle_function_is_healthy() {
+        assert_eq!(with("Brandnew", None), State::Changing("Brandnew".into()));
+        assert_eq!(with("Inactive", Some("Successful")), State::Ready("Active".into()));
+        assert_eq!(with("Failed", None), State::Failed("because".into()));
+    }
+
+    #[test]
+    fn e16_an_update_in_progress_is_waited_for_and_a_failed_one_ends_the_wait() {
+        assert!(matches!(with("Active", Some("InProgress")), State::Changing(_)));
+        assert!(matches!(with("Active", Some("Failed")), State::Failed(_)));
+    }
+}

@@ -1,0 +1,280 @@
+//! `AWS::Logs::LogGroup`.
+//!
+//! | property | a change | left out |
+//! |---|---|---|
+//! | LogGroupName | replaces | stack and logical id |
+//! | LogGroupClass | replaces | STANDARD |
+//! | RetentionInDays | in place | removed: kept for ever |
+//! | KmsKeyId | in place | removed |
+//! | Tags | in place | |
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_cloudwatchlogs::Client;
+use aws_sdk_cloudwatchlogs::types::{LogGroup, LogGroupClass};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::{Value, json};
+
+use super::errors::failed;
+use super::fields::{Fields, object};
+use super::names::Naming;
+use super::observed::as_wanted;
+use super::tags::{TagChanges, claimed};
+use super::transient::log_group_busy;
+use crate::engine::{
+    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
+    Schema, Scope, Shape, State, retry_until,
+};
+
+const TYPE: &str = "AWS::Logs::LogGroup";
+const NAMING: Naming = Naming { kind: "log group", property: "LogGroupName", longest: 512, marks: "._/#-" };
+const MISSING: &str = "ResourceNotFoundException";
+
+/// How many groups' tags are read side by side.
+const WIDTH: usize = 8;
+
+/// Log groups, over CloudWatch Logs.
+pub(super) struct LogGroupProvider {
+    logs: Client,
+    schema: Schema,
+}
+
+impl LogGroupProvider {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        Self { logs: Client::new(config), schema: schema() }
+    }
+
+    async fn group(&self, name: &str) -> Result<Option<LogGroup>, ProviderError> {
+        let pages = self.logs.describe_log_groups().log_group_name_prefix(name).into_paginator().items().send();
+        let groups: Vec<LogGroup> = pages.try_collect().await.map_err(failed("logs:DescribeLogGroups"))?;
+        Ok(groups.into_iter().find(|group| group.log_group_name() == Some(name)))
+    }
+
+    async fn tags_of(&self, arn: &str) -> Result<Option<BTreeMap<String, String>>, ProviderError> {
+        let asked = self.logs.list_tags_for_resource().resource_arn(arn).send();
+        match asked.await.map_err(failed("logs:ListTagsForResource")) {
+            Err(error) if error.is(MISSING) => Ok(None),
+            answer => Ok(Some(answer?.tags.unwrap_or_default().into_iter().collect())),
+        }
+    }
+
+    async fn call_create(&self, resource: &Resource) -> Result<(), ProviderError> {
+        let fields = Fields(&resource.properties);
+        let call = self.logs.create_log_group().log_group_name(&resource.physical_id);
+        let call = call.set_tags(Some(resource.tags.clone().into_iter().collect()));
+        let call = call.set_kms_key_id(fields.text("KmsKeyId"));
+        let call = call.set_log_group_class(fields.text("LogGroupClass").map(|class| LogGroupClass::from(&*class)));
+        call.send().await.map_err(failed("logs:CreateLogGroup"))?;
+        Ok(())
+    }
+
+    async fn set_retention(&self, name: &str, days: Option<i32>) -> Result<(), ProviderError> {
+        match days {
+            Some(days) => {
+                let call = self.logs.put_retention_policy().log_group_name(name).retention_in_days(days);
+                call.send().await.map_err(failed("logs:PutRetentionPolicy"))?;
+            }
+            None => {
+                let call = self.logs.delete_retention_policy().log_group_name(name);
+                call.send().await.map_err(failed("logs:DeleteRetentionPolicy"))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_key(&self, name: &str, key: Option<String>) -> Result<(), ProviderError> {
+        match key {
+            Some(key) => {
+                let call = self.logs.associate_kms_key().log_group_name(name).kms_key_id(key);
+                call.send().await.map_err(failed("logs:AssociateKmsKey"))?;
+            }
+            None => {
+                let call = self.logs.disassociate_kms_key().log_group_name(name);
+                call.send().await.map_err(failed("logs:DisassociateKmsKey"))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_tags(&self, arn: &str, changes: TagChanges) -> Result<(), ProviderError> {
+        if !changes.set.is_empty() {
+            let call = self.logs.tag_resource().resource_arn(arn).set_tags(Some(changes.set.into_iter().collect()));
+            call.send().await.map_err(failed("logs:TagResource"))?;
+        }
+        if !changes.removed.is_empty() {
+            let call = self.logs.untag_resource().resource_arn(arn).set_tag_keys(Some(changes.removed));
+            call.send().await.map_err(failed("logs:UntagResource"))?;
+        }
+        Ok(())
+    }
+
+    async fn found(&self, name: String, scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+        let tags = self.tags_of(&arn(&name, scope)).await?;
+        Ok(tags.filter(|tags| scope.owns(tags)).map(|tags| Observed {
+            type_name: TYPE.into(),
+            attributes: self.attributes(&name, &Value::Null, scope),
+            physical_id: name,
+            properties: json!({}),
+            tags,
+            state: State::Ready("exists".into()),
+            handle: Value::Null,
+        }))
+    }
+}
+
+fn schema() -> Schema {
+    let properties = vec![
+        Property::new("LogGroupName", Shape::Text).replaces(),
+        Property::new("LogGroupClass", Shape::Text).replaces().default("STANDARD"),
+        Property::new("RetentionInDays", Shape::Integer).removed_when_absent(),
+        Property::new("KmsKeyId", Shape::Text).removed_when_absent(),
+        Property::new("Tags", Shape::Tags),
+    ];
+    Schema::new(TYPE, properties, &["Arn"])
+}
+
+fn arn(name: &str, scope: &Scope) -> String {
+    scope.arn("logs", &format!("log-group:{name}"))
+}
+
+/// The ARN that tagging takes: without the `:*` that `Fn::GetAtt` gives.
+fn tagging_arn(resource: &Resource) -> String {
+    let whole = Fields(&json!(resource.attributes)).text("Arn").unwrap_or_default();
+    whole.trim_end_matches(":*").to_owned()
+}
+
+fn properties(group: &LogGroup, wanted: &Value) -> Value {
+    // An account-level policy overrides ours, which is no drift of this group (E62).
+    let retention = match group.retention_policy_name() {
+        Some(_) => Fields(wanted).get("RetentionInDays").cloned(),
+        None => group.retention_in_days().map(Value::from),
+    };
+    object([
+        ("LogGroupName", group.log_group_name().map(Value::from)),
+        ("LogGroupClass", group.log_group_class().map(|class| class.as_str().into())),
+        ("RetentionInDays", retention),
+        ("KmsKeyId", group.kms_key_id().map(Value::from)),
+    ])
+}
+
+#[async_trait]
+impl Provider for LogGroupProvider {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn physical_id(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Result<String, ProviderError> {
+        NAMING.name(logical_id, &[], properties, scope)
+    }
+
+    fn attributes(&self, physical_id: &str, _properties: &Value, scope: &Scope) -> BTreeMap<String, Value> {
+        let arn = format!("{}:*", arn(physical_id, scope));
+        [("Ref".to_owned(), physical_id.into()), ("Arn".to_owned(), arn.into())].into()
+    }
+
+    async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
+        let arn = tagging_arn(resource);
+        let (group, tags) = futures::try_join!(self.group(&resource.physical_id), self.tags_of(&arn))?;
+        Ok(group.map(|group| Observed {
+            properties: properties(&group, &resource.properties),
+            tags: tags.unwrap_or_default(),
+            ..as_wanted(resource)
+        }))
+    }
+
+    async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        let busy = "CloudWatch Logs to take the log group";
+        let made = retry_until(busy, Limit::seconds(30), progress, log_group_busy, || self.call_create(resource));
+        match made.await {
+            Err(error) if error.is("ResourceAlreadyExistsException") => {
+                claimed(resource, self.read(resource).await?)?;
+            }
+            made => made?,
+        }
+        if let Some(days) = Fields(&resource.properties).int32("RetentionInDays") {
+            self.set_retention(&resource.physical_id, Some(days)).await?;
+        }
+        Ok(as_wanted(resource))
+    }
+
+    async fn update(
+        &self,
+        resource: &Resource,
+        _observed: &Observed,
+        differences: &[Difference],
+        _progress: &Progress,
+    ) -> Result<Observed, ProviderError> {
+        let (name, fields) = (&resource.physical_id, Fields(&resource.properties));
+        let changed = |name: &str| differences.iter().any(|difference| difference.property() == name);
+        if changed("RetentionInDays") {
+            self.set_retention(name, fields.int32("RetentionInDays")).await?;
+        }
+        if changed("KmsKeyId") {
+            self.set_key(name, fields.text("KmsKeyId")).await?;
+        }
+        self.set_tags(&tagging_arn(resource), TagChanges::of(resource, differences)).await?;
+        Ok(as_wanted(resource))
+    }
+
+    async fn delete(
+        &self,
+        observed: &Observed,
+        _options: DeleteOptions,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let deleted = retry_until(
+            "CloudWatch Logs to delete the log group",
+            Limit::seconds(30),
+            progress,
+            log_group_busy,
+            || async {
+                let call = self.logs.delete_log_group().log_group_name(&observed.physical_id);
+                call.send().await.map_err(failed("logs:DeleteLogGroup"))
+            },
+        );
+        match deleted.await {
+            Err(error) if error.is(MISSING) => Ok(()),
+            deleted => deleted.map(|_| ()),
+        }
+    }
+
+    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+        let pages = self.logs.describe_log_groups().into_paginator().items().send();
+        let groups: Vec<LogGroup> = pages.try_collect().await.map_err(failed("logs:DescribeLogGroups"))?;
+        let names = groups.into_iter().filter_map(|group| group.log_group_name);
+        let looks = names.map(|name| self.found(name, scope));
+        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions {
+            read: &["logs:DescribeLogGroups", "logs:ListTagsForResource"],
+            write: &[
+                "logs:CreateLogGroup",
+                "logs:PutRetentionPolicy",
+                "logs:DeleteRetentionPolicy",
+                "logs:AssociateKmsKey",
+                "logs:DisassociateKmsKey",
+                "logs:TagResource",
+                "logs:UntagResource",
+            ],
+            delete: &["logs:DeleteLogGroup"],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e62_a_retention_by_account_policy_is_no_drift() {
+        let group = LogGroup::builder().log_group_name("a").retention_in_days(365).retention_policy_name("all").build();
+        assert_eq!(properties(&group, &json!({"RetentionInDays": 14}))["RetentionInDays"], 14);
+        let group = LogGroup::builder().log_group_name("a").retention_in_days(365).build();
+        assert_eq!(properties(&group, &json!({"RetentionInDays": 14}))["RetentionInDays"], 365);
+    }
+}

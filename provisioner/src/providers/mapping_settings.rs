@@ -1,0 +1,193 @@
+//! A mapping's settings: CloudFormation's properties to Lambda's requests, and Lambda's answer to properties.
+
+use aws_sdk_lambda::operation::create_event_source_mapping::builders::CreateEventSourceMappingFluentBuilder;
+use aws_sdk_lambda::operation::update_event_source_mapping::builders::UpdateEventSourceMappingFluentBuilder;
+use aws_sdk_lambda::primitives::DateTime;
+use aws_sdk_lambda::types::{
+    DestinationConfig, EventSourceMappingConfiguration, EventSourceMappingMetricsConfig, EventSourcePosition, Filter,
+    FilterCriteria, FunctionResponseType, OnFailure, ProvisionedPollerConfig, ScalingConfig,
+};
+use serde_json::{Value, json};
+
+use super::fields::{Fields, list, object};
+use crate::engine::ProviderError;
+
+/// What one request sets; `None` leaves a setting alone.
+#[derive(Default)]
+pub(super) struct Settings {
+    batch_size: Option<i32>,
+    window: Option<i32>,
+    response_types: Option<Vec<FunctionResponseType>>,
+    scaling: Option<ScalingConfig>,
+    filters: Option<FilterCriteria>,
+    kms_key: Option<String>,
+    pollers: Option<ProvisionedPollerConfig>,
+    metrics: Option<EventSourceMappingMetricsConfig>,
+    destination: Option<DestinationConfig>,
+    record_age: Option<i32>,
+    retries: Option<i32>,
+    bisect: Option<bool>,
+    parallelization: Option<i32>,
+    tumbling_window: Option<i32>,
+}
+
+impl Settings {
+    /// The properties that `wanted` picks. One that the template leaves out is cleared by an empty object or list: leaving it
+    /// out of the request would leave it as it is (E32).
+    pub(super) fn of(properties: &Value, wanted: impl Fn(&str) -> bool) -> Self {
+        let all = Fields(properties);
+        let pick = |name: &str| wanted(name).then(|| all.object(name).unwrap_or(Fields(&Value::Null)));
+        let number = |name: &str| all.int32(name).filter(|_| wanted(name));
+        Self {
+            batch_size: number("BatchSize"),
+            window: wanted("MaximumBatchingWindowInSeconds")
+                .then(|| all.int32("MaximumBatchingWindowInSeconds").unwrap_or(0)),
+            response_types: wanted("FunctionResponseTypes").then(|| {
+                let names = all.texts("FunctionResponseTypes").unwrap_or_default();
+                names.iter().map(|name| FunctionResponseType::from(name.as_str())).collect()
+            }),
+            scaling: pick("ScalingConfig").map(|scaling| {
+                ScalingConfig::builder().set_maximum_concurrency(scaling.int32("MaximumConcurrency")).build()
+            }),
+            filters: pick("FilterCriteria").map(filters),
+            kms_key: wanted("KmsKeyArn").then(|| all.text("KmsKeyArn").unwrap_or_default()),
+            pollers: pick("ProvisionedPollerConfig").map(|pollers| {
+                ProvisionedPollerConfig::builder()
+                    .set_minimum_pollers(pollers.int32("MinimumPollers"))
+                    .set_maximum_pollers(pollers.int32("MaximumPollers"))
+                    .build()
+            }),
+            metrics: pick("MetricsConfig").map(|metrics| {
+                let names = metrics.texts("Metrics").unwrap_or_default();
+                let names = names.iter().map(|name| name.as_str().into()).collect();
+                EventSourceMappingMetricsConfig::builder().set_metrics(Some(names)).build()
+            }),
+            destination: pick("DestinationConfig").map(|config| {
+                let target = config.object("OnFailure").and_then(|failure| failure.text("Destination"));
+                let failure = OnFailure::builder().set_destination(target).build();
+                DestinationConfig::builder().on_failure(failure).build()
+            }),
+            record_age: number("MaximumRecordAgeInSeconds"),
+            retries: number("MaximumRetryAttempts"),
+            bisect: all.boolean("BisectBatchOnFunctionError").filter(|_| wanted("BisectBatchOnFunctionError")),
+            parallelization: number("ParallelizationFactor"),
+            tumbling_window: number("TumblingWindowInSeconds"),
+        }
+    }
+
+    pub(super) fn on_create(
+        self,
+        call: CreateEventSourceMappingFluentBuilder,
+    ) -> CreateEventSourceMappingFluentBuilder {
+        call.set_batch_size(self.batch_size)
+            .set_maximum_batching_window_in_seconds(self.window)
+            .set_function_response_types(self.response_types)
+            .set_scaling_config(self.scaling)
+            .set_filter_criteria(self.filters)
+            .set_kms_key_arn(self.kms_key)
+            .set_provisioned_poller_config(self.pollers)
+            .set_metrics_config(self.metrics)
+            .set_destination_config(self.destination)
+            .set_maximum_record_age_in_seconds(self.record_age)
+            .set_maximum_retry_attempts(self.retries)
+            .set_bisect_batch_on_function_error(self.bisect)
+            .set_parallelization_factor(self.parallelization)
+            .set_tumbling_window_in_seconds(self.tumbling_window)
+    }
+
+    pub(super) fn on_update(
+        self,
+        call: UpdateEventSourceMappingFluentBuilder,
+    ) -> UpdateEventSourceMappingFluentBuilder {
+        call.set_batch_size(self.batch_size)
+            .set_maximum_batching_window_in_seconds(self.window)
+            .set_function_response_types(self.response_types)
+            .set_scaling_config(self.scaling)
+            .set_filter_criteria(self.filters)
+            .set_kms_key_arn(self.kms_key)
+            .set_provisioned_poller_config(self.pollers)
+            .set_metrics_config(self.metrics)
+            .set_destination_config(self.destination)
+            .set_maximum_record_age_in_seconds(self.record_age)
+            .set_maximum_retry_attempts(self.retries)
+            .set_bisect_batch_on_function_error(self.bisect)
+            .set_parallelization_factor(self.parallelization)
+            .set_tumbling_window_in_seconds(self.tumbling_window)
+    }
+}
+
+fn filters(fields: Fields<'_>) -> FilterCriteria {
+    let patterns = fields.objects("Filters").into_iter();
+    let filters = patterns.map(|filter| Filter::builder().set_pattern(filter.document("Pattern")).build());
+    FilterCriteria::builder().set_filters(Some(filters.collect())).build()
+}
+
+/// Where a stream is read from: its position, and for AT_TIMESTAMP the time in seconds since 1970.
+pub(super) fn starting_position(
+    fields: Fields<'_>,
+) -> Result<(Option<EventSourcePosition>, Option<DateTime>), ProviderError> {
+    let position = fields.text("StartingPosition").map(|text| EventSourcePosition::from(text.as_str()));
+    Ok((position, fields.integer("StartingPositionTimestamp").map(DateTime::from_secs)))
+}
+
+/// The mapping in CloudFormation's shape.
+pub(super) fn properties(found: &EventSourceMappingConfiguration) -> Value {
+    let concurrency = found.scaling_config().and_then(|scaling| scaling.maximum_concurrency());
+    let destination = found.destination_config().and_then(|config| config.on_failure()).and_then(|f| f.destination());
+    object([
+        ("EventSourceArn", found.event_source_arn().map(Value::from)),
+        ("FunctionName", found.function_arn().map(Value::from)),
+        ("StartingPosition", found.starting_position().map(|position| position.as_str().into())),
+        ("StartingPositionTimestamp", found.starting_position_timestamp().map(|time| time.secs().into())),
+        ("Enabled", Some((!matches!(found.state(), Some("Disabled" | "Disabling"))).into())),
+        ("BatchSize", found.batch_size().map(Value::from)),
+        ("MaximumBatchingWindowInSeconds", found.maximum_batching_window_in_seconds().map(Value::from)),
+        ("FunctionResponseTypes", list(found.function_response_types().iter().map(|kind| kind.as_str().into()))),
+        ("ScalingConfig", concurrency.map(|maximum| json!({"MaximumConcurrency": maximum}))),
+        ("FilterCriteria", filters_of(found)),
+        ("KmsKeyArn", found.kms_key_arn().map(Value::from)),
+        ("ProvisionedPollerConfig", pollers_of(found)),
+        ("MetricsConfig", metrics_of(found)),
+        ("DestinationConfig", destination.map(|target| json!({"OnFailure": {"Destination": target}}))),
+        ("MaximumRecordAgeInSeconds", found.maximum_record_age_in_seconds().map(Value::from)),
+        ("MaximumRetryAttempts", found.maximum_retry_attempts().map(Value::from)),
+        ("BisectBatchOnFunctionError", found.bisect_batch_on_function_error().map(Value::from)),
+        ("ParallelizationFactor", found.parallelization_factor().map(Value::from)),
+        ("TumblingWindowInSeconds", found.tumbling_window_in_seconds().map(Value::from)),
+    ])
+}
+
+fn filters_of(found: &EventSourceMappingConfiguration) -> Option<Value> {
+    let filters = found.filter_criteria()?.filters().iter().map(|filter| json!({"Pattern": filter.pattern()}));
+    list(filters).map(|filters| json!({"Filters": filters}))
+}
+
+fn pollers_of(found: &EventSourceMappingConfiguration) -> Option<Value> {
+    let pollers = found.provisioned_poller_config()?;
+    let (minimum, maximum) = (pollers.minimum_pollers(), pollers.maximum_pollers());
+    (minimum.is_some() || maximum.is_some())
+        .then(|| object([("MinimumPollers", minimum.map(Value::from)), ("MaximumPollers", maximum.map(Value::from))]))
+}
+
+fn metrics_of(found: &EventSourceMappingConfiguration) -> Option<Value> {
+    let metrics = found.metrics_config()?.metrics().iter().map(|metric| metric.as_str().into());
+    list(metrics).map(|metrics| json!({"Metrics": metrics}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e32_a_maximum_that_left_the_template_is_cleared_by_an_empty_object() {
+        let settings = Settings::of(&json!({}), |name| name == "ScalingConfig");
+        assert_eq!(settings.scaling, Some(ScalingConfig::builder().build()));
+        assert!(settings.filters.is_none() && settings.batch_size.is_none());
+    }
+
+    #[test]
+    fn e36_response_types_that_left_the_template_are_cleared_by_an_empty_list() {
+        let settings = Settings::of(&json!({}), |name| name == "FunctionResponseTypes");
+        assert_eq!(settings.response_types, Some(vec![]));
+    }
+}

@@ -1,0 +1,49 @@
+//! A file a resource type: its CloudFormation properties on one side, the service's API on the other.
+//!
+//! Owns all use of AWS clients for resources; SDK types never leave this folder. A provider knows no other type, and
+//! nothing of templates, plans or the order of changes.
+
+mod artifacts;
+mod bucket;
+mod bucket_contents;
+mod bucket_settings;
+mod clients;
+mod errors;
+mod event_source_mapping;
+mod execution_role;
+mod fields;
+mod function;
+mod function_code;
+mod function_settings;
+mod lifecycle;
+mod log_group;
+mod mapping_settings;
+mod names;
+mod observed;
+mod policy_document;
+mod queue;
+mod role;
+mod tags;
+mod transient;
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+
+use crate::engine::Provider;
+
+pub use artifacts::{Artifact, Artifacts};
+pub use clients::s3_client;
+pub use errors::failed;
+
+/// One provider of each type, all over one configuration. `artifacts` gives functions their code.
+pub fn all(config: &SdkConfig, artifacts: Arc<dyn Artifacts>) -> Vec<Arc<dyn Provider>> {
+    vec![
+        Arc::new(bucket::BucketProvider::new(config)),
+        Arc::new(queue::QueueProvider::new(config)),
+        Arc::new(role::RoleProvider::new(config)),
+        Arc::new(log_group::LogGroupProvider::new(config)),
+        Arc::new(function::FunctionProvider::new(config, artifacts)),
+        Arc::new(event_source_mapping::EventSourceMappingProvider::new(config)),
+    ]
+}

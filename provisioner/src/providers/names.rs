@@ -1,0 +1,78 @@
+//! Physical names: the template's own, else one that follows from the stack (E5).
+
+use serde_json::Value;
+
+use super::fields::Fields;
+use crate::engine::{ProviderError, Scope};
+
+/// What AWS takes as a name of one kind.
+pub(super) struct Naming {
+    /// For people: `queue`.
+    pub(super) kind: &'static str,
+    /// The property that gives the name.
+    pub(super) property: &'static str,
+    /// How many characters.
+    pub(super) longest: usize,
+    /// Which characters, besides letters and digits of ASCII.
+    pub(super) marks: &'static str,
+}
+
+impl Naming {
+    /// The name that the template gives, else stack and logical id, with `parts` after them.
+    pub(super) fn name(
+        &self,
+        logical_id: &str,
+        parts: &[&str],
+        properties: &Value,
+        scope: &Scope,
+    ) -> Result<String, ProviderError> {
+        match Fields(properties).text(self.property) {
+            Some(name) => self.check(name),
+            None => Ok(scope.name(&[&[logical_id], parts].concat(), self.longest)),
+        }
+    }
+
+    fn check(&self, name: String) -> Result<String, ProviderError> {
+        let Self { kind, property, longest, marks } = self;
+        let length = name.chars().count();
+        if name.is_empty() || length > *longest {
+            return Err(ProviderError::refused(
+                format!("the {kind} name {name:?} has {length} characters; AWS takes 1 to {longest}"),
+                format!("give a shorter {property}, or a shorter --stack"),
+            ));
+        }
+        match name.chars().find(|c| !c.is_ascii_alphanumeric() && !marks.contains(*c)) {
+            Some(wrong) => Err(ProviderError::refused(
+                format!("the {kind} name {name:?} has a {wrong:?}, which AWS does not take"),
+                format!("use letters, digits and {marks} in {property}"),
+            )),
+            None => Ok(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NAMING: Naming = Naming { kind: "queue", property: "QueueName", longest: 10, marks: "-_" };
+
+    fn name(properties: Value) -> Result<String, ProviderError> {
+        let scope = Scope { stack: "films".into(), account: "1".into(), region: "r".into(), partition: "aws".into() };
+        NAMING.name("Jobs", &[], &properties, &scope)
+    }
+
+    #[test]
+    fn e5_a_name_that_aws_would_not_take_is_refused_before_any_call() {
+        assert!(name(json!({"QueueName": "elevenchars"})).is_err());
+        assert!(name(json!({"QueueName": "a b"})).is_err());
+    }
+
+    #[test]
+    fn an_unnamed_resource_gets_the_same_name_on_every_run() {
+        assert_eq!(name(json!({})), Ok("films-Jobs".into()));
+        assert_eq!(name(json!({"QueueName": "jobs"})), Ok("jobs".into()));
+    }
+}

@@ -1,0 +1,374 @@
+//! `AWS::SQS::Queue`.
+//!
+//! | property | a change | left out |
+//! |---|---|---|
+//! | QueueName | replaces | stack and logical id |
+//! | FifoQueue | replaces | false |
+//! | VisibilityTimeout | in place | 30 |
+//! | MessageRetentionPeriod | in place | 345600 |
+//! | DelaySeconds, ReceiveMessageWaitTimeSeconds | in place | 0 |
+//! | MaximumMessageSize | in place | not compared: AWS's default grew from 256 KiB to 1 MiB |
+//! | RedrivePolicy, RedriveAllowPolicy | in place | removed |
+//! | KmsMasterKeyId | in place | removed |
+//! | KmsDataKeyReusePeriodSeconds, SqsManagedSseEnabled | in place | not compared: AWS fills it in (E45) |
+//! | ContentBasedDeduplication, DeduplicationScope, FifoThroughputLimit | in place | not compared |
+//! | Tags | in place | |
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::QueueAttributeName;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::{Map, Value, json};
+
+use super::clients::own_endpoint;
+use super::errors::failed;
+use super::fields::Fields;
+use super::names::Naming;
+use super::observed::as_wanted;
+use super::tags::{TagChanges, claimed};
+use super::transient::queue_deleted_recently;
+use crate::engine::{
+    Absent, DeleteOptions, Difference, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
+    Resource, Schema, Scope, Shape, State, poll_until, retry_until,
+};
+
+const TYPE: &str = "AWS::SQS::Queue";
+const FIFO: &str = ".fifo";
+const NAMING: Naming = Naming { kind: "queue", property: "QueueName", longest: 80, marks: "-_." };
+
+/// How often in a row a deleted queue must be not found, as AWS's answers differ for a while (E43).
+const GONE_LOOKS: usize = 3;
+
+/// How many queues' tags are read side by side.
+const WIDTH: usize = 16;
+
+/// Queues, over SQS.
+pub(super) struct QueueProvider {
+    sqs: Client,
+    own_endpoint: Option<String>,
+    schema: Schema,
+}
+
+impl QueueProvider {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        Self { sqs: Client::new(config), own_endpoint: own_endpoint(config, "SQS"), schema: schema() }
+    }
+
+    /// The URL follows from the name, so that attributes and tags can be read without asking for it.
+    fn url(&self, name: &str, scope: &Scope) -> String {
+        let suffix = if scope.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        match &self.own_endpoint {
+            Some(endpoint) => format!("{}/{}/{name}", endpoint.trim_end_matches('/'), scope.account),
+            None => format!("https://sqs.{}.{suffix}/{}/{name}", scope.region, scope.account),
+        }
+    }
+
+    async fn attributes_of(&self, url: &str) -> Result<HashMap<QueueAttributeName, String>, ProviderError> {
+        let asked = self.sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All).send();
+        Ok(asked.await.map_err(failed("sqs:GetQueueAttributes"))?.attributes.unwrap_or_default())
+    }
+
+    async fn tags_of(&self, url: &str) -> Result<BTreeMap<String, String>, ProviderError> {
+        let answer = self.sqs.list_queue_tags().queue_url(url).send().await.map_err(failed("sqs:ListQueueTags"))?;
+        Ok(answer.tags.unwrap_or_default().into_iter().collect())
+    }
+
+    async fn urls(&self) -> Result<Vec<String>, ProviderError> {
+        // Without a page size SQS gives 1,000 and no token (E3).
+        let pages = self.sqs.list_queues().max_results(1000).into_paginator().items().send();
+        pages.try_collect().await.map_err(failed("sqs:ListQueues"))
+    }
+
+    async fn found(&self, url: String, scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+        let tags = match self.tags_of(&url).await {
+            Err(error) if is_missing(&error) => return Ok(None),
+            tags => tags?,
+        };
+        let name = url.rsplit('/').next().unwrap_or_default().to_owned();
+        Ok(scope.owns(&tags).then(|| Observed {
+            type_name: TYPE.into(),
+            attributes: self.attributes(&name, &Value::Null, scope),
+            physical_id: name,
+            properties: json!({}),
+            tags,
+            state: State::Ready("exists".into()),
+            handle: json!({"QueueUrl": url}),
+        }))
+    }
+
+    async fn call_create(&self, resource: &Resource) -> Result<(), ProviderError> {
+        let call = self.sqs.create_queue().queue_name(&resource.physical_id);
+        let call = call.set_attributes(Some(attributes(&resource.properties, |_| true)));
+        let tags = resource.tags.clone().into_iter().collect();
+        call.set_tags(Some(tags)).send().await.map_err(failed("sqs:CreateQueue"))?;
+        Ok(())
+    }
+
+    async fn set_attributes(
+        &self,
+        url: &str,
+        changed: HashMap<QueueAttributeName, String>,
+    ) -> Result<(), ProviderError> {
+        if !changed.is_empty() {
+            let call = self.sqs.set_queue_attributes().queue_url(url).set_attributes(Some(changed));
+            call.send().await.map_err(failed("sqs:SetQueueAttributes"))?;
+        }
+        Ok(())
+    }
+
+    async fn set_tags(&self, url: &str, changes: TagChanges) -> Result<(), ProviderError> {
+        if !changes.set.is_empty() {
+            let call = self.sqs.tag_queue().queue_url(url).set_tags(Some(changes.set.into_iter().collect()));
+            call.send().await.map_err(failed("sqs:TagQueue"))?;
+        }
+        if !changes.removed.is_empty() {
+            let call = self.sqs.untag_queue().queue_url(url).set_tag_keys(Some(changes.removed));
+            call.send().await.map_err(failed("sqs:UntagQueue"))?;
+        }
+        Ok(())
+    }
+
+    async fn wait_until_gone(&self, name: &str, progress: &Progress) -> Result<(), ProviderError> {
+        let missing = AtomicUsize::new(0);
+        let look = || async {
+            if self.is_gone(name).await? {
+                missing.fetch_add(1, Ordering::Relaxed);
+            } else {
+                missing.store(0, Ordering::Relaxed);
+            }
+            Ok(match missing.load(Ordering::Relaxed) {
+                GONE_LOOKS => Poll::Ready(()),
+                _ => Poll::Pending("the deleted queue still answers now and then".into()),
+            })
+        };
+        poll_until("the queue to be gone", Limit::seconds(90), progress, look).await
+    }
+
+    async fn is_gone(&self, name: &str) -> Result<bool, ProviderError> {
+        match self.sqs.get_queue_url().queue_name(name).send().await.map_err(failed("sqs:GetQueueUrl")) {
+            Err(error) if is_missing(&error) => Ok(true),
+            answer => answer.map(|_| false),
+        }
+    }
+}
+
+fn schema() -> Schema {
+    let redrive = vec![
+        Property::new("deadLetterTargetArn", Shape::Text).required(),
+        Property::new("maxReceiveCount", Shape::Integer).required(),
+    ];
+    let allow = vec![
+        Property::new("redrivePermission", Shape::Text),
+        Property::new("sourceQueueArns", Shape::set(Shape::Text)),
+    ];
+    let properties = vec![
+        Property::new("QueueName", Shape::Text).replaces(),
+        Property::new("FifoQueue", Shape::Boolean).replaces().default(false),
+        Property::new("VisibilityTimeout", Shape::Integer).default(30),
+        Property::new("MessageRetentionPeriod", Shape::Integer).default(345_600),
+        Property::new("DelaySeconds", Shape::Integer).default(0),
+        Property::new("ReceiveMessageWaitTimeSeconds", Shape::Integer).default(0),
+        Property::new("MaximumMessageSize", Shape::Integer),
+        Property::new("RedrivePolicy", Shape::Object(redrive)).removed_when_absent(),
+        Property::new("RedriveAllowPolicy", Shape::Object(allow)).removed_when_absent(),
+        Property::new("KmsMasterKeyId", Shape::Text).removed_when_absent(),
+        Property::new("KmsDataKeyReusePeriodSeconds", Shape::Integer),
+        Property::new("SqsManagedSseEnabled", Shape::Boolean),
+        Property::new("ContentBasedDeduplication", Shape::Boolean),
+        Property::new("DeduplicationScope", Shape::Text),
+        Property::new("FifoThroughputLimit", Shape::Text),
+        Property::new("Tags", Shape::Tags),
+    ];
+    Schema::new(TYPE, properties, &["Arn", "QueueName", "QueueUrl"])
+}
+
+/// The attributes of SQS have the very names of the properties; the name itself is none.
+fn attributes(properties: &Value, wanted: impl Fn(&str) -> bool) -> HashMap<QueueAttributeName, String> {
+    let fields = Fields(properties);
+    let names = properties.as_object().into_iter().flat_map(Map::keys).map(String::as_str);
+    names
+        .filter(|name| *name != "QueueName" && wanted(name))
+        // SQS refuses FifoQueue=false.
+        .filter(|name| *name != "FifoQueue" || fields.boolean(name) == Some(true))
+        .filter_map(|name| Some((QueueAttributeName::from(name), fields.text(name)?)))
+        .collect()
+}
+
+/// What an update sends for a property that the template leaves out: AWS's default, or the empty text that clears it.
+fn cleared(schema: &Schema, name: &str) -> String {
+    match schema.property(name).map(|property| &property.absent) {
+        Some(Absent::Default(value)) => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+        _ => String::new(),
+    }
+}
+
+fn properties(name: &str, attributes: &HashMap<QueueAttributeName, String>, schema: &Schema) -> Value {
+    let mut properties = Map::new();
+    properties.insert("QueueName".into(), name.into());
+    for (attribute, text) in attributes {
+        let Some(property) = schema.property(attribute.as_str()).filter(|_| !text.is_empty()) else { continue };
+        let value = match property.shape {
+            Shape::Text => Value::from(text.as_str()),
+            _ => serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()),
+        };
+        properties.insert(property.name.clone(), value);
+    }
+    Value::Object(properties)
+}
+
+/// Both spellings that SQS has for it (E2).
+fn is_missing(error: &ProviderError) -> bool {
+    error.code().is_some_and(|code| code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist"))
+}
+
+fn url_of(resource: &Resource) -> String {
+    Fields(&json!(resource.attributes)).text("Ref").unwrap_or_default()
+}
+
+#[async_trait]
+impl Provider for QueueProvider {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn physical_id(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Result<String, ProviderError> {
+        let fifo = Fields(properties).boolean("FifoQueue") == Some(true);
+        if fifo && !Fields(properties).has("QueueName") {
+            let naming = Naming { longest: NAMING.longest - FIFO.len(), ..NAMING };
+            return Ok(naming.name(logical_id, &[], properties, scope)? + FIFO);
+        }
+        NAMING.name(logical_id, &[], properties, scope)
+    }
+
+    fn attributes(&self, physical_id: &str, _properties: &Value, scope: &Scope) -> BTreeMap<String, Value> {
+        let url = self.url(physical_id, scope);
+        [
+            ("Ref", url.clone()),
+            ("QueueUrl", url),
+            ("Arn", scope.arn("sqs", physical_id)),
+            ("QueueName", physical_id.to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .into()
+    }
+
+    async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
+        let url = url_of(resource);
+        let (attributes, tags) = match futures::try_join!(self.attributes_of(&url), self.tags_of(&url)) {
+            Err(error) if is_missing(&error) => return Ok(None),
+            both => both?,
+        };
+        Ok(Some(Observed {
+            properties: properties(&resource.physical_id, &attributes, &self.schema),
+            tags,
+            handle: json!({"QueueUrl": url}),
+            ..as_wanted(resource)
+        }))
+    }
+
+    async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        let condition = "the deleted queue's name to be free";
+        let made =
+            retry_until(condition, Limit::seconds(90), progress, queue_deleted_recently, || self.call_create(resource));
+        match made.await {
+            Ok(()) => Ok(Observed { handle: json!({"QueueUrl": url_of(resource)}), ..as_wanted(resource) }),
+            // Same name, other attributes: an earlier or another run, or someone else (E44).
+            Err(error) if error.code().is_some_and(|code| code.contains("QueueNameExists")) => {
+                claimed(resource, self.read(resource).await?)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn update(
+        &self,
+        resource: &Resource,
+        _observed: &Observed,
+        differences: &[Difference],
+        _progress: &Progress,
+    ) -> Result<Observed, ProviderError> {
+        let names = differences.iter().map(Difference::property).filter(|name| *name != "Tags");
+        let changed = names.map(|name| {
+            let text = Fields(&resource.properties).text(name).unwrap_or_else(|| cleared(&self.schema, name));
+            (QueueAttributeName::from(name), text)
+        });
+        let url = url_of(resource);
+        futures::try_join!(
+            self.set_attributes(&url, changed.collect()),
+            self.set_tags(&url, TagChanges::of(resource, differences))
+        )?;
+        Ok(Observed { handle: json!({"QueueUrl": url}), ..as_wanted(resource) })
+    }
+
+    async fn delete(
+        &self,
+        observed: &Observed,
+        options: DeleteOptions,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let url = Fields(&observed.handle).text("QueueUrl").unwrap_or_default();
+        match self.sqs.delete_queue().queue_url(url).send().await.map_err(failed("sqs:DeleteQueue")) {
+            Err(error) if is_missing(&error) => return Ok(()),
+            deleted => deleted?,
+        };
+        if options.no_wait {
+            return Ok(());
+        }
+        self.wait_until_gone(&observed.physical_id, progress).await
+    }
+
+    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+        let looks = self.urls().await?.into_iter().map(|url| self.found(url, scope));
+        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions {
+            read: &["sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:ListQueues"],
+            write: &["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"],
+            delete: &["sqs:DeleteQueue", "sqs:GetQueueUrl"],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e2_both_spellings_of_a_missing_queue_are_one() {
+        for code in ["QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"] {
+            let error =
+                ProviderError::Api { operation: "sqs:GetQueueUrl".into(), code: code.into(), message: String::new() };
+            assert!(is_missing(&error), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_cleared_property_is_sent_as_its_default_or_empty() {
+        let schema = schema();
+        assert_eq!(cleared(&schema, "VisibilityTimeout"), "30");
+        assert_eq!(cleared(&schema, "RedrivePolicy"), "");
+    }
+
+    #[test]
+    fn e45_attributes_come_back_in_the_template_shape() {
+        let attributes = [
+            (QueueAttributeName::VisibilityTimeout, "60"),
+            (QueueAttributeName::SqsManagedSseEnabled, "true"),
+            (QueueAttributeName::RedrivePolicy, r#"{"deadLetterTargetArn":"arn","maxReceiveCount":"5"}"#),
+            (QueueAttributeName::CreatedTimestamp, "1"),
+        ]
+        .map(|(name, text)| (name, text.to_owned()));
+        assert_eq!(
+            properties("jobs", &attributes.into(), &schema()).as_object().map(|map| map.len()),
+            Some(4),
+            "the name and three of the four attributes"
+        );
+    }
+}

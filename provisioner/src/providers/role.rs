@@ -1,0 +1,452 @@
+//! `AWS::IAM::Role`.
+//!
+//! | property | a change | left out |
+//! |---|---|---|
+//! | RoleName | replaces | stack, logical id and region: IAM is global (E5) |
+//! | Path | replaces | / |
+//! | AssumeRolePolicyDocument | in place | required |
+//! | Description | in place | empty |
+//! | MaxSessionDuration | in place | 3600 |
+//! | PermissionsBoundary | in place | removed |
+//! | ManagedPolicyArns, Policies | in place | removed, also those attached by hand |
+//! | Tags | in place | |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_iam::Client;
+use aws_sdk_iam::types::{EntityType, RoleDetail, Tag};
+use serde_json::{Value, json};
+
+use super::errors::failed;
+use super::fields::{Fields, list, object};
+use super::names::Naming;
+use super::observed::as_wanted;
+use super::policy_document::parsed;
+use super::tags::{TagChanges, claimed};
+use super::transient::iam_settling;
+use crate::engine::{
+    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
+    Schema, Scope, Shape, State, retry_until,
+};
+
+const TYPE: &str = "AWS::IAM::Role";
+const NAMING: Naming = Naming { kind: "role", property: "RoleName", longest: 64, marks: "+=,.@-_" };
+const MISSING: &str = "NoSuchEntity";
+
+/// Roles with their inline and attached policies, over IAM.
+pub(super) struct RoleProvider {
+    iam: Client,
+    schema: Schema,
+}
+
+/// Inline policies by name.
+type Inline = BTreeMap<String, Value>;
+
+impl RoleProvider {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        Self { iam: Client::new(config), schema: schema() }
+    }
+
+    async fn role(&self, name: &str) -> Result<Option<aws_sdk_iam::types::Role>, ProviderError> {
+        let asked = self.iam.get_role().role_name(name).send().await.map_err(failed("iam:GetRole"));
+        Ok(none_if_missing(asked)?.and_then(|answer| answer.role))
+    }
+
+    async fn inline_names(&self, role: &str) -> Result<BTreeSet<String>, ProviderError> {
+        let pages = self.iam.list_role_policies().role_name(role).into_paginator().items().send();
+        let names: Result<Vec<_>, _> = pages.try_collect().await.map_err(failed("iam:ListRolePolicies"));
+        Ok(none_if_missing(names)?.unwrap_or_default().into_iter().collect())
+    }
+
+    async fn attached(&self, role: &str) -> Result<Vec<String>, ProviderError> {
+        let pages = self.iam.list_attached_role_policies().role_name(role).into_paginator().items().send();
+        let policies: Result<Vec<_>, _> = pages.try_collect().await.map_err(failed("iam:ListAttachedRolePolicies"));
+        let arns = none_if_missing(policies)?.unwrap_or_default().into_iter().filter_map(|policy| policy.policy_arn);
+        Ok(arns.collect())
+    }
+
+    async fn documents(&self, role: &str, names: &BTreeSet<String>) -> Result<Inline, ProviderError> {
+        let reads = names.iter().map(|name| async move {
+            let asked = self.iam.get_role_policy().role_name(role).policy_name(name).send().await;
+            let answer = none_if_missing(asked.map_err(failed("iam:GetRolePolicy")))?;
+            Ok(answer.map(|answer| (name.clone(), parsed(&answer.policy_document))))
+        });
+        Ok(futures::future::try_join_all(reads).await?.into_iter().flatten().collect())
+    }
+
+    /// The documents of the policies that the template wants are asked for before the listing says that they are there: one
+    /// round of calls instead of two.
+    async fn inline(&self, role: &str, wanted: &BTreeSet<String>) -> Result<Inline, ProviderError> {
+        let (names, mut documents) = futures::try_join!(self.inline_names(role), self.documents(role, wanted))?;
+        documents.retain(|name, _| names.contains(name));
+        let others = names.difference(wanted).cloned().collect();
+        documents.extend(self.documents(role, &others).await?);
+        Ok(documents)
+    }
+
+    async fn call_create(&self, resource: &Resource) -> Result<Option<String>, ProviderError> {
+        let fields = Fields(&resource.properties);
+        let call = self.iam.create_role().role_name(&resource.physical_id);
+        let call = call.set_path(fields.text("Path")).set_description(fields.text("Description"));
+        let call = call.set_assume_role_policy_document(fields.document("AssumeRolePolicyDocument"));
+        let call = call.set_max_session_duration(fields.int32("MaxSessionDuration"));
+        let call = call.set_permissions_boundary(fields.text("PermissionsBoundary"));
+        let made = call.set_tags(Some(iam_tags(&resource.tags))).send().await.map_err(failed("iam:CreateRole"))?;
+        Ok(made.role.map(|role| role.role_id))
+    }
+
+    async fn put_policy(&self, role: &str, policy: Fields<'_>) -> Result<(), ProviderError> {
+        let call = self.iam.put_role_policy().role_name(role).set_policy_name(policy.text("PolicyName"));
+        let call = call.set_policy_document(policy.document("PolicyDocument"));
+        call.send().await.map_err(failed("iam:PutRolePolicy"))?;
+        Ok(())
+    }
+
+    async fn remove_policy(&self, role: &str, name: &str) -> Result<(), ProviderError> {
+        let removed = self.iam.delete_role_policy().role_name(role).policy_name(name).send().await;
+        none_if_missing(removed.map_err(failed("iam:DeleteRolePolicy"))).map(drop)
+    }
+
+    async fn attach(&self, role: &str, arn: &str) -> Result<(), ProviderError> {
+        let call = self.iam.attach_role_policy().role_name(role).policy_arn(arn);
+        call.send().await.map_err(failed("iam:AttachRolePolicy"))?;
+        Ok(())
+    }
+
+    async fn detach(&self, role: &str, arn: &str) -> Result<(), ProviderError> {
+        let detached = self.iam.detach_role_policy().role_name(role).policy_arn(arn).send().await;
+        none_if_missing(detached.map_err(failed("iam:DetachRolePolicy"))).map(drop)
+    }
+
+    /// Inline policies as the template says, starting from what was observed: none for a new role.
+    async fn settle_policies(&self, resource: &Resource, observed: &Value) -> Result<(), ProviderError> {
+        let role = &resource.physical_id;
+        let before = policies(observed);
+        for policy in Fields(&resource.properties).objects("Policies") {
+            let name = policy.text("PolicyName").unwrap_or_default();
+            if before.get(&name) != policy.get("PolicyDocument") {
+                self.put_policy(role, policy).await?;
+            }
+        }
+        for name in before.keys().filter(|name| !policies(&resource.properties).contains_key(*name)) {
+            self.remove_policy(role, name).await?;
+        }
+        Ok(())
+    }
+
+    async fn settle_attached(&self, resource: &Resource, observed: &Value) -> Result<(), ProviderError> {
+        let (wanted, before) = (attached_in(&resource.properties), attached_in(observed));
+        for arn in wanted.difference(&before) {
+            self.attach(&resource.physical_id, arn).await?;
+        }
+        for arn in before.difference(&wanted) {
+            self.detach(&resource.physical_id, arn).await?;
+        }
+        Ok(())
+    }
+
+    async fn set_trust(&self, resource: &Resource) -> Result<(), ProviderError> {
+        let document = Fields(&resource.properties).document("AssumeRolePolicyDocument");
+        let call = self.iam.update_assume_role_policy().role_name(&resource.physical_id);
+        let call = call.set_policy_document(document);
+        call.send().await.map_err(failed("iam:UpdateAssumeRolePolicy"))?;
+        Ok(())
+    }
+
+    async fn set_description(&self, resource: &Resource) -> Result<(), ProviderError> {
+        let fields = Fields(&resource.properties);
+        let call = self.iam.update_role().role_name(&resource.physical_id);
+        let call = call.description(fields.text("Description").unwrap_or_default());
+        let call = call.max_session_duration(fields.int32("MaxSessionDuration").unwrap_or(3600));
+        call.send().await.map_err(failed("iam:UpdateRole"))?;
+        Ok(())
+    }
+
+    async fn set_boundary(&self, resource: &Resource) -> Result<(), ProviderError> {
+        let role = &resource.physical_id;
+        match Fields(&resource.properties).text("PermissionsBoundary") {
+            Some(arn) => {
+                let call = self.iam.put_role_permissions_boundary().role_name(role).permissions_boundary(arn);
+                call.send().await.map_err(failed("iam:PutRolePermissionsBoundary"))?;
+            }
+            None => {
+                let call = self.iam.delete_role_permissions_boundary().role_name(role);
+                call.send().await.map_err(failed("iam:DeleteRolePermissionsBoundary"))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn set_tags(&self, role: &str, changes: TagChanges) -> Result<(), ProviderError> {
+        if !changes.set.is_empty() {
+            let call = self.iam.tag_role().role_name(role).set_tags(Some(iam_tags(&changes.set)));
+            call.send().await.map_err(failed("iam:TagRole"))?;
+        }
+        if !changes.removed.is_empty() {
+            let call = self.iam.untag_role().role_name(role).set_tag_keys(Some(changes.removed));
+            call.send().await.map_err(failed("iam:UntagRole"))?;
+        }
+        Ok(())
+    }
+
+    /// What differs, one call after another: IAM takes one writer a role (E14).
+    async fn change(
+        &self,
+        resource: &Resource,
+        observed: &Observed,
+        differences: &[Difference],
+    ) -> Result<(), ProviderError> {
+        let changed = |name: &str| differences.iter().any(|difference| difference.property() == name);
+        if changed("AssumeRolePolicyDocument") {
+            self.set_trust(resource).await?;
+        }
+        if changed("Description") || changed("MaxSessionDuration") {
+            self.set_description(resource).await?;
+        }
+        if changed("PermissionsBoundary") {
+            self.set_boundary(resource).await?;
+        }
+        if changed("Policies") {
+            self.settle_policies(resource, &observed.properties).await?;
+        }
+        if changed("ManagedPolicyArns") {
+            self.settle_attached(resource, &observed.properties).await?;
+        }
+        self.set_tags(&resource.physical_id, TagChanges::of(resource, differences)).await
+    }
+
+    /// Empties the role of everything that IAM wants out of it first, also what was attached by hand (E10).
+    async fn empty(&self, role: &str) -> Result<(), ProviderError> {
+        let (inline, attached, profiles) =
+            futures::try_join!(self.inline_names(role), self.attached(role), self.instance_profiles(role))?;
+        for name in &inline {
+            self.remove_policy(role, name).await?;
+        }
+        for arn in &attached {
+            self.detach(role, arn).await?;
+        }
+        for profile in profiles {
+            let call = self.iam.remove_role_from_instance_profile().role_name(role).instance_profile_name(profile);
+            none_if_missing(call.send().await.map_err(failed("iam:RemoveRoleFromInstanceProfile")))?;
+        }
+        Ok(())
+    }
+
+    async fn instance_profiles(&self, role: &str) -> Result<Vec<String>, ProviderError> {
+        let pages = self.iam.list_instance_profiles_for_role().role_name(role).into_paginator().items().send();
+        let profiles: Result<Vec<_>, _> = pages.try_collect().await.map_err(failed("iam:ListInstanceProfilesForRole"));
+        let profiles = none_if_missing(profiles)?.unwrap_or_default();
+        Ok(profiles.into_iter().map(|profile| profile.instance_profile_name).collect())
+    }
+
+    async fn empty_and_delete(&self, role: &str) -> Result<(), ProviderError> {
+        self.empty(role).await?;
+        let deleted = self.iam.delete_role().role_name(role).send().await;
+        none_if_missing(deleted.map_err(failed("iam:DeleteRole"))).map(drop)
+    }
+}
+
+fn schema() -> Schema {
+    let policy = vec![
+        Property::new("PolicyName", Shape::Text).required(),
+        Property::new("PolicyDocument", Shape::Policy).required(),
+    ];
+    let properties = vec![
+        Property::new("RoleName", Shape::Text).replaces(),
+        Property::new("Path", Shape::Text).replaces().default("/"),
+        Property::new("AssumeRolePolicyDocument", Shape::Policy).required(),
+        Property::new("Description", Shape::Text).default(""),
+        Property::new("MaxSessionDuration", Shape::Integer).default(3600),
+        Property::new("PermissionsBoundary", Shape::Text).removed_when_absent(),
+        Property::new("ManagedPolicyArns", Shape::set(Shape::Text)).removed_when_absent(),
+        Property::new("Policies", Shape::set(Shape::Object(policy))).removed_when_absent(),
+        Property::new("Tags", Shape::Tags),
+    ];
+    Schema::new(TYPE, properties, &["Arn", "RoleId"])
+}
+
+fn none_if_missing<T>(result: Result<T, ProviderError>) -> Result<Option<T>, ProviderError> {
+    match result {
+        Err(error) if error.is(MISSING) => Ok(None),
+        result => result.map(Some),
+    }
+}
+
+fn policies(properties: &Value) -> Inline {
+    let given = Fields(properties).objects("Policies");
+    given
+        .iter()
+        .filter_map(|policy| Some((policy.text("PolicyName")?, policy.get("PolicyDocument")?.clone())))
+        .collect()
+}
+
+fn attached_in(properties: &Value) -> BTreeSet<String> {
+    Fields(properties).texts("ManagedPolicyArns").unwrap_or_default().into_iter().collect()
+}
+
+fn iam_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    // The builder refuses only a missing key or value.
+    tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
+}
+
+fn plain_tags(tags: &[Tag]) -> BTreeMap<String, String> {
+    tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
+}
+
+fn attributes(name: &str, arn: &str, id: Option<&str>) -> BTreeMap<String, Value> {
+    let known = [("Ref", Some(name)), ("Arn", Some(arn)), ("RoleId", id)];
+    known.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.into()))).collect()
+}
+
+fn properties(role: &aws_sdk_iam::types::Role, inline: Inline, attached: Vec<String>) -> Value {
+    let policies = inline.into_iter().map(|(name, document)| json!({"PolicyName": name, "PolicyDocument": document}));
+    object([
+        ("RoleName", Some(role.role_name.as_str().into())),
+        ("Path", Some(role.path.as_str().into())),
+        ("AssumeRolePolicyDocument", role.assume_role_policy_document.as_deref().map(parsed)),
+        ("Description", role.description.as_deref().map(Value::from)),
+        ("MaxSessionDuration", role.max_session_duration.map(Value::from)),
+        (
+            "PermissionsBoundary",
+            role.permissions_boundary().and_then(|b| b.permissions_boundary_arn()).map(Value::from),
+        ),
+        ("ManagedPolicyArns", list(attached.into_iter().map(Value::from))),
+        ("Policies", list(policies)),
+    ])
+}
+
+fn found(role: RoleDetail, scope: &Scope) -> Option<Observed> {
+    let tags = plain_tags(role.tags());
+    let name = role.role_name.filter(|_| scope.owns(&tags))?;
+    Some(Observed {
+        type_name: TYPE.into(),
+        attributes: attributes(&name, &role.arn.unwrap_or_default(), role.role_id.as_deref()),
+        physical_id: name,
+        properties: json!({}),
+        tags,
+        state: State::Ready("exists".into()),
+        handle: Value::Null,
+    })
+}
+
+#[async_trait]
+impl Provider for RoleProvider {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn physical_id(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Result<String, ProviderError> {
+        NAMING.name(logical_id, &[&scope.region], properties, scope)
+    }
+
+    fn attributes(&self, physical_id: &str, properties: &Value, scope: &Scope) -> BTreeMap<String, Value> {
+        let path = Fields(properties).text("Path").unwrap_or_else(|| "/".into());
+        let Scope { partition, account, .. } = scope;
+        attributes(physical_id, &format!("arn:{partition}:iam::{account}:role{path}{physical_id}"), None)
+    }
+
+    async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
+        let name = &resource.physical_id;
+        let wanted = policies(&resource.properties).into_keys().collect();
+        let (role, inline, attached) =
+            futures::try_join!(self.role(name), self.inline(name, &wanted), self.attached(name))?;
+        Ok(role.map(|role| Observed {
+            tags: plain_tags(role.tags()),
+            attributes: attributes(name, &role.arn, Some(&role.role_id)),
+            properties: properties(&role, inline, attached),
+            ..as_wanted(resource)
+        }))
+    }
+
+    async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        let made = match self.call_create(resource).await {
+            Err(error) if error.is("EntityAlreadyExists") => claimed(resource, self.read(resource).await?)?,
+            made => {
+                let mut made_role = as_wanted(resource);
+                made_role.properties = json!({});
+                made_role.attributes.extend(made?.map(|id| ("RoleId".to_owned(), id.into())));
+                made_role
+            }
+        };
+        let condition = "IAM to know the new role";
+        retry_until(condition, Limit::seconds(60), progress, iam_settling, || async {
+            self.settle_policies(resource, &made.properties).await?;
+            self.settle_attached(resource, &made.properties).await
+        })
+        .await?;
+        Ok(Observed { attributes: made.attributes, ..as_wanted(resource) })
+    }
+
+    async fn update(
+        &self,
+        resource: &Resource,
+        observed: &Observed,
+        differences: &[Difference],
+        progress: &Progress,
+    ) -> Result<Observed, ProviderError> {
+        let change = || self.change(resource, observed, differences);
+        retry_until("IAM to take the change", Limit::seconds(60), progress, iam_settling, change).await?;
+        Ok(Observed { attributes: observed.attributes.clone(), ..as_wanted(resource) })
+    }
+
+    async fn delete(
+        &self,
+        observed: &Observed,
+        _options: DeleteOptions,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        // DeleteConflict: something was attached between the listing and the call; the next try takes it off too.
+        let transient = |error: &ProviderError| match error.is("DeleteConflict") {
+            true => Some("something is still attached to the role"),
+            false => iam_settling(error),
+        };
+        let delete = || self.empty_and_delete(&observed.physical_id);
+        retry_until("the role to be empty", Limit::seconds(60), progress, transient, delete).await
+    }
+
+    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+        // One listing with tags; ListRoles gives none, and a call a role is slow in an account of a thousand.
+        let asked = self.iam.get_account_authorization_details().filter(EntityType::Role).max_items(1000);
+        let mut pages = asked.into_paginator().send();
+        let mut ours = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failed("iam:GetAccountAuthorizationDetails"))?;
+            ours.extend(page.role_detail_list.into_iter().flatten().filter_map(|role| found(role, scope)));
+        }
+        Ok(ours)
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions {
+            read: &[
+                "iam:GetRole",
+                "iam:ListRolePolicies",
+                "iam:GetRolePolicy",
+                "iam:ListAttachedRolePolicies",
+                "iam:GetAccountAuthorizationDetails",
+            ],
+            write: &[
+                "iam:CreateRole",
+                "iam:TagRole",
+                "iam:UntagRole",
+                "iam:UpdateRole",
+                "iam:UpdateAssumeRolePolicy",
+                "iam:PutRolePolicy",
+                "iam:DeleteRolePolicy",
+                "iam:AttachRolePolicy",
+                "iam:DetachRolePolicy",
+                "iam:PutRolePermissionsBoundary",
+                "iam:DeleteRolePermissionsBoundary",
+            ],
+            delete: &[
+                "iam:DeleteRole",
+                "iam:DeleteRolePolicy",
+                "iam:DetachRolePolicy",
+                "iam:ListInstanceProfilesForRole",
+                "iam:RemoveRoleFromInstanceProfile",
+            ],
+        }
+    }
+}

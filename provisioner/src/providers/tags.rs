@@ -1,0 +1,94 @@
+//! Tags, and what of them an update must set and take away.
+
+use std::collections::BTreeMap;
+
+use crate::engine::{Difference, Observed, ProviderError, Resource, tag};
+
+/// What an update does to tags.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct TagChanges {
+    /// To set, with the value.
+    pub(super) set: BTreeMap<String, String>,
+    /// To take away.
+    pub(super) removed: Vec<String>,
+}
+
+impl TagChanges {
+    /// The changes that the differences under `Tags` ask for.
+    pub(super) fn of(resource: &Resource, differences: &[Difference]) -> Self {
+        let mut changes = Self::default();
+        for key in differences.iter().filter_map(|difference| difference.path.strip_prefix("Tags.")) {
+            match resource.tags.get(key) {
+                Some(value) => drop(changes.set.insert(key.to_owned(), value.clone())),
+                None => changes.removed.push(key.to_owned()),
+            }
+        }
+        changes
+    }
+
+    /// All tags as they are after the change, for services that only know the whole set.
+    pub(super) fn applied_to(&self, tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+        let mut tags = tags.clone();
+        tags.extend(self.set.clone());
+        tags.retain(|key, _| !self.removed.contains(key));
+        tags
+    }
+}
+
+/// An "already exists" on create is fine where what exists is this stack's own: an earlier run was cut off after the call,
+/// or another run of the same stack was faster (E9, E14).
+pub(super) fn claimed(resource: &Resource, existing: Option<Observed>) -> Result<Observed, ProviderError> {
+    let name = &resource.physical_id;
+    let Some(existing) = existing else {
+        return Err(ProviderError::refused(
+            format!("{name} exists by AWS's answer to create, but cannot be read yet"),
+            "run the command again in a minute: it goes on",
+        ));
+    };
+    let same = |key| existing.tags.get(key).is_some() && existing.tags.get(key) == resource.tags.get(key);
+    if same(tag::STACK) && same(tag::REGION) {
+        return Ok(existing);
+    }
+    Err(ProviderError::refused(
+        format!("{name} was made by someone else in the meantime and is not this stack's"),
+        "take it over with --adopt, or give another name",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::OnChange;
+
+    #[test]
+    fn a_tag_of_ours_is_set_and_one_that_left_the_template_goes() {
+        let resource = Resource {
+            logical_id: "Jobs".into(),
+            type_name: "AWS::SQS::Queue".into(),
+            physical_id: "jobs".into(),
+            properties: json!({}),
+            after_apply: BTreeMap::new(),
+            secret: Default::default(),
+            tags: [("a.b".to_owned(), "1".to_owned())].into(),
+            attributes: BTreeMap::new(),
+            metadata: json!(null),
+            depends_on: vec![],
+            retain: false,
+            retain_on_replace: false,
+        };
+        let difference = |path: &str| Difference {
+            path: path.into(),
+            before: None,
+            after: None,
+            after_apply: None,
+            on_change: OnChange::Update,
+            secret: false,
+        };
+        let changes = TagChanges::of(&resource, &[difference("Tags.a.b"), difference("Tags.old"), difference("X")]);
+        assert_eq!(changes, TagChanges { set: resource.tags.clone(), removed: vec!["old".into()] });
+        let before = [("old", "x"), ("theirs", "kept")].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        assert_eq!(changes.applied_to(&before).into_keys().collect::<Vec<_>>(), ["a.b", "theirs"]);
+    }
+}
