@@ -20,10 +20,15 @@ pub struct Artifact {
 /// Makes a zip of what a template's `Code` names.
 #[async_trait]
 pub trait Artifacts: Send + Sync {
-    /// The zip of a path as the template gives it; `metadata` is the resource's, null where it has none. The same source
-    /// gives the same bytes.
+    /// The zip of a path as the template gives it; `properties` are the function's (its architecture and runtime say what
+    /// would run), `metadata` is the resource's, null where it has none. The same source gives the same bytes.
     ///
     /// # Errors
     /// [`ProviderError::Refused`] where it is missing, cannot be built, or would not run.
-    async fn zip(&self, template_relative_path: &str, metadata: &Value) -> Result<Artifact, ProviderError>;
+    async fn zip(
+        &self,
+        template_relative_path: &str,
+        properties: &Value,
+        metadata: &Value,
+    ) -> Result<Artifact, ProviderError>;
 }

@@ -73,7 +73,7 @@ impl BucketProvider {
         let reads = Setting::ALL.map(|setting| async move {
             let value = setting.read(&self.s3, bucket, &resource.properties).await;
             match value {
-                Err(error) if error.is(MISSING) => Ok(None),
+                Err(error) if error.is(MISSING) => Ok::<_, ProviderError>(None),
                 value => Ok(value?.map(|value| (setting.property().to_owned(), value))),
             }
         });

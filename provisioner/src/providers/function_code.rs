@@ -64,7 +64,13 @@ impl Codes {
         if code.as_object().is_some_and(|fields| fields.values().any(Value::is_null)) {
             return Ok(());
         }
-        let source = json!([code, resource.metadata, resource.properties.get("Runtime")]).to_string();
+        let source = json!([
+            code,
+            resource.metadata,
+            resource.properties.get("Runtime"),
+            resource.properties.get("Architectures")
+        ])
+        .to_string();
         let known = self.lock().get(&source).map(|(hash, _)| hash.clone());
         let hash = match known {
             Some(hash) => hash,
@@ -94,7 +100,7 @@ impl Codes {
     async fn load(&self, code: &Value, resource: &Resource) -> Result<(Value, Code), ProviderError> {
         let fields = Fields(code);
         if let Some(path) = code.as_str() {
-            let artifact = self.artifacts.zip(path, &resource.metadata).await?;
+            let artifact = self.artifacts.zip(path, &resource.properties, &resource.metadata).await?;
             fits(artifact.bytes.len(), &artifact.path)?;
             return Ok((json!({"CodeSha256": artifact.sha256_base64}), Code::Zip(artifact.bytes)));
         }

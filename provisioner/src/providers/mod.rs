@@ -30,20 +30,21 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 
-use crate::engine::Provider;
+use crate::engine::{Provider, Providers};
 
 pub use artifacts::{Artifact, Artifacts};
 pub use clients::s3_client;
 pub use errors::failed;
 
 /// One provider of each type, all over one configuration. `artifacts` gives functions their code.
-pub fn all(config: &SdkConfig, artifacts: Arc<dyn Artifacts>) -> Vec<Arc<dyn Provider>> {
-    vec![
+pub fn all(config: &SdkConfig, artifacts: Arc<dyn Artifacts>) -> Providers {
+    let providers: Vec<Arc<dyn Provider>> = vec![
         Arc::new(bucket::BucketProvider::new(config)),
         Arc::new(queue::QueueProvider::new(config)),
         Arc::new(role::RoleProvider::new(config)),
         Arc::new(log_group::LogGroupProvider::new(config)),
         Arc::new(function::FunctionProvider::new(config, artifacts)),
         Arc::new(event_source_mapping::EventSourceMappingProvider::new(config)),
-    ]
+    ];
+    Providers::new(providers)
 }

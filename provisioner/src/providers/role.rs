@@ -71,7 +71,7 @@ impl RoleProvider {
         let reads = names.iter().map(|name| async move {
             let asked = self.iam.get_role_policy().role_name(role).policy_name(name).send().await;
             let answer = none_if_missing(asked.map_err(failed("iam:GetRolePolicy")))?;
-            Ok(answer.map(|answer| (name.clone(), parsed(&answer.policy_document))))
+            Ok::<_, ProviderError>(answer.map(|answer| (name.clone(), parsed(&answer.policy_document))))
         });
         Ok(futures::future::try_join_all(reads).await?.into_iter().flatten().collect())
     }
