@@ -21,9 +21,9 @@ use crate::FaultProxy;
 const START_LIMIT: Duration = Duration::from_secs(90);
 
 /// Leads the emulator's process group, which the functions that the emulator spawns belong to. Its standard input is a pipe held by
-/// the test: when the test ends in whatever way, the pipe closes, `read` returns, and the group is killed, itself included.
-/// An emulator that ends by itself ends the group too.
-const WATCHER: &str = r#"{ "$0" </dev/null; kill -KILL 0; } & read -r _; kill -KILL 0"#;
+/// the test: when the test ends in whatever way, the pipe closes, `read` returns, the folder is removed (nobody else may be left to do
+/// it), and the group is killed, itself included. An emulator that ends by itself ends the group too.
+const WATCHER: &str = r#"{ "$0" </dev/null; kill -KILL 0; } & read -r _; rm -rf "$1"; kill -KILL 0"#;
 
 /// How the emulator is started.
 #[derive(Clone, Debug, Default)]
@@ -99,7 +99,7 @@ impl Emulator {
         let folder = TempDir::with_prefix("emulator-")?;
         let log = File::create(folder.path().join("emulator.log"))?;
         let mut command = Command::new("sh");
-        command.args(["-c", WATCHER]).arg(tool("ministack")).envs(environment(
+        command.args(["-c", WATCHER]).arg(tool("ministack")).arg(folder.path()).envs(environment(
             options,
             port.number,
             functions_endpoint,

@@ -70,6 +70,16 @@ async fn reviews_follow_their_pages_and_none_are_zero_pages() {
 }
 
 #[tokio::test]
+async fn changes_are_listed_a_hundred_a_page() {
+    let stand_in = stand_in();
+    stand_in.behave(|behaviour| behaviour.changed = (1..=101).collect());
+    let (_, answer) = get(&stand_in, "/3/movie/changes?page=2").await.unwrap();
+    assert_eq!(answer["results"], json!([{"id": 101, "adult": false}]));
+    assert_eq!((&answer["total_pages"], &answer["total_results"]), (&json!(2), &json!(101)));
+    assert_eq!(get(&stand_in, "/3/movie/changes?page=501").await.unwrap().0, 400);
+}
+
+#[tokio::test]
 async fn details_append_what_is_asked_for_by_either_id() {
     let stand_in = stand_in();
     let film = first(&stand_in, |one| one.tmdb_ids.len() == 1 && one.reviews.len() == 3);

@@ -156,6 +156,14 @@ fn person(id: u64, name: &str) -> Value {
         "known_for_department": "Acting", "profile_path": null, "known_for": []})
 }
 
+/// The answer of `/3/movie/changes`: ids only, a hundred a page.
+pub(crate) fn changes(ids: &[u64], page: u64) -> Value {
+    let pages: Vec<&[u64]> = ids.chunks(100).collect();
+    let on_page = pages.get(page as usize - 1).copied().unwrap_or_default();
+    let results: Vec<Value> = on_page.iter().map(|id| json!({"id": id, "adult": false})).collect();
+    json!({"results": results, "page": page, "total_pages": pages.len(), "total_results": ids.len()})
+}
+
 /// The answer of `/3/configuration`, as far as anybody looks.
 pub(crate) fn configuration() -> Value {
     json!({"images": {"base_url": "http://image.tmdb.org/t/p/", "secure_base_url": "https://image.tmdb.org/t/p/",

@@ -24,6 +24,8 @@ pub struct Behaviour {
     pub all: Option<u16>,
     /// Films (by IMDb id or TMDb id) whose every request has this status; 200 is an answer cut off in mid-JSON.
     pub broken: BTreeMap<String, u16>,
+    /// The TMDb ids that `/3/movie/changes` lists.
+    pub changed: Vec<u64>,
     /// What goes wrong now and then.
     pub faults: Faults,
 }

@@ -41,6 +41,7 @@ pub(super) fn router(state: Arc<State>) -> Router {
         .route("/3/authentication", get(async || answer(StatusCode::OK, &answers::status(1))))
         .route("/3/configuration", get(async || answer(StatusCode::OK, &answers::configuration())))
         .route("/3/find/{id}", get(find))
+        .route("/3/movie/changes", get(changes))
         .route("/3/movie/{id}", get(details))
         .route("/3/movie/{id}/reviews", get(reviews))
         .fallback(async || error(404))
@@ -163,6 +164,13 @@ async fn reviews(Shared(state): Shared<Arc<State>>, Path(id): Path<String>, Quer
     match (state.catalogue.film(&id), page) {
         (None, _) => error(404),
         (Some(film), Ok(page @ 1..=LAST_PAGE)) => answer(StatusCode::OK, &answers::reviews(film, page)),
+        _ => error(400),
+    }
+}
+
+async fn changes(Shared(state): Shared<Arc<State>>, Query(asked): Query<Asked>) -> Response {
+    match asked.page.map_or(Ok(1), |page| page.parse::<u64>()) {
+        Ok(page @ 1..=LAST_PAGE) => answer(StatusCode::OK, &answers::changes(&lock(&state.behaviour).changed, page)),
         _ => error(400),
     }
 }
