@@ -41,12 +41,15 @@ pub(super) struct Checkpoint {
     pub asked: Asked,
     /// Whether there is one in the lake.
     pub stored: bool,
+    /// Deliveries in a row that got no further.
+    idle: u32,
 }
 
 /// As it is stored, gzipped.
 #[derive(Serialize, Deserialize)]
 struct Stored {
     asked: Asked,
+    idle: u32,
     films: Vec<(String, Vec<(Kind, String)>)>,
 }
 
@@ -63,7 +66,7 @@ impl Checkpoint {
             let id = id.parse().ok()?;
             Some((id, Answer { id, lines }))
         });
-        Ok(Self { answers: films.collect(), asked: stored.asked, stored: true })
+        Ok(Self { answers: films.collect(), asked: stored.asked, stored: true, idle: stored.idle })
     }
 
     /// Writes it to the lake.
@@ -72,6 +75,7 @@ impl Checkpoint {
         let films = self.answers.values();
         let stored = Stored {
             asked: self.asked.clone(),
+            idle: self.idle,
             films: films.map(|answer| (answer.id.to_string(), answer.lines.clone())).collect(),
         };
         let text = serde_json::to_vec(&stored).map_err(|error| damaged(lake, &key, &error))?;
@@ -79,6 +83,12 @@ impl Checkpoint {
         lake.put(&key, packed, PutMode::Overwrite).await?;
         self.stored = true;
         Ok(())
+    }
+
+    /// The deadline came; `before` films were there when this delivery began.
+    pub fn out_of_time(&mut self, job: &Job, before: usize) -> CrawlError {
+        self.idle = if self.len() > before { 0 } else { self.idle + 1 };
+        CrawlError::OutOfTime { job: job.name(), done: self.len() as u32, titles: job.titles, idle: self.idle }
     }
 
     /// Adds films.

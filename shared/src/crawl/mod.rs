@@ -50,10 +50,10 @@ pub enum CrawlError {
         job: String,
         /// Titles done, in this and earlier deliveries.
         done: u32,
-        /// Titles that were done when this delivery began.
-        before: u32,
         /// Titles in the job.
         titles: u32,
+        /// Deliveries in a row, with this one, that got no further.
+        idle: u32,
     },
     /// TMDb, or the key, fails for all titles alike. What was done is saved.
     #[error(transparent)]
@@ -153,14 +153,7 @@ impl Crawler {
                 Ok(Some(Ok(answer))) => checkpoint.add(HashMap::from([(answer.id, answer)])),
                 Ok(Some(Err(error))) => break Some(error.into()),
                 Ok(None) => break None,
-                Err(_) => {
-                    break Some(CrawlError::OutOfTime {
-                        job: job.name(),
-                        done: checkpoint.len() as u32,
-                        before: before as u32,
-                        titles: job.titles,
-                    });
-                }
+                Err(_) => break Some(checkpoint.out_of_time(job, before)),
             }
             if saved.elapsed() > SAVE_EVERY {
                 checkpoint.asked = asked_before.plus(tmdb.tally());
@@ -169,15 +162,13 @@ impl Crawler {
             }
         };
         checkpoint.asked = asked_before.plus(tmdb.tally());
-        match stopped {
-            None => Ok(()),
-            Some(error) => {
-                if checkpoint.len() > before {
-                    checkpoint.save(&*self.lake, job).await?;
-                }
-                Err(error)
-            }
+        let Some(error) = stopped else {
+            return Ok(());
+        };
+        if checkpoint.len() > before || matches!(error, CrawlError::OutOfTime { .. }) {
+            checkpoint.save(&*self.lake, job).await?;
         }
+        Err(error)
     }
 
     /// The answer for one title. Only what concerns all titles alike is an error.

@@ -10,10 +10,10 @@ mod rows;
 mod selection;
 mod source;
 
-pub use id::ImdbId;
+pub use id::{BadImdbId, ImdbId};
 pub use index::{IndexError, IndexOptions, Progress, build_index};
-pub use manifest::{Manifest, Skipped, SourceVersion};
-pub use selection::{Selection, Years};
-pub use source::Source;
+pub use manifest::{Manifest, ManifestError, Skipped, SourceVersion};
+pub use selection::{BadSelection, Selection, Years};
+pub use source::{IMDB, Source};
 
 pub(crate) use plan::read_titles;

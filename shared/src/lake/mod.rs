@@ -5,6 +5,7 @@
 pub mod layout;
 mod local;
 mod memory;
+mod pause;
 #[cfg(feature = "s3")]
 mod s3;
 #[cfg(any(test, feature = "suite"))]
@@ -19,6 +20,7 @@ use jiff::Timestamp;
 
 pub use local::LocalLake;
 pub use memory::MemoryLake;
+pub use pause::Pause;
 #[cfg(feature = "s3")]
 pub use s3::S3Lake;
 

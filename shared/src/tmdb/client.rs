@@ -154,10 +154,14 @@ impl Client {
         self.shared.connections
     }
 
-    /// Takes another key from now on.
-    pub fn set_key(&self, key: Secret) {
-        *write(&self.shared.key) = key;
-        *write(&self.shared.refused) = None;
+    /// Takes this key from now on; whether it is another one.
+    pub fn set_key(&self, key: &Secret) -> bool {
+        let another = *read(&self.shared.key) != *key;
+        if another {
+            *write(&self.shared.key) = key.clone();
+            *write(&self.shared.refused) = None;
+        }
+        another
     }
 
     /// Asks for `/3/{path}` until there is an answer or no hope.

@@ -1,0 +1,128 @@
+//! The breaker: when TMDb or the key fails for every job alike, the fleet stops itself and writes down why (E37).
+//!
+//! A pause is written down in the lake and as a tag on the mapping before the mapping is stopped, so that nobody takes it for drift;
+//! only `provision resume` lifts it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
+use aws_sdk_lambda::{Client, error::DisplayErrorContext};
+use crawler_core::{
+    Lake,
+    lake::{LakeError, Pause, PutMode, layout},
+};
+use jiff::Timestamp;
+
+/// Deliveries in a row that TMDb spoiled, before the fleet pauses itself.
+const PATIENCE: u32 = 2;
+/// The tag that marks a pause.
+const TAG: &str = "provision:paused";
+
+/// Stops the mapping that feeds this function.
+#[derive(Debug)]
+pub struct Breaker {
+    client: Client,
+    lake: Arc<dyn Lake>,
+    function: String,
+    spoiled: AtomicU32,
+}
+
+/// The mapping could not be stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum BreakerError {
+    /// Lambda refused.
+    #[error("cannot pause the mapping ({0}); check the role's rights, or pause with `provision pause`")]
+    Lambda(String),
+    /// The function has no mapping for this queue.
+    #[error("no mapping from {0} to this function; pause with `provision pause`")]
+    NoMapping(String),
+    /// The lake failed.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+}
+
+impl Breaker {
+    /// The breaker of the function called `function`.
+    pub fn new(client: Client, lake: Arc<dyn Lake>, function: String) -> Self {
+        Self { client, lake, function, spoiled: AtomicU32::new(0) }
+    }
+
+    /// A job went as jobs go: TMDb answers.
+    pub fn all_is_well(&self) {
+        self.spoiled.store(0, Ordering::Relaxed);
+    }
+
+    /// A delivery was spoiled for a reason that no job is to blame for; a certain one (a refused key) pauses at once.
+    pub async fn spoiled(&self, queue_arn: &str, reason: &str, certain: bool) {
+        let spoiled = self.spoiled.fetch_add(1, Ordering::Relaxed) + 1;
+        if !certain && spoiled < PATIENCE {
+            return;
+        }
+        match self.pause(queue_arn, reason).await {
+            Ok(()) => tracing::error!(reason, "the fleet has paused itself"),
+            Err(error) => tracing::error!(reason, %error, "the fleet could not pause itself"),
+        }
+    }
+
+    async fn pause(&self, queue_arn: &str, reason: &str) -> Result<(), BreakerError> {
+        let (id, arn) = self.mapping(queue_arn).await?;
+        let pause =
+            Pause { reason: reason.to_owned(), by: format!("function {}", self.function), at: Timestamp::now() };
+        // The first reason stands: those of the other functions are the same.
+        self.lake.put(layout::PAUSED, pause.to_bytes(), PutMode::CreateOnly).await?;
+        let tagged = self.client.tag_resource().resource(arn).tags(TAG, tag_value(reason)).send().await;
+        tagged.map_err(|error| BreakerError::Lambda(DisplayErrorContext(error).to_string()))?;
+        let update = self.client.update_event_source_mapping().uuid(id).enabled(false);
+        let updated = update.send().await;
+        updated.map_err(|error| BreakerError::Lambda(DisplayErrorContext(error).to_string()))?;
+        Ok(())
+    }
+
+    /// The id and the ARN of the mapping from the queue to this function; it has no name (E31).
+    async fn mapping(&self, queue_arn: &str) -> Result<(String, String), BreakerError> {
+        let list = self.client.list_event_source_mappings().function_name(&self.function);
+        let mut pages = list.into_paginator().items().send();
+        while let Some(mapping) = pages.next().await {
+            let mapping = mapping.map_err(|error| BreakerError::Lambda(DisplayErrorContext(error).to_string()))?;
+            if mapping.event_source_arn.as_deref() != Some(queue_arn) {
+                continue;
+            }
+            if let (Some(id), arn) = (mapping.uuid, mapping.event_source_mapping_arn) {
+                let arn = arn.or_else(|| mapping_arn(&mapping.function_arn?, &id));
+                return arn.map(|arn| (id, arn)).ok_or_else(|| BreakerError::NoMapping(queue_arn.to_owned()));
+            }
+        }
+        Err(BreakerError::NoMapping(queue_arn.to_owned()))
+    }
+}
+
+/// The mapping's ARN by its function's, for where the listing leaves it out.
+fn mapping_arn(function_arn: &str, id: &str) -> Option<String> {
+    let (front, _) = function_arn.split_once(":function:")?;
+    Some(format!("{front}:event-source-mapping:{id}"))
+}
+
+/// A tag's value knows few characters, and 256 of them.
+fn tag_value(text: &str) -> String {
+    let allowed = |c: char| c.is_alphanumeric() || " _.:/=+-@".contains(c);
+    text.chars().map(|c| if allowed(c) { c } else { ' ' }).take(256).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tag_holds_the_reason_in_the_characters_it_knows() {
+        assert_eq!(tag_value("refused (401: `x`);\nset"), "refused  401:  x    set");
+        assert_eq!(tag_value(&"x".repeat(999)).len(), 256);
+    }
+
+    #[test]
+    fn the_mapping_s_arn_follows_from_its_function_s() {
+        let arn = mapping_arn("arn:aws:lambda:eu-west-1:123456789012:function:crawler", "u-u");
+        assert_eq!(arn.as_deref(), Some("arn:aws:lambda:eu-west-1:123456789012:event-source-mapping:u-u"));
+    }
+}

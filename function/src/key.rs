@@ -1,0 +1,56 @@
+//! TMDb's key, read from its SSM SecureString.
+
+use aws_sdk_ssm::{Client, error::DisplayErrorContext, error::ProvideErrorMetadata as _};
+use crawler_core::Secret;
+
+/// Where the key is.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    client: Client,
+    parameter: String,
+}
+
+/// The key cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// There is none.
+    #[error("there is no TMDb key at {0}; store one with `provision secret set`")]
+    Missing(String),
+    /// It may not be read, or SSM failed.
+    #[error(
+        "cannot read the TMDb key at {parameter} ({cause}); check the role's rights to the parameter and its KMS key"
+    )]
+    Unreadable {
+        /// The parameter's name.
+        parameter: String,
+        /// What SSM said.
+        cause: String,
+    },
+}
+
+impl Keys {
+    /// The key at `parameter`.
+    pub fn new(client: Client, parameter: String) -> Self {
+        Self { client, parameter }
+    }
+
+    /// Reads the key.
+    pub async fn read(&self) -> Result<Secret, KeyError> {
+        let request = self.client.get_parameter().name(&self.parameter);
+        match request.with_decryption(true).send().await {
+            Ok(answer) => {
+                let value = answer.parameter.and_then(|parameter| parameter.value);
+                let key = Secret::new(&value.unwrap_or_default());
+                if key.is_empty() {
+                    return Err(KeyError::Missing(self.parameter.clone()));
+                }
+                Ok(key)
+            }
+            Err(error) if error.code() == Some("ParameterNotFound") => Err(KeyError::Missing(self.parameter.clone())),
+            Err(error) => Err(KeyError::Unreadable {
+                parameter: self.parameter.clone(),
+                cause: DisplayErrorContext(error).to_string(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! The function's environment, as templates/crawler.yaml sets it; read once.
+
+use std::str::FromStr;
+
+use crawler_core::tmdb::{self, FetchMode};
+use tracing::Level;
+
+/// What the function is told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The lake's bucket.
+    pub bucket: String,
+    /// Where TMDb's API is.
+    pub tmdb_url: String,
+    /// The SSM parameter that holds TMDb's key.
+    pub key_parameter: String,
+    /// This function's share of the fleet's requests a second.
+    pub share: f64,
+    /// Connections to TMDb that this function may hold.
+    pub connections: usize,
+    /// How TMDb is asked.
+    pub fetch: FetchMode,
+    /// The queue that jobs come from.
+    pub jobs_queue: String,
+    /// The queue of what cannot be done.
+    pub dead_letter_queue: String,
+    /// The function's own name.
+    pub function: String,
+    /// How much is logged.
+    pub log_level: Level,
+}
+
+/// The environment is not as the template sets it.
+#[derive(Debug, thiserror::Error, PartialEq)]
+#[error("the function's environment variable {name} {problem}; deploy the template anew with `provision up`")]
+pub struct BadSettings {
+    name: &'static str,
+    problem: String,
+}
+
+impl Settings {
+    /// Reads the environment through `get`.
+    pub fn from_env(get: impl Fn(&str) -> Option<String>) -> Result<Self, BadSettings> {
+        let present = |name: &'static str| get(name).filter(|value| !value.is_empty());
+        let text =
+            |name: &'static str| present(name).ok_or_else(|| BadSettings { name, problem: "is not set".to_owned() });
+        let rate: f64 = parsed("TMDB_RATE", present("TMDB_RATE"), 35.0)?;
+        let fleet: f64 = parsed("FLEET_SIZE", present("FLEET_SIZE"), 8.0)?;
+        Ok(Self {
+            bucket: text("LAKE_BUCKET")?,
+            tmdb_url: present("TMDB_API_URL").unwrap_or_else(|| tmdb::API.to_owned()),
+            key_parameter: text("TMDB_API_KEY_PARAMETER")?,
+            share: rate / fleet.max(1.0),
+            connections: parsed("MAX_CONNECTIONS", present("MAX_CONNECTIONS"), 10)?,
+            fetch: parsed("FETCH", present("FETCH"), FetchMode::default())?,
+            jobs_queue: text("JOBS_QUEUE_URL")?,
+            dead_letter_queue: text("DEAD_LETTER_QUEUE_URL")?,
+            function: text("AWS_LAMBDA_FUNCTION_NAME")?,
+            log_level: parsed("RUST_LOG", present("RUST_LOG"), Level::INFO)?,
+        })
+    }
+}
+
+fn parsed<T: FromStr>(name: &'static str, value: Option<String>, default: T) -> Result<T, BadSettings> {
+    match value {
+        None => Ok(default),
+        Some(value) => {
+            value.parse().map_err(|_| BadSettings { name, problem: format!("is {value:?}, which cannot be read") })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(name: &str) -> Option<String> {
+        let value = match name {
+            "LAKE_BUCKET" => "lake",
+            "TMDB_API_KEY_PARAMETER" => "/provision/crawler/tmdb-api-key",
+            "JOBS_QUEUE_URL" => "https://sqs/jobs",
+            "DEAD_LETTER_QUEUE_URL" => "https://sqs/dead",
+            "AWS_LAMBDA_FUNCTION_NAME" => "crawler",
+            "TMDB_RATE" => "40",
+            "FLEET_SIZE" => "5",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    #[test]
+    fn each_function_has_its_share_of_the_rate() {
+        let settings = Settings::from_env(env).unwrap();
+        assert_eq!((settings.share, settings.connections, settings.fetch), (8.0, 10, FetchMode::Find));
+    }
+
+    #[test]
+    fn what_is_missing_or_unreadable_is_named() {
+        let error = Settings::from_env(|_| None).unwrap_err();
+        assert!(error.to_string().contains("LAKE_BUCKET is not set"), "{error}");
+        let bad = |name: &str| if name == "TMDB_RATE" { Some("fast".into()) } else { env(name) };
+        let error = Settings::from_env(bad).unwrap_err();
+        assert!(error.to_string().contains("TMDB_RATE is \"fast\""), "{error}");
+    }
+}

@@ -1,0 +1,178 @@
+//! A batch of messages: each is delivered alone, and each that is not done is one failed item of the response.
+
+use std::{sync::Arc, time::Duration};
+
+use aws_config::SdkConfig;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use crawler_core::{
+    Crawler, Lake,
+    lake::S3Lake,
+    tmdb::{self, Client, TmdbError},
+};
+use tokio::{sync::OnceCell, time::Instant};
+
+use crate::{
+    breaker::Breaker,
+    delivery::{Verdict, deliver},
+    key::{KeyError, Keys},
+    queue::Queues,
+    settings::Settings,
+};
+
+/// Seconds until a message that TMDb spoiled is seen again.
+const SPOILED_AGAIN: i32 = 30;
+
+/// Everything that outlives an invocation: clients, connections, TMDb's key.
+#[derive(Debug)]
+pub struct Worker {
+    settings: Settings,
+    lake: Arc<dyn Lake>,
+    keys: Keys,
+    tmdb: OnceCell<Client>,
+    queues: Queues,
+    breaker: Breaker,
+}
+
+/// The batch as a whole cannot be answered for.
+#[derive(Debug, thiserror::Error)]
+#[error("a message without an id failed; the whole batch comes again")]
+pub struct NamelessMessage;
+
+/// TMDb cannot be asked at all.
+#[derive(Debug, thiserror::Error)]
+enum NoTmdb {
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error(transparent)]
+    Client(#[from] TmdbError),
+}
+
+impl Worker {
+    /// A worker with these settings; asks nothing yet.
+    pub fn new(settings: Settings, aws: &SdkConfig) -> Self {
+        let lake: Arc<dyn Lake> = Arc::new(S3Lake::new(aws_sdk_s3::Client::new(aws), &settings.bucket));
+        let lambda = aws_sdk_lambda::Client::new(aws);
+        let sqs = aws_sdk_sqs::Client::new(aws);
+        Self {
+            keys: Keys::new(aws_sdk_ssm::Client::new(aws), settings.key_parameter.clone()),
+            tmdb: OnceCell::new(),
+            queues: Queues::new(sqs, settings.jobs_queue.clone(), settings.dead_letter_queue.clone()),
+            breaker: Breaker::new(lambda, Arc::clone(&lake), settings.function.clone()),
+            lake,
+            settings,
+        }
+    }
+
+    /// Reads the key before the first message comes. If that fails, the first message meets it again, and says so in its own way.
+    pub async fn warm_up(&self) {
+        if let Err(error) = self.tmdb().await {
+            tracing::error!(%error, "no TMDb yet");
+        }
+    }
+
+    /// Delivers each message of a batch, within `left`; the response names those to come again.
+    pub async fn batch(self: &Arc<Self>, event: SqsEvent, left: Duration) -> Result<SqsBatchResponse, NamelessMessage> {
+        // What is left after it is for saving the checkpoint and handing the message back.
+        let deadline = Instant::now() + left.saturating_sub((left / 5).min(Duration::from_secs(20)));
+        let mut response = SqsBatchResponse::default();
+        for message in event.records {
+            let id = message.message_id.clone().unwrap_or_default();
+            let worker = Arc::clone(self);
+            // A task of its own: a panic is one failed message, not a dead batch.
+            let done = tokio::spawn(async move { worker.message(&message, deadline).await }).await;
+            let done = done.unwrap_or_else(|panic| {
+                tracing::error!(message = id, %panic, "the delivery panicked");
+                false
+            });
+            match (done, id.is_empty()) {
+                (true, _) => {}
+                // An empty id would fail the batch in silence.
+                (false, true) => return Err(NamelessMessage),
+                (false, false) => response.add_failure(id),
+            }
+        }
+        Ok(response)
+    }
+
+    /// Delivers one message and does what its verdict says; whether it may be deleted.
+    async fn message(&self, message: &SqsMessage, deadline: Instant) -> bool {
+        let body = message.body.as_deref().unwrap_or_default();
+        let verdict = self.verdict(body, deadline).await;
+        match &verdict {
+            Verdict::Done => {
+                self.breaker.all_is_well();
+                true
+            }
+            Verdict::Again { seconds, reason } => {
+                self.hand_back(message, *seconds, reason).await;
+                false
+            }
+            Verdict::Spoiled { reason, certain } => {
+                self.hand_back(message, SPOILED_AGAIN, reason).await;
+                let queue = message.event_source_arn.as_deref().unwrap_or_default();
+                self.breaker.spoiled(queue, reason, *certain).await;
+                false
+            }
+            Verdict::Dead { reason } => self.bury(message, body, reason).await,
+        }
+    }
+
+    /// After a refused key the key is read again, once: a new one goes on without a new process.
+    async fn verdict(&self, body: &str, deadline: Instant) -> Verdict {
+        let tmdb = match self.tmdb().await {
+            Ok(tmdb) => tmdb,
+            Err(error) => {
+                return Verdict::Spoiled { reason: error.to_string(), certain: true };
+            }
+        };
+        let crawler = Crawler::new(Arc::clone(&self.lake), tmdb.clone(), self.settings.fetch);
+        let verdict = deliver(&crawler, &*self.lake, body, deadline).await;
+        if !matches!(verdict, Verdict::Spoiled { certain: true, .. }) {
+            return verdict;
+        }
+        match self.keys.read().await {
+            Ok(key) if tmdb.set_key(&key) => {
+                tracing::info!("there is a new key");
+                deliver(&crawler, &*self.lake, body, deadline).await
+            }
+            _ => verdict,
+        }
+    }
+
+    async fn tmdb(&self) -> Result<&Client, NoTmdb> {
+        let make = || async {
+            let key = self.keys.read().await?;
+            let client = Client::new(tmdb::Settings {
+                base_url: self.settings.tmdb_url.clone(),
+                key,
+                requests_per_second: self.settings.share,
+                connections: self.settings.connections,
+            })?;
+            Ok(client)
+        };
+        self.tmdb.get_or_try_init(make).await
+    }
+
+    async fn hand_back(&self, message: &SqsMessage, seconds: i32, reason: &str) {
+        tracing::warn!(message = message.message_id, seconds, reason, "message handed back");
+        let receipt = message.receipt_handle.as_deref().unwrap_or_default();
+        if let Err(error) = self.queues.show_again_in(receipt, seconds).await {
+            // It comes again all the same, only later.
+            tracing::warn!(%error, "message not handed back early");
+        }
+    }
+
+    async fn bury(&self, message: &SqsMessage, body: &str, reason: &str) -> bool {
+        let attempts = message.attributes.get("ApproximateReceiveCount");
+        let attempts = attempts.and_then(|count| count.parse().ok()).unwrap_or(1);
+        let id = message.message_id.as_deref().unwrap_or_default();
+        tracing::error!(message = id, reason, attempts, body, "message goes to the dead letters");
+        match self.queues.bury(body, reason, attempts, id).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(message = id, %error, "message not sent to the dead letters");
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The index of titles: what is read, what is skipped, what stays when a source is broken.
+
+use std::{io::Write as _, path::PathBuf};
+
+use crawler_core::{
+    Lake,
+    imdb::{IndexError, IndexOptions, Manifest, Source, build_index},
+    lake::{MemoryLake, layout},
+};
+use flate2::{Compression, write::GzEncoder};
+use testkit::titles;
+
+const HEADER: &str =
+    "tconst\ttitleType\tprimaryTitle\toriginalTitle\tisAdult\tstartYear\tendYear\truntimeMinutes\tgenres\n";
+
+fn row(id: u32, title: &str, year: &str) -> String {
+    format!("tt{id:07}\tmovie\t{title}\t{title}\t0\t{year}\t\\N\t90\tDrama\n")
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
+    gzip.write_all(text.as_bytes()).unwrap();
+    gzip.finish().unwrap()
+}
+
+/// A file in a folder that is gone with it.
+fn file(bytes: &[u8]) -> (tempfile::TempDir, Source) {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("title.basics.tsv.gz");
+    std::fs::write(&path, bytes).unwrap();
+    (folder, Source::File(path))
+}
+
+async fn build(lake: &MemoryLake, source: &Source) -> Result<Manifest, IndexError> {
+    build_index(lake, source, &IndexOptions::default(), |_| {}).await
+}
+
+#[tokio::test]
+async fn every_film_of_the_sample_is_in_one_job() {
+    let lake = MemoryLake::new();
+    let manifest = build(&lake, &Source::File(titles::sample())).await.unwrap();
+    let films =
+        titles::read(&titles::sample()).unwrap().into_iter().filter(|title| title.title_type == "movie").count();
+    assert_eq!(manifest.titles, films as u64);
+    assert_eq!(manifest.jobs.iter().map(|job| u64::from(job.titles)).sum::<u64>(), manifest.titles);
+    let text = lake.get(&layout::titles(&manifest.dataset)).await.unwrap().unwrap();
+    let last = manifest.jobs.last().unwrap();
+    assert_eq!(last.offset + last.length, text.len() as u64);
+    assert_eq!(Manifest::current(&lake).await.unwrap(), Some(manifest));
+}
+
+#[tokio::test]
+async fn gzip_of_several_members_is_read_to_its_end() {
+    let lake = MemoryLake::new();
+    let mut bytes = gzip(&format!("{HEADER}{}", row(1, "One", "2001")));
+    bytes.extend(gzip(&row(2, "Two", "2002")));
+    let (_folder, source) = file(&bytes);
+    assert_eq!(build(&lake, &source).await.unwrap().titles, 2);
+}
+
+#[tokio::test]
+async fn plain_text_without_a_last_line_end_is_read() {
+    let lake = MemoryLake::new();
+    let (_folder, source) = file(format!("{HEADER}{}", row(1, "One", "2001").trim_end()).as_bytes());
+    assert_eq!(build(&lake, &source).await.unwrap().titles, 1);
+}
+
+#[tokio::test]
+async fn bad_rows_are_skipped_and_told_by_line() {
+    let lake = MemoryLake::new();
+    let text = format!("{HEADER}{}short\n{}{}", row(1, "One", "2001"), row(2, "A\tB", "2001"), row(3, "Three", "20O3"));
+    let (_folder, source) = file(text.as_bytes());
+    let manifest = build(&lake, &source).await.unwrap();
+    assert_eq!((manifest.titles, manifest.rows, manifest.skipped), (1, 4, 3));
+    let lines: Vec<(u64, &str)> = manifest.skipped_rows.iter().map(|row| (row.line, row.reason.as_str())).collect();
+    assert_eq!(lines, [(3, "wrong number of columns"), (4, "wrong number of columns"), (5, "no year in startYear")]);
+}
+
+#[tokio::test]
+async fn a_broken_source_leaves_the_old_index_in_place() {
+    let lake = MemoryLake::new();
+    let (_folder, good) = file(&gzip(&format!("{HEADER}{}", row(1, "One", "2001"))));
+    let old = build(&lake, &good).await.unwrap();
+    let whole = gzip(&format!("{HEADER}{}", (0..5_000).map(|id| row(id, "One", "2001")).collect::<String>()));
+    let mut corrupt = whole.clone();
+    let middle = corrupt.len() / 2;
+    corrupt[middle] ^= 0xff;
+    for (case, bytes) in [
+        ("cut off", &whole[..whole.len() / 2]),
+        ("corrupt", &corrupt[..]),
+        ("a page of HTML", b"<html><body>Not found</body></html>"),
+        ("empty", b""),
+        ("no films", HEADER.as_bytes()),
+        ("without line ends", &vec![b'x'; 20 << 20]),
+    ] {
+        let (_folder, source) = file(bytes);
+        let error = build(&lake, &source).await.expect_err(case);
+        assert!(!error.to_string().is_empty());
+        assert_eq!(Manifest::current(&lake).await.unwrap().as_ref(), Some(&old), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn an_unchanged_source_is_not_read_again() {
+    let lake = MemoryLake::new();
+    let (folder, source) = file(&gzip(&format!("{HEADER}{}", row(1, "One", "2001"))));
+    let first = build(&lake, &source).await.unwrap();
+    // Its content is now wrong, but neither size nor time say so.
+    let path = folder.path().join("title.basics.tsv.gz");
+    let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+    let size = std::fs::metadata(&path).unwrap().len();
+    let file = std::fs::File::options().write(true).open(&path).unwrap();
+    (&file).write_all(&vec![0; size as usize]).unwrap();
+    file.set_modified(modified).unwrap();
+    assert_eq!(build(&lake, &source).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn other_options_are_another_dataset() {
+    let lake = MemoryLake::new();
+    let source = Source::File(titles::sample());
+    let small = IndexOptions { job_titles: 10, ..IndexOptions::default() };
+    let first = build(&lake, &source).await.unwrap();
+    let second = build_index(&lake, &source, &small, |_| {}).await.unwrap();
+    assert_ne!(first.dataset, second.dataset);
+    assert!(second.jobs.len() > first.jobs.len());
+    assert!(second.jobs.iter().all(|job| job.titles <= 10));
+}
+
+#[tokio::test]
+async fn the_odd_rows_are_read_as_they_are() {
+    let lake = MemoryLake::new();
+    let manifest = build(&lake, &Source::File(titles::odd())).await.unwrap();
+    assert_eq!(manifest.rows, manifest.skipped + rows_kept_or_passed_over());
+    assert!(manifest.jobs.iter().any(|job| job.year.is_none()), "a film without a year is lost");
+}
+
+/// Rows of the hand-written file that have nine columns, an id and a year or none.
+fn rows_kept_or_passed_over() -> u64 {
+    let bytes = std::fs::read(titles::odd()).unwrap();
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let good = |line: &&str| {
+        let columns: Vec<&str> = line.split('\t').collect();
+        columns.len() == 9
+            && (columns[1] != "movie"
+                || (titles::is_imdb_id(columns[0])
+                    && (columns[5] == "\\N" || (columns[5].len() == 4 && columns[5].parse::<u16>().is_ok()))))
+    };
+    text.split('\n').skip(1).filter(|line| !line.is_empty()).filter(good).count() as u64
+}
