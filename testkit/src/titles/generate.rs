@@ -135,8 +135,7 @@ fn write_title(title: &mut String, is_film: bool, dice: &mut Dice) {
         if word == 0 && dice.chance(if is_film { 85 } else { 50 }) {
             title.push_str(dice.pick(&ACCENTED));
         } else {
-            let skewed = dice.below(40) * dice.below(40) / 40;
-            title.push_str(STARTS[skewed as usize]);
+            push_start(title, dice);
         }
         for _ in 0..1 + dice.below(2) {
             title.push_str(dice.pick(&ENDS));
@@ -144,8 +143,21 @@ fn write_title(title: &mut String, is_film: bool, dice: &mut Dice) {
     }
 }
 
+/// Two letters: often one of the common starts, else any two, for real titles have over 800 different initials.
+fn push_start(title: &mut String, dice: &mut Dice) {
+    if dice.chance(350) {
+        title.push((b'A' + dice.below(26) as u8) as char);
+        title.push((b'a' + dice.below(26) as u8) as char);
+    } else {
+        let common = dice.below(STARTS.len() as u64).min(dice.below(STARTS.len() as u64));
+        title.push_str(STARTS[common as usize]);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     fn lines(rows: u64, seed: u64) -> Vec<String> {
@@ -192,5 +204,7 @@ mod tests {
         assert!((90..120).contains(&per_mille(&|row| row[5] == "\\N")), "films without a year");
         assert!((100..140).contains(&per_mille(&|row| row[2].starts_with("The "))), "films that begin with The");
         assert!((60..100).contains(&per_mille(&|row| !row[2].is_ascii())), "films with other letters than ASCII");
+        let starts: HashSet<&str> = films.iter().filter_map(|row| row[2].get(..2)).collect();
+        assert!(starts.len() > 600, "{} different starts", starts.len());
     }
 }
