@@ -135,9 +135,10 @@ impl Template {
 
     /// Reads a template from its text, in YAML or JSON; `file` is its name in messages.
     pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostics> {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let source: Arc<str> = text.into();
-        match read(text) {
+        // YAML breaks lines at a lone carriage return too; with one kind of break, a place means the same to all.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
+        let source: Arc<str> = text.as_str().into();
+        match read(&text) {
             Ok(sections) => Ok(Self { file: file.to_owned(), source, sections }),
             Err(problems) => Err(Diagnostics::new(file, source, problems)),
         }

@@ -6,5 +6,6 @@ mod support;
 
 mod binding;
 mod broken;
+mod hostile;
 mod intrinsics;
 mod shipped;
