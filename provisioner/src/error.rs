@@ -3,8 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::engine::ProviderError;
+use crate::engine::{EngineError, ProviderError};
 use crate::exit;
+use crate::package::PackageError;
+use crate::template::{Diagnostics, LoadError};
 
 /// Why a command ends without having done its work.
 #[derive(Debug)]
@@ -45,12 +47,19 @@ pub enum Failure {
         /// Why.
         error: ProviderError,
     },
+    /// The template has problems, each with its place; nothing was called.
+    Template(Diagnostics),
+    /// Resources of these names exist without the stack's tags: logical id and physical id of each.
+    NotOurs(Vec<(String, String)>),
     /// A step outside of AWS failed.
     Failed(Parts),
     /// Found a difference or something unhealthy, and `--exit-code` was given. The result is already shown.
     Different,
-    /// Failed in part; the report that names each failure is already shown.
-    Incomplete,
+    /// Failed in part; each failure is already told.
+    Incomplete {
+        /// The first failure's exit code.
+        code: u8,
+    },
     /// Ctrl-C.
     Interrupted,
     /// The reader of our standard output has gone.
@@ -127,9 +136,21 @@ impl Failure {
                 "choose the right credentials with --profile or AWS_PROFILE, or change the line",
             ),
             Self::Aws { which, error } => told(code_of(error), &error.to_string(), which, &error.help()),
+            Self::Template(problems) => told(
+                exit::USAGE,
+                &format!("the template has {}", counted(problems.list().len(), "problem")),
+                problems.to_string().trim_end(),
+                "nothing was changed; mend the template, or choose another with --template",
+            ),
+            Self::NotOurs(resources) => told(
+                exit::NOT_OURS,
+                "this exists already and is not this stack's",
+                &resources.iter().map(|(id, name)| format!("{id} ({name})")).collect::<Vec<_>>().join(", "),
+                "choose another --stack or name, or take it over: provision plan --adopt",
+            ),
             Self::Failed(parts) => Told { code: exit::FAILED, parts: Some(parts.clone()) },
             Self::Different => silent(exit::DIFFERENT),
-            Self::Incomplete => silent(exit::FAILED),
+            Self::Incomplete { code } => silent(*code),
             Self::Interrupted => told(
                 exit::INTERRUPTED,
                 "interrupted",
@@ -146,6 +167,10 @@ fn code_of(error: &ProviderError) -> u8 {
         ProviderError::Denied { .. } | ProviderError::Credentials { .. } => exit::DENIED,
         _ => exit::FAILED,
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 impl fmt::Display for Parts {
@@ -168,6 +193,55 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+impl From<Diagnostics> for Failure {
+    fn from(problems: Diagnostics) -> Self {
+        Self::Template(problems)
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Invalid(problems) => problems.into(),
+            LoadError::Read { path, source } => {
+                Self::usage("cannot read the template", format!("{}: {source}", path.display()))
+                    .help("name an existing file: --template FILE")
+            }
+        }
+    }
+}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Template(problems) => problems.into(),
+            EngineError::NotOurs { resources } => Self::NotOurs(resources),
+            EngineError::Provider { logical_id, physical_id, error } if logical_id == physical_id => {
+                Self::aws(logical_id, error)
+            }
+            EngineError::Provider { logical_id, physical_id, error } => {
+                Self::aws(format!("{logical_id} ({physical_id})"), error)
+            }
+            EngineError::ReplaceRefused { logical_id, physical_id, properties } => {
+                let what =
+                    format!("a change of {} would replace what UpdateReplacePolicy keeps", properties.join(", "));
+                Self::usage(what, format!("{logical_id} ({physical_id})"))
+                    .help("take the change back, or give the new one another logical id and name")
+            }
+            EngineError::UnknownType { type_name, logical_id } => {
+                Self::failed(format!("there is no provider of the type {type_name}"), logical_id)
+                    .help("a newer provision may know it; nothing was done with it")
+            }
+        }
+    }
+}
+
+impl From<PackageError> for Failure {
+    fn from(error: PackageError) -> Self {
+        Self::failed("the function cannot be packaged", error.to_string()).help(error.help())
+    }
+}
 
 /// A failed write to our own output.
 impl From<std::io::Error> for Failure {
@@ -196,7 +270,7 @@ mod tests {
             (Failure::aws("the caller", network), 1),
             (Failure::WrongAccount { found: "1".into(), wanted: "2".into() }, 4),
             (Failure::Different, 3),
-            (Failure::Incomplete, 1),
+            (Failure::Incomplete { code: 1 }, 1),
             (Failure::Interrupted, 130),
             (Failure::ClosedPipe, 0),
         ] {

@@ -161,6 +161,11 @@ impl Zip {
     pub fn sha256_base64(&self) -> String {
         base64::engine::general_purpose::STANDARD.encode(Sha256::digest(&self.bytes))
     }
+
+    /// The SHA-256 as `sha256sum` prints it.
+    pub fn sha256_hex(&self) -> String {
+        Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, PackageError> {

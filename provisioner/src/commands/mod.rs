@@ -1,19 +1,55 @@
 //! A file a command; each reads top to bottom as what the person asked for.
 
+mod down;
+mod init;
+mod opened;
+mod package;
+mod packager;
+mod plan;
+mod secret;
+mod status;
+mod up;
+
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Command, Secret};
 use crate::config::{Environment, Settings};
 use crate::error::Failure;
 use crate::ui::Ui;
+
+pub use opened::Opened;
+
+/// What every command gets.
+#[derive(Clone)]
+pub struct Run {
+    /// What it is told.
+    pub settings: Settings,
+    /// How it talks.
+    pub ui: Arc<Ui>,
+    /// Cancelled by Ctrl-C.
+    pub interrupt: CancellationToken,
+}
 
 /// Does what was typed.
 ///
 /// # Errors
 /// What the person must be told.
-pub async fn run(cli: Cli, _ui: &Arc<Ui>, _interrupt: &CancellationToken) -> Result<(), Failure> {
-    let _settings = Settings::load(&cli.global, &Environment::read())?;
-    Err(Failure::failed("this command is not there yet", format!("{:?}", cli.command)))
+pub async fn run(cli: Cli, ui: &Arc<Ui>, interrupt: &CancellationToken) -> Result<(), Failure> {
+    let settings = Settings::load(&cli.global, &Environment::read())?;
+    let run = Run { settings, ui: Arc::clone(ui), interrupt: interrupt.clone() };
+    match cli.command {
+        Command::Init(flags) => init::run(&run, &cli.global, &flags).await,
+        Command::Secret(Secret::Set) => secret::set(&run).await,
+        Command::Secret(Secret::Check) => secret::check(&run).await,
+        Command::Package => package::run(&run).await,
+        Command::Plan(flags) => plan::run(&run, &flags).await,
+        Command::Up(flags) => up::run(&run, &flags).await,
+        Command::Down(flags) => down::run(&run, &flags).await,
+        Command::Status(flags) => status::run(&run, &flags).await,
+        Command::Launch(_) | Command::Simulate(_) | Command::Download(_) | Command::Run(_) => {
+            Err(Failure::failed("this command is not there yet", "launch, simulate, download, run"))
+        }
+    }
 }

@@ -96,10 +96,9 @@ impl PackageError {
             Self::Unfit { help, .. } => help,
         }
     }
-}
 
-impl From<PackageError> for ProviderError {
-    fn from(error: PackageError) -> Self {
-        Self::refused(error.to_string(), error.help())
+    /// The same, as a provider tells it.
+    pub fn refused(&self) -> ProviderError {
+        ProviderError::refused(self.to_string(), self.help())
     }
 }

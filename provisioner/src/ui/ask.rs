@@ -45,6 +45,14 @@ impl Ui {
         off_the_runtime(move || rpassword::prompt_password(question)).await
     }
 
+    /// All of standard input.
+    ///
+    /// # Errors
+    /// Input that cannot be read, or is no text.
+    pub async fn standard_input(&self) -> Result<String, Failure> {
+        off_the_runtime(|| std::io::read_to_string(std::io::stdin())).await
+    }
+
     async fn line(&self, prompt: String) -> Result<String, Failure> {
         self.bars.suspend(|| anstream::eprint!("{prompt}"));
         off_the_runtime(|| {

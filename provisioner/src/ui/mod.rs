@@ -2,7 +2,10 @@
 
 mod ask;
 mod failure;
+pub mod plan;
 mod progress;
+pub mod report;
+pub mod status;
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -85,9 +85,10 @@ impl Busy {
         Self { bar: spinner(bars, text.to_owned()), bars: bars.clone() }
     }
 
-    /// Says what is going on now.
-    pub fn say(&self, text: &str) {
-        self.bar.set_message(text.to_owned());
+    /// Who hears what is going on now.
+    pub fn listener(&self) -> Arc<dyn Fn(&str) + Send + Sync> {
+        let bar = self.bar.clone();
+        Arc::new(move |text| bar.set_message(text.to_owned()))
     }
 }
 
@@ -119,7 +120,8 @@ fn doing(action: Action) -> &'static str {
     }
 }
 
-fn done(action: Action) -> &'static str {
+/// What was done, as a word.
+pub(super) fn done(action: Action) -> &'static str {
     match action {
         Action::Create => "created",
         Action::Update => "updated",

@@ -1,0 +1,94 @@
+//! Who calls AWS, where and how: one configuration for all clients, and the caller's account, asked for first (E4).
+
+use std::time::Duration;
+
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+
+use crate::config::{Profile, Settings};
+use crate::engine::{ProviderError, Scope};
+use crate::error::Failure;
+use crate::providers::{failed, s3_client};
+
+/// Without a network a command fails in seconds, not minutes.
+const CONNECT: Duration = Duration::from_secs(3);
+/// The longest that one answer may take: a 50 MB zip on a slow line.
+const ATTEMPT: Duration = Duration::from_secs(300);
+
+/// AWS as one run sees it.
+#[derive(Clone, Debug)]
+pub struct Aws {
+    /// For every client.
+    pub config: SdkConfig,
+    /// Where the stack lives.
+    pub scope: Scope,
+}
+
+impl Aws {
+    /// Finds credentials and region, and asks AWS whose they are.
+    ///
+    /// # Errors
+    /// No region, no usable credentials, no network, or another account than `account =` allows.
+    pub async fn connect(settings: &Settings) -> Result<Self, Failure> {
+        let config = configuration(settings).await;
+        let Some(region) = config.region().map(ToString::to_string) else {
+            return Err(Failure::usage("no region is set", format!("stack {}", settings.stack))
+                .help("give --region eu-central-1, set AWS_REGION, or write `region =` into provision.toml"));
+        };
+        let (account, partition) =
+            caller(&config).await.map_err(|error| Failure::aws("the caller's identity", error))?;
+        if let Some(wanted) = settings.account.as_ref().filter(|wanted| **wanted != account) {
+            return Err(Failure::WrongAccount { found: account, wanted: wanted.clone() });
+        }
+        Ok(Self { config, scope: Scope { stack: settings.stack.clone(), account, region, partition } })
+    }
+
+    /// How many objects a bucket has, all pages of its listing counted.
+    ///
+    /// # Errors
+    /// A listing that failed.
+    pub async fn count_objects(&self, bucket: &str) -> Result<u64, ProviderError> {
+        let mut pages = s3_client(&self.config).list_objects_v2().bucket(bucket).into_paginator().send();
+        let mut count = 0;
+        while let Some(page) = pages.next().await {
+            count += page.map_err(failed("s3:ListObjectsV2"))?.contents().len() as u64;
+        }
+        Ok(count)
+    }
+}
+
+async fn configuration(settings: &Settings) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::standard().with_max_attempts(4))
+        .timeout_config(timeouts);
+    if let Ok(name) = AppName::new(concat!("provision-", env!("CARGO_PKG_VERSION"))) {
+        loader = loader.app_name(name);
+    }
+    if let Some(region) = &settings.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    if let Some(url) = &settings.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    if let Some(Profile { name, by_flag }) = &settings.profile {
+        loader = loader.profile_name(name);
+        if *by_flag {
+            // As the AWS CLI does: a profile that is named now goes before credentials that stand in the environment.
+            loader = loader.credentials_provider(ProfileFileCredentialsProvider::builder().profile_name(name).build());
+        }
+    }
+    loader.load().await
+}
+
+/// Account and partition of the credentials.
+async fn caller(config: &SdkConfig) -> Result<(String, String), ProviderError> {
+    let operation = "sts:GetCallerIdentity";
+    let identity = aws_sdk_sts::Client::new(config).get_caller_identity().send().await.map_err(failed(operation))?;
+    let incomplete = || ProviderError::refused(format!("{operation} told no account"), "check --endpoint-url");
+    let account = identity.account().ok_or_else(incomplete)?.to_owned();
+    let partition = identity.arn().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws").to_owned();
+    Ok((account, partition))
+}

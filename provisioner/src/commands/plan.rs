@@ -1,0 +1,17 @@
+//! `provision plan`: what `up` would do. Changes nothing.
+
+use super::{Opened, Run};
+use crate::cli;
+use crate::error::Failure;
+use crate::interrupt;
+use crate::ui::plan;
+
+pub(super) async fn run(run: &Run, flags: &cli::Plan) -> Result<(), Failure> {
+    let opened = Opened::open(run).await?;
+    let stack = opened.stack(run)?;
+    let busy = run.ui.busy("reading what is there");
+    let plan = interrupt::until(&run.interrupt, stack.plan(flags.adopt)).await?;
+    drop(busy);
+    run.ui.result(|| plan::text(&plan, &stack.scope), &plan::document(&plan, &stack.scope))?;
+    if flags.exit_code && !plan.is_empty() { Err(Failure::Different) } else { Ok(()) }
+}

@@ -1,0 +1,157 @@
+//! `provision secret`: TMDb's key, kept as an SSM SecureString of the stack. It is never shown, and in no template.
+
+use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging, Tag};
+use crawler_core::Secret;
+use crawler_core::tmdb::{Client, Settings, TmdbError};
+use serde_json::json;
+
+use super::{Run, opened};
+use crate::aws::Aws;
+use crate::engine::{ProviderError, tag};
+use crate::error::Failure;
+use crate::interrupt;
+use crate::providers::failed;
+
+/// The key's place in the process's environment.
+const VARIABLE: &str = "TMDB_API_KEY";
+/// What SSM keeps in a standard parameter, in bytes (E56).
+const LARGEST: usize = 4096;
+
+pub(super) async fn set(run: &Run) -> Result<(), Failure> {
+    let aws = opened::connect(run).await?;
+    let key = interrupt::until(&run.interrupt, given(run)).await?;
+    store(run, &aws, &key).await?;
+    let name = run.settings.key_parameter();
+    let text =
+        || format!("The key is stored as SecureString {name}; `provision secret check` asks TMDb whether it is valid.");
+    run.ui.result(text, &json!({ "parameter": name, "stored": true }))
+}
+
+pub(super) async fn check(run: &Run) -> Result<(), Failure> {
+    let (key, whence) = match from_environment() {
+        Some(key) => (key, VARIABLE.to_owned()),
+        None => {
+            let aws = opened::connect(run).await?;
+            (interrupt::until(&run.interrupt, stored(run, &aws)).await?, run.settings.key_parameter())
+        }
+    };
+    let settings = Settings { base_url: run.settings.tmdb_url.clone(), key, requests_per_second: 1.0, connections: 1 };
+    let asked = async { Client::new(settings)?.check_key().await };
+    interrupt::until(&run.interrupt, async { asked.await.map_err(|error| told(&error, &whence)) }).await?;
+    let text = || format!("The key in {whence} is valid at {}.", run.settings.tmdb_url);
+    run.ui.result(text, &json!({ "key": whence, "valid": true }))
+}
+
+/// Stores the key; the parameter carries the stack's tags, so that `down` finds it.
+///
+/// # Errors
+/// A parameter of that name that is not the stack's, or a failed call.
+pub(super) async fn store(run: &Run, aws: &Aws, key: &Secret) -> Result<(), Failure> {
+    let name = run.settings.key_parameter();
+    let ssm = aws_sdk_ssm::Client::new(&aws.config);
+    let told = |error| Failure::aws(name.clone(), error);
+    let request = ssm.put_parameter().name(&name).value(key.reveal()).r#type(ParameterType::SecureString);
+    if tags_of(&ssm, &name).await.map_err(told)?.is_none() {
+        let mut tagged = request.clone().description("TMDb's key for the crawler").overwrite(false);
+        let mut tags = aws.scope.ownership_tags("TmdbApiKey", "Delete");
+        tags.insert(tag::KIND.into(), "secret".into());
+        for (key, value) in tags {
+            let tag = Tag::builder().key(key).value(value).build();
+            tagged = tagged.tags(tag.map_err(|error| told(ProviderError::refused(error.to_string(), "")))?);
+        }
+        match tagged.send().await.map_err(failed("ssm:PutParameter")) {
+            // Somebody was quicker: then it is read again, as any other that exists.
+            Err(error) if error.is("ParameterAlreadyExists") => {}
+            made => return made.map(drop).map_err(told),
+        }
+    }
+    match tags_of(&ssm, &name).await.map_err(told)? {
+        Some(tags) if !aws.scope.owns(&tags) => Err(Failure::NotOurs(vec![("TmdbApiKey".into(), name)])),
+        // SSM takes no tags together with overwrite (E56); they are there already.
+        _ => request.overwrite(true).send().await.map(drop).map_err(|error| told(failed("ssm:PutParameter")(error))),
+    }
+}
+
+/// The tags of a parameter; none where there is no such parameter.
+async fn tags_of(
+    ssm: &aws_sdk_ssm::Client,
+    name: &str,
+) -> Result<Option<std::collections::BTreeMap<String, String>>, ProviderError> {
+    let listing = ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter).resource_id(name);
+    match listing.send().await.map_err(failed("ssm:ListTagsForResource")) {
+        Ok(listed) => {
+            let tags = listed.tag_list().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+            Ok(Some(tags.collect()))
+        }
+        Err(error) if error.is("InvalidResourceId") => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn stored(run: &Run, aws: &Aws) -> Result<Secret, Failure> {
+    let name = run.settings.key_parameter();
+    let ssm = aws_sdk_ssm::Client::new(&aws.config);
+    let got = ssm.get_parameter().name(&name).with_decryption(true).send().await.map_err(failed("ssm:GetParameter"));
+    match got {
+        Ok(got) => Ok(Secret::new(got.parameter().and_then(|parameter| parameter.value()).unwrap_or_default())),
+        Err(error) if error.is("ParameterNotFound") => {
+            Err(Failure::failed("no key is stored", name).help("store it: provision secret set"))
+        }
+        Err(error) => Err(Failure::aws(name, error)),
+    }
+}
+
+/// TMDB_API_KEY, else the person, else standard input.
+///
+/// # Errors
+/// No key, or none that TMDb could have given.
+pub(super) async fn given(run: &Run) -> Result<Secret, Failure> {
+    let key = match from_environment() {
+        Some(key) => key,
+        None if run.ui.can_ask() => Secret::new(&run.ui.ask_secret("TMDb key (not shown)").await?),
+        None => Secret::new(&run.ui.standard_input().await?),
+    };
+    fits(&key)?;
+    Ok(key)
+}
+
+/// The key in TMDB_API_KEY, where it is set.
+pub(super) fn from_environment() -> Option<Secret> {
+    std::env::var(VARIABLE).ok().map(|text| Secret::new(&text)).filter(|key| !key.is_empty())
+}
+
+fn fits(key: &Secret) -> Result<(), Failure> {
+    let text = key.reveal();
+    let wrong = |what: &str| {
+        Err(Failure::usage(what, "TMDb key").help("copy it from https://www.themoviedb.org/settings/api and try again"))
+    };
+    match () {
+        () if text.is_empty() => wrong("the key is empty"),
+        () if text.contains(char::is_whitespace) => wrong("the key has blanks in it"),
+        () if text.contains("{{") => wrong("the key has `{{` in it, which SSM does not take"),
+        () if text.len() > LARGEST => wrong("the key is longer than SSM takes"),
+        () => Ok(()),
+    }
+}
+
+fn told(error: &TmdbError, whence: &str) -> Failure {
+    let help = match error {
+        TmdbError::Unauthorized { .. } => "store a valid one: provision secret set",
+        _ => "check the network and --tmdb-url, then run the command again",
+    };
+    Failure::failed(error.to_string(), format!("the key in {whence}")).help(help)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e56_what_ssm_would_not_take_is_refused_without_showing_it() {
+        for text in ["", "two words", "{{resolve}}", &"x".repeat(4097)] {
+            let told = fits(&Secret::new(text)).unwrap_err().to_string();
+            assert!(text.is_empty() || !told.contains(text), "{told}");
+        }
+        assert!(fits(&Secret::new("0123456789abcdef0123456789abcdef\n")).is_ok());
+    }
+}

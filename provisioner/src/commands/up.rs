@@ -1,0 +1,51 @@
+//! `provision up`: makes everything as the template says. A second `up` finds nothing to change.
+
+use std::time::Instant;
+
+use super::{Opened, Run};
+use crate::cli;
+use crate::engine::{Action, Look, Plan, Report, Stack};
+use crate::error::Failure;
+use crate::interrupt;
+use crate::ui::{plan, report};
+
+pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
+    let started = Instant::now();
+    let opened = Opened::open(run).await?;
+    let stack = opened.stack(run)?;
+    let busy = run.ui.busy("reading what is there, and packaging");
+    let plan = interrupt::until(&run.interrupt, stack.plan(flags.adopt)).await?;
+    drop(busy);
+    let report = match plan.is_empty() {
+        true => Report::default(),
+        false => carry_out(run, &stack, &plan).await?,
+    };
+    // After a change everything is read again: what comes now is what AWS says, not what we wanted.
+    let outputs = match plan.is_empty() {
+        true => stack.outputs(&looks(&plan))?,
+        false => stack.outputs(&interrupt::until(&run.interrupt, stack.look_without_artifacts()).await?)?,
+    };
+    let whole =
+        report::Up { scope: &stack.scope, plan: &plan, report: &report, outputs: &outputs, took: started.elapsed() };
+    run.ui.result(|| whole.text(), &whole.document())?;
+    report::failures(&run.ui, report)
+}
+
+/// What the plan has seen.
+fn looks(plan: &Plan) -> Vec<Look> {
+    let wanted = plan.changes.iter().filter_map(|change| Some((change.resource.clone()?, change.observed.clone())));
+    wanted.map(|(resource, observed)| Look { resource, observed }).collect()
+}
+
+async fn carry_out(run: &Run, stack: &Stack<'_>, plan: &Plan) -> Result<Report, Failure> {
+    run.ui.note(&plan::text(plan, &stack.scope));
+    let losses: Vec<_> = plan.destructive().into_iter().map(plan::named).collect();
+    if !losses.is_empty() {
+        let question = format!("this deletes or replaces {}", losses.join(", "));
+        interrupt::until(&run.interrupt, run.ui.confirm(&question)).await?;
+    }
+    if plan.count(Action::Adopt) > 0 {
+        run.ui.warn("what is adopted is this stack's from now on: `down` deletes it");
+    }
+    Ok(stack.apply(plan, &run.ui.observer(), &run.interrupt).await?)
+}

@@ -1,0 +1,204 @@
+//! A plan as a person reads it, and as `plan --json` gives it.
+
+use std::fmt::Write;
+
+use owo_colors::OwoColorize;
+use serde_json::{Value, json};
+
+use super::progress::colour;
+use crate::engine::{Action, Change, Difference, OnChange, Plan, Resource, Scope};
+
+/// What stands for a value that is never shown.
+const MASK: &str = "****";
+/// The longest value that is shown whole.
+const LONGEST: usize = 120;
+
+/// The plan for a terminal.
+pub fn text(plan: &Plan, scope: &Scope) -> String {
+    if plan.is_empty() {
+        return format!(
+            "Nothing to change: all {} resources of stack {} are as the template says.{}",
+            plan.changes.len(),
+            scope.stack,
+            kept(plan)
+        );
+    }
+    let mut text = String::new();
+    for change in plan.changes.iter().filter(|change| change.action != Action::None) {
+        let sign = format!("{:>3}", change.action.sign());
+        let _ = writeln!(
+            text,
+            "{} {:<24} {:<34} {}",
+            sign.color(colour(change.action)).bold(),
+            change.logical_id,
+            change.type_name,
+            change.physical_id
+        );
+        for difference in &change.differences {
+            let _ = writeln!(text, "      {}", line(difference));
+        }
+    }
+    let counts = [Action::Create, Action::Update, Action::Replace, Action::Delete, Action::Adopt]
+        .into_iter()
+        .map(|action| (plan.count(action), action.word()))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} to {word}"));
+    let _ = write!(
+        text,
+        "\n{}; {} as they should be.{}",
+        counts.collect::<Vec<_>>().join(", "),
+        plan.count(Action::None),
+        kept(plan)
+    );
+    text
+}
+
+/// The plan for a program: `{"changes": [{"logical_id", "type", "action", "properties": [{"path", "before", "after"}]}]}`.
+pub fn document(plan: &Plan, scope: &Scope) -> Value {
+    let changes: Vec<_> = plan.changes.iter().map(change).collect();
+    let kept: Vec<_> =
+        plan.kept.iter().map(|kept| json!({ "type": kept.type_name, "physical_id": kept.physical_id })).collect();
+    json!({ "stack": scope.stack, "account": scope.account, "region": scope.region, "changes": changes, "kept": kept })
+}
+
+/// A change as it is named in a question: `JobsQueue (films-jobs)`.
+pub fn named(change: &Change) -> String {
+    format!("{} ({})", change.logical_id, change.physical_id)
+}
+
+fn change(change: &Change) -> Value {
+    let properties: Vec<_> = match (&change.resource, change.action) {
+        (Some(resource), Action::Create) => created(resource),
+        _ => change.differences.iter().map(property).collect(),
+    };
+    json!({
+        "logical_id": change.logical_id,
+        "type": change.type_name,
+        "physical_id": change.physical_id,
+        "action": change.action,
+        "properties": properties,
+    })
+}
+
+/// Of something new, each property that the template gives.
+fn created(resource: &Resource) -> Vec<Value> {
+    let properties = resource.properties.as_object().into_iter().flatten();
+    let within = |pointer: &str, name: &str| pointer.trim_start_matches('/').split('/').next() == Some(name);
+    properties
+        .map(|(name, value)| {
+            let secret = resource.secret.iter().any(|pointer| within(pointer, name));
+            let waits: Vec<_> =
+                resource.after_apply.iter().filter(|(at, _)| within(at, name)).map(|(_, by)| by).collect();
+            let mut property =
+                json!({ "path": name, "before": null, "after": if secret { MASK.into() } else { value.clone() } });
+            if !waits.is_empty() {
+                property["after_apply"] = json!(waits);
+            }
+            property
+        })
+        .collect()
+}
+
+fn property(difference: &Difference) -> Value {
+    let shown = |value: &Option<Value>| match value {
+        Some(_) if difference.secret => MASK.into(),
+        Some(value) => value.clone(),
+        None => Value::Null,
+    };
+    let mut property =
+        json!({ "path": difference.path, "before": shown(&difference.before), "after": shown(&difference.after) });
+    if let Some(reference) = &difference.after_apply {
+        property["after_apply"] = json!(reference);
+    }
+    if difference.on_change == OnChange::Replace {
+        property["replaces"] = json!(true);
+    }
+    property
+}
+
+fn line(difference: &Difference) -> String {
+    let shown = |value: &Option<Value>| match value {
+        Some(_) if difference.secret => MASK.to_owned(),
+        Some(value) => short(value),
+        None => "(nothing)".to_owned(),
+    };
+    let after = match &difference.after_apply {
+        Some(reference) => format!("(known after {reference} is made)"),
+        None => shown(&difference.after),
+    };
+    let replaces = if difference.on_change == OnChange::Replace { "  replaces" } else { "" };
+    format!("{}: {} → {after}{}", difference.path, shown(&difference.before), replaces.red())
+}
+
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(LONGEST) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text,
+    }
+}
+
+fn kept(plan: &Plan) -> String {
+    let lines = plan.kept.iter().map(|kept| {
+        format!("\nNo longer in the template and kept by its DeletionPolicy: {} {}", kept.type_name, kept.physical_id)
+    });
+    lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn difference(path: &str, before: Option<Value>, after: Option<Value>) -> Difference {
+        Difference { path: path.into(), before, after, after_apply: None, on_change: OnChange::Update, secret: false }
+    }
+
+    fn scope() -> Scope {
+        Scope { stack: "films".into(), account: "1".repeat(12), region: "eu-central-1".into(), partition: "aws".into() }
+    }
+
+    fn plan() -> Plan {
+        let change = |logical_id: &str, action, differences| Change {
+            logical_id: logical_id.into(),
+            type_name: "AWS::SQS::Queue".into(),
+            physical_id: format!("films-{logical_id}"),
+            action,
+            differences,
+            resource: None,
+            observed: None,
+        };
+        let secret = Difference { secret: true, ..difference("Key", Some(json!("old")), Some(json!("new"))) };
+        let waits = Difference { after_apply: Some("Role.Arn".into()), ..difference("Role", Some(json!("a")), None) };
+        let replaces =
+            Difference { on_change: OnChange::Replace, ..difference("Name", Some(json!("a")), Some(json!("b"))) };
+        let removed = difference("Policy", Some(json!({ "a": "b".repeat(200) })), None);
+        let changes = vec![
+            change("Jobs", Action::Create, vec![]),
+            change("Letters", Action::Update, vec![secret, waits, removed]),
+            change("Third", Action::Replace, vec![replaces]),
+            change("Fourth", Action::Delete, vec![]),
+            change("Fifth", Action::None, vec![]),
+        ];
+        Plan { changes, kept: vec![] }
+    }
+
+    #[test]
+    fn a_plan_shows_each_resource_and_each_property() {
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text(&plan(), &scope())).to_string());
+    }
+
+    #[test]
+    fn a_secret_is_in_neither_form() {
+        let both = format!("{}{}", text(&plan(), &scope()), document(&plan(), &scope()));
+        assert!(!both.contains("\"old\"") && !both.contains("\"new\""), "{both}");
+    }
+
+    #[test]
+    fn the_document_has_the_promised_form() {
+        let document = document(&plan(), &scope());
+        assert_eq!(document.pointer("/changes/2/action"), Some(&json!("replace")));
+        assert_eq!(document.pointer("/changes/2/properties/0/before"), Some(&json!("a")));
+        assert_eq!(document.pointer("/changes/1/properties/0/after"), Some(&json!("****")));
+        assert_eq!(document.pointer("/changes/1/properties/1/after_apply"), Some(&json!("Role.Arn")));
+    }
+}

@@ -1,0 +1,89 @@
+//! A stack's state as a table, and as `status --json` gives it.
+
+use comfy_table::Table;
+use comfy_table::presets::NOTHING;
+use serde::Serialize;
+
+use crate::engine::{Look, Scope, State};
+
+/// The state of a stack.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// The stack's name.
+    pub stack: String,
+    /// Its region.
+    pub region: String,
+    /// Its account.
+    pub account: String,
+    /// Every resource of the template.
+    pub resources: Vec<Resource>,
+}
+
+/// The state of a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Resource {
+    /// The name within the template.
+    pub logical_id: String,
+    /// CloudFormation's type.
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// The name under which AWS knows it.
+    pub physical_id: String,
+    /// AWS's own word, or `Missing`, `Foreign`, `Paused`.
+    pub status: String,
+    /// Why it is so, where there is a reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(skip)]
+    healthy: bool,
+}
+
+impl Status {
+    /// The state of what was looked at.
+    pub fn new(scope: &Scope, looks: &[Look]) -> Self {
+        let resources = looks.iter().map(|look| Resource::new(look, scope)).collect();
+        Self { stack: scope.stack.clone(), region: scope.region.clone(), account: scope.account.clone(), resources }
+    }
+
+    /// Whether every resource is there and can be used.
+    pub fn is_healthy(&self) -> bool {
+        self.resources.iter().all(|resource| resource.healthy)
+    }
+
+    /// For a terminal.
+    pub fn text(&self) -> String {
+        let mut table = Table::new();
+        table.load_style(NOTHING).set_header(["RESOURCE", "TYPE", "NAME", "STATUS"]);
+        for Resource { logical_id, type_name, physical_id, status, reason, .. } in &self.resources {
+            let status = reason.as_ref().map_or_else(|| status.clone(), |reason| format!("{status}: {reason}"));
+            table.add_row([logical_id, type_name, physical_id, &status]);
+        }
+        table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Resource {
+    fn new(look: &Look, scope: &Scope) -> Self {
+        let Look { resource, observed } = look;
+        let (status, reason, healthy) = match observed {
+            None => ("Missing".to_owned(), None, false),
+            // A kind without tags is its parent's.
+            Some(observed) if !observed.tags.is_empty() && !scope.owns(&observed.tags) => {
+                ("Foreign".to_owned(), Some("it has no tag of this stack".to_owned()), false)
+            }
+            Some(observed) => match &observed.state {
+                State::Paused(reason) => ("Paused".to_owned(), Some(reason.clone()), false),
+                State::Ready(word) => (word.clone(), None, true),
+                State::Changing(word) | State::Failed(word) => (word.clone(), None, false),
+            },
+        };
+        Self {
+            logical_id: resource.logical_id.clone(),
+            type_name: resource.type_name.clone(),
+            physical_id: resource.physical_id.clone(),
+            status,
+            reason,
+            healthy,
+        }
+    }
+}
