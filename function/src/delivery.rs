@@ -1,7 +1,10 @@
 //! One message: what it says is done, and what becomes of it is decided. Knows no SQS call.
 
+use std::collections::HashSet;
+
 use crawler_core::{
     CrawlError, Crawler, Job, Lake, Marker, Order,
+    crawl::Refresh,
     imdb::{Manifest, ManifestError},
     tmdb::TmdbError,
 };
@@ -25,17 +28,20 @@ pub enum Verdict {
 
 /// Does what a message's body says.
 pub async fn deliver(crawler: &Crawler, lake: &dyn Lake, body: &str, deadline: Instant) -> Verdict {
-    let (dataset, jobs) = match Order::parse(body) {
-        Ok(Order::Jobs { dataset, jobs }) => (dataset, jobs),
-        Ok(Order::Partition { year, initial }) => match partition(lake, year, &initial).await {
-            Ok(found) => found,
-            Err(verdict) => return verdict,
-        },
-        Err(bad) => return Verdict::Dead { reason: bad.to_string() },
+    let work = match Order::parse(body) {
+        Ok(order) => work(lake, order).await,
+        Err(bad) => Err(Verdict::Dead { reason: bad.to_string() }),
+    };
+    let Work { dataset, jobs, refresh } = match work {
+        Ok(work) => work,
+        Err(verdict) => return verdict,
     };
     let mut verdict = Verdict::Done;
     for job in &jobs {
-        let result = crawler.run(job, &dataset, deadline).await;
+        let result = match &refresh {
+            None => crawler.run(job, &dataset, deadline).await,
+            Some(refresh) => crawler.refresh(job, &dataset, refresh, deadline).await,
+        };
         log(job, &result);
         let of_job = result.map_or_else(judge, |_| Verdict::Done);
         let stop = matches!(of_job, Verdict::Again { .. } | Verdict::Spoiled { .. });
@@ -50,12 +56,51 @@ pub async fn deliver(crawler: &Crawler, lake: &dyn Lake, body: &str, deadline: I
     verdict
 }
 
-/// The jobs of a partition, as the manifest has them.
-async fn partition(lake: &dyn Lake, year: Option<u16>, initial: &str) -> Result<(String, Vec<Job>), Verdict> {
-    let manifest = Manifest::current(lake).await.map_err(|error| match error {
+/// What an order comes to.
+struct Work {
+    dataset: String,
+    jobs: Vec<Job>,
+    refresh: Option<Refresh>,
+}
+
+/// The jobs of an order, as the crawl's dataset has them.
+async fn work(lake: &dyn Lake, order: Order) -> Result<Work, Verdict> {
+    let unreadable = |error: ManifestError| match error {
         ManifestError::Lake(error) => again(&error),
         ManifestError::Damaged { .. } => Verdict::Dead { reason: told(&error) },
-    })?;
+    };
+    let (dataset, jobs, refresh) = match order {
+        Order::Partition { year, initial } => {
+            let manifest = Manifest::current(lake).await.map_err(unreadable)?;
+            let (dataset, jobs) = partition(lake, manifest, year, &initial)?;
+            return Ok(Work { dataset, jobs, refresh: None });
+        }
+        Order::Jobs { dataset, jobs } => (dataset, jobs, None),
+        Order::Refresh { dataset, jobs, refresh } => (dataset, jobs, Some(refresh)),
+    };
+    let current = Manifest::current_dataset(lake).await.map_err(unreadable)?;
+    if current.as_ref().is_none_or(|current| *current == dataset) {
+        return Ok(Work { dataset, jobs, refresh });
+    }
+    // Sent before a newer index was taken: what has other titles now was sent anew, and must not be overwritten with the old.
+    let manifest = Manifest::current(lake).await.map_err(unreadable)?;
+    let now: HashSet<(String, String)> =
+        manifest.iter().flat_map(|manifest| &manifest.jobs).map(|job| (job.name(), job.digest.clone())).collect();
+    let (still, superseded): (Vec<Job>, Vec<Job>) =
+        jobs.into_iter().partition(|job| now.contains(&(job.name(), job.digest.clone())));
+    for job in superseded {
+        tracing::info!(job = job.name(), dataset, "the job is superseded by a newer index");
+    }
+    Ok(Work { dataset, jobs: still, refresh })
+}
+
+/// The jobs of a partition, as the manifest has them.
+fn partition(
+    lake: &dyn Lake,
+    manifest: Option<Manifest>,
+    year: Option<u16>,
+    initial: &str,
+) -> Result<(String, Vec<Job>), Verdict> {
     let manifest = manifest.ok_or_else(|| Verdict::Dead {
         reason: format!(
             "there is no index of titles in {}; make one with `provision launch`, then `provision redrive`",

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::{
+    crawl::Refresh,
     job::Job,
     partition::{Initial, NO_YEAR},
 };
@@ -26,6 +27,15 @@ pub enum Order {
         dataset: String,
         /// One job, or several tiny ones.
         jobs: Vec<Job>,
+    },
+    /// As `Jobs`, with `"refresh":{...}`: though they are done, what it wants is asked again.
+    Refresh {
+        /// The dataset whose titles the jobs are ranges of.
+        dataset: String,
+        /// One job, or several tiny ones.
+        jobs: Vec<Job>,
+        /// What is asked again.
+        refresh: Refresh,
     },
 }
 
@@ -49,6 +59,7 @@ impl BadOrder {
 struct Jobs {
     dataset: String,
     jobs: Vec<Job>,
+    refresh: Option<Refresh>,
 }
 
 impl Order {
@@ -68,7 +79,7 @@ impl Order {
     }
 
     fn jobs(value: Value) -> Result<Self, BadOrder> {
-        let Jobs { dataset, jobs } = serde_json::from_value(value)
+        let Jobs { dataset, jobs, refresh } = serde_json::from_value(value)
             .map_err(|error| BadOrder::new(format!("its jobs cannot be read ({error})")))?;
         if !is_dataset(&dataset) {
             return Err(BadOrder::new("its dataset is no name of a dataset"));
@@ -79,7 +90,10 @@ impl Order {
         if let Some(job) = jobs.iter().find(|job| !job.is_well_formed()) {
             return Err(BadOrder::new(format!("its job part {} of {:?} is malformed", job.part, job.initial)));
         }
-        Ok(Self::Jobs { dataset, jobs })
+        Ok(match refresh {
+            None => Self::Jobs { dataset, jobs },
+            Some(refresh) => Self::Refresh { dataset, jobs, refresh },
+        })
     }
 
     /// The body of the message that says this.
@@ -87,6 +101,9 @@ impl Order {
         match self {
             Self::Partition { year, initial } => json!({"year": year, "initial": initial}),
             Self::Jobs { dataset, jobs } => json!({"dataset": dataset, "jobs": jobs}),
+            Self::Refresh { dataset, jobs, refresh } => {
+                json!({"dataset": dataset, "jobs": jobs, "refresh": refresh})
+            }
         }
         .to_string()
     }
@@ -166,6 +183,7 @@ mod tests {
             (r#"{"year":2004,"initial":null}"#, "its initial null"),
             (r#"{"dataset":"d","jobs":[]}"#, "no jobs"),
             (r#"{"dataset":"d","jobs":7}"#, "cannot be read"),
+            (r#"{"dataset":"d","jobs":[],"refresh":{"before":"noon"}}"#, "cannot be read"),
             (r#"{"dataset":"../x","jobs":[]}"#, "no name of a dataset"),
         ] {
             let error = Order::parse(body).unwrap_err();

@@ -9,7 +9,7 @@ use std::{
 
 use crawler_core::{
     CrawlError, Crawler, Job, Lake, Marker, Secret,
-    crawl::done,
+    crawl::{Refresh, done, prune},
     imdb::{IndexOptions, Manifest, Selection, Source, build_index},
     lake::{MemoryLake, layout, layout::Kind},
     tmdb::{Client, FetchMode, Settings, TmdbError},
@@ -305,4 +305,91 @@ async fn other_titles_than_the_job_s_are_refused() {
     let error = bench.run(&bench.crawler(), &job).await.unwrap_err();
     assert!(matches!(error, CrawlError::NotInIndex { .. }), "{error:?}");
     assert_eq!(bench.stand_in.requests(), []);
+}
+
+#[tokio::test]
+async fn a_refresh_asks_again_once_and_a_failed_one_only_for_what_failed() {
+    let bench = Bench::new(100).await;
+    let (crawler, job) = (bench.crawler(), bench.job(50));
+    let ids = bench.ids(&job).await;
+    bench.stand_in.behave(|behaviour| {
+        behaviour.broken.insert(ids[0].clone(), 422);
+    });
+    assert_eq!(bench.run(&crawler, &job).await.unwrap().failed, 1);
+    bench.stand_in.behave(|behaviour| behaviour.broken.clear());
+    let soon = Instant::now() + Duration::from_secs(60);
+
+    bench.stand_in.forget();
+    let later = Timestamp::from_second(1_795_000_001).unwrap();
+    let refresh = Refresh { before: later, failed: true };
+    let marker = crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon).await.unwrap();
+    assert_eq!(marker.failed, 0);
+    let finds = bench.stand_in.requests().into_iter().filter(|request| request.path.contains("/find/"));
+    assert_eq!(finds.map(|request| request.path).collect::<Vec<_>>(), [format!("/3/find/{}", ids[0])]);
+    let markers: Vec<_> = done(&bench.lake).try_collect().await.unwrap();
+    assert_eq!(markers, [marker.done()], "the old marker is gone");
+
+    bench.stand_in.forget();
+    let refresh = Refresh { before: later, failed: false };
+    crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon).await.unwrap();
+    assert!(bench.stand_in.requests().len() >= ids.len(), "all are asked again");
+    bench.stand_in.forget();
+    let earlier = Timestamp::from_second(1_794_999_999).unwrap();
+    let refresh = Refresh { before: earlier, failed: false };
+    crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon).await.unwrap();
+    assert_eq!(bench.stand_in.requests(), [], "it is younger than that");
+}
+
+#[tokio::test]
+async fn a_newer_index_asks_only_for_what_is_new_and_leaves_no_film_twice() {
+    const HEADER: &str =
+        "tconst\ttitleType\tprimaryTitle\toriginalTitle\tisAdult\tstartYear\tendYear\truntimeMinutes\tgenres\n";
+    let row = |id: u32, year: u16| format!("tt{id:07}\tmovie\tAda {id}\tAda\t0\t{year}\t\\N\t90\tDrama\n");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("title.basics.tsv");
+    let bench = Bench::new(100).await;
+    let crawler = bench.crawler();
+    let index = async |rows: String| {
+        std::fs::write(&path, format!("{HEADER}{rows}")).unwrap();
+        let options = IndexOptions { job_titles: 10, ..IndexOptions::default() };
+        build_index(&bench.lake, &Source::File(path.clone()), &options, |_| {}).await.unwrap()
+    };
+    let crawl = async |manifest: &Manifest| {
+        for job in &manifest.jobs {
+            crawler.run(job, &manifest.dataset, Instant::now() + Duration::from_secs(60)).await.unwrap();
+        }
+        prune(&bench.lake, manifest).await.unwrap();
+    };
+    let old = index((1..=25).map(|id| row(id, 2004)).chain([row(90, 1999)]).collect()).await;
+    crawl(&old).await;
+    bench.stand_in.forget();
+    // 3 is gone, 7 moved to another year, 90 left its year empty, 30 is new.
+    let kept = (1..=25).filter(|id| ![3, 7].contains(id)).map(|id| row(id, 2004));
+    let new = index(kept.chain([row(7, 2005), row(90, 2004), row(30, 2004)]).collect()).await;
+    assert_ne!(new.dataset, old.dataset);
+    crawl(&new).await;
+    let mut asked: Vec<String> = bench
+        .stand_in
+        .requests()
+        .into_iter()
+        .map(|request| request.path)
+        .filter(|path| path.contains("/find/"))
+        .collect();
+    asked.sort_unstable();
+    assert_eq!(asked, ["/3/find/tt0000007", "/3/find/tt0000030", "/3/find/tt0000090"]);
+
+    let mut places = BTreeMap::<String, BTreeSet<String>>::new();
+    for (key, packed) in bench.objects("tmdb/").await {
+        if key.ends_with(".ndjson.gz") {
+            let mut text = String::new();
+            MultiGzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
+            for line in text.lines().filter(|_| !key.contains("/reviews/")) {
+                let record: Value = serde_json::from_str(line).unwrap();
+                places.entry(record["id_imdb"].as_str().unwrap().to_owned()).or_default().insert(key.clone());
+            }
+        }
+    }
+    assert_eq!(places.len(), 26);
+    assert!(places.values().all(|keys| keys.len() == 1), "{places:?}");
+    assert_eq!(done(&bench.lake).count().await, new.jobs.len());
 }

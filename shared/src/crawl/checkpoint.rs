@@ -91,9 +91,16 @@ impl Checkpoint {
         CrawlError::OutOfTime { job: job.name(), done: self.len() as u32, titles: job.titles, idle: self.idle }
     }
 
-    /// Adds films.
-    pub fn add(&mut self, answers: HashMap<ImdbId, Answer>) {
-        self.answers.extend(answers);
+    /// Adds a film.
+    pub fn add(&mut self, answer: Answer) {
+        self.answers.insert(answer.id, answer);
+    }
+
+    /// Adds films of which nothing newer is there.
+    pub fn keep(&mut self, answers: impl Iterator<Item = Answer>) {
+        for answer in answers {
+            self.answers.entry(answer.id).or_insert(answer);
+        }
     }
 
     /// Forgets films that the job no longer has.

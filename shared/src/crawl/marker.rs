@@ -106,11 +106,15 @@ impl Marker {
         serde_json::from_slice(&bytes).map_err(|error| damaged(lake, key, &error))
     }
 
-    /// Writes it, unless another delivery of the job, which found the same, was first.
-    pub(super) async fn write(&self, lake: &dyn Lake) -> Result<(), CrawlError> {
+    /// Writes it in the place of the job's earlier markers. Where there is none, another delivery of the job may be first, and stays.
+    pub(super) async fn write(&self, lake: &dyn Lake, earlier: &[Done]) -> Result<(), CrawlError> {
         let key = self.done().key();
         let bytes = serde_json::to_vec(self).map_err(|error| damaged(lake, &key, &error))?;
-        lake.put(&key, Bytes::from(bytes), PutMode::CreateOnly).await?;
+        let mode = if earlier.is_empty() { PutMode::CreateOnly } else { PutMode::Overwrite };
+        lake.put(&key, Bytes::from(bytes), mode).await?;
+        for old in earlier.iter().map(Done::key).filter(|old| *old != key) {
+            lake.delete(&old).await?;
+        }
         Ok(())
     }
 }

@@ -10,8 +10,10 @@ mod answer;
 mod checkpoint;
 mod marker;
 mod output;
+mod prune;
+mod refresh;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -27,6 +29,8 @@ use crate::{
 
 pub use answer::Outcome;
 pub use marker::{Marker, done};
+pub use prune::prune;
+pub use refresh::Refresh;
 
 /// The longest that films are only in memory.
 const SAVE_EVERY: Duration = Duration::from_secs(30);
@@ -94,19 +98,43 @@ impl Crawler {
         Self { clock, ..self }
     }
 
-    /// Does `job` of `dataset`, or what is left of it, until `deadline`.
+    /// Does `job` of `dataset`, or what is left of it, until `deadline`. A job that is done already is answered from its marker.
     pub async fn run(&self, job: &Job, dataset: &str, deadline: Instant) -> Result<Marker, CrawlError> {
+        self.run_or_refresh(job, dataset, None, deadline).await
+    }
+
+    /// As [`Crawler::run`], but what `refresh` wants is asked again though the job is done. What is there stays until all is new.
+    pub async fn refresh(
+        &self,
+        job: &Job,
+        dataset: &str,
+        refresh: &Refresh,
+        deadline: Instant,
+    ) -> Result<Marker, CrawlError> {
+        self.run_or_refresh(job, dataset, Some(refresh), deadline).await
+    }
+
+    async fn run_or_refresh(
+        &self,
+        job: &Job,
+        dataset: &str,
+        refresh: Option<&Refresh>,
+        deadline: Instant,
+    ) -> Result<Marker, CrawlError> {
         let lake = &*self.lake;
         let markers = marker::of_job(lake, job).await?;
         if let Some(done) = markers.iter().find(|done| done.is_of(job)) {
-            return Marker::read(lake, &done.key()).await;
+            let marker = Marker::read(lake, &done.key()).await?;
+            if !refresh.is_some_and(|refresh| refresh.wants(&marker)) {
+                return Ok(marker);
+            }
         }
         let ids = self.titles(job, dataset).await?;
         let mut checkpoint = Checkpoint::load(lake, job).await?;
         if !markers.is_empty() {
-            // The dataset changed under a job that was done: what it has is kept, only what is new is asked for.
-            let kept = output::read(lake, job).await?;
-            checkpoint.add(kept);
+            // Done before, of these titles or of others: only what is new, or to be refreshed, is asked for.
+            let kept = output::read(lake, job).await?.into_values();
+            checkpoint.keep(kept.filter(|answer| refresh.is_none_or(|refresh| refresh.keeps(answer))));
         }
         checkpoint.keep_only(&ids);
         let tmdb = self.tmdb.begin();
@@ -115,11 +143,7 @@ impl Crawler {
         let answers: Vec<&Answer> = ids.iter().filter_map(|id| checkpoint.answer(*id)).collect();
         let objects = output::write(lake, job, &answers).await?;
         let marker = Marker::new(job, dataset, &answers, objects, &checkpoint.asked, (self.clock)());
-        marker.write(lake).await?;
-        // Only now is what the marker replaces of no use to anybody.
-        for old in markers {
-            lake.delete(&old.key()).await?;
-        }
+        marker.write(lake, &markers).await?;
         if checkpoint.stored {
             lake.delete(&layout::checkpoint(job)).await?;
         }
@@ -150,7 +174,7 @@ impl Crawler {
         let mut saved = Instant::now();
         let stopped = loop {
             match tokio::time::timeout_at(deadline, answers.next()).await {
-                Ok(Some(Ok(answer))) => checkpoint.add(HashMap::from([(answer.id, answer)])),
+                Ok(Some(Ok(answer))) => checkpoint.add(answer),
                 Ok(Some(Err(error))) => break Some(error.into()),
                 Ok(None) => break None,
                 Err(_) => break Some(checkpoint.out_of_time(job, before)),

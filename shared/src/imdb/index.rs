@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Manifest, Skipped, Source, SourceVersion,
     manifest::ManifestError,
-    plan::{self, Packed, hex},
+    plan::{self, Packed, Parts, hex},
     rows::{BadRow, Rows, lines},
     source::Opened,
 };
@@ -116,10 +116,10 @@ pub async fn build_index(
     progress: impl Fn(Progress) + Send + 'static,
 ) -> Result<Manifest, IndexError> {
     let current = Manifest::current(lake).await?;
-    let same = current.filter(|manifest| manifest.options == *options);
-    let known = same.as_ref().map(|manifest| &manifest.source);
+    let same = current.as_ref().filter(|manifest| manifest.options == *options);
+    let known = same.map(|manifest| &manifest.source);
     let (version, bytes) = match (source.open(known).await?, same) {
-        (Opened::Unchanged, Some(manifest)) => return Ok(manifest),
+        (Opened::Unchanged, Some(manifest)) => return Ok(manifest.clone()),
         (Opened::Unchanged, None) => {
             return Err(source.unreadable(io::Error::other("it is said to be unchanged, but was never read")));
         }
@@ -143,7 +143,7 @@ pub async fn build_index(
             skipped: read.skipped,
         });
     }
-    write(lake, version, options, read).await
+    write(lake, version, options, read, current).await
 }
 
 /// Sorts and cuts what was read, and writes it: titles, manifest, then the pin.
@@ -152,11 +152,20 @@ async fn write(
     version: SourceVersion,
     options: &IndexOptions,
     mut read: ReadRows,
+    current: Option<Manifest>,
 ) -> Result<Manifest, IndexError> {
+    let name = version_name(&version, &read.sha256);
+    if let Some(same) = current.as_ref().filter(|old| old.options == *options && old.dataset.starts_with(&name)) {
+        return Ok(same.clone());
+    }
     let duplicates = plan::sort(&mut read.titles);
-    let (text, jobs) = plan::cut(&read.titles, options.job_titles);
+    let earlier = match &current {
+        Some(manifest) => earlier(lake, manifest).await?,
+        None => Parts::default(),
+    };
+    let (text, jobs) = plan::cut(&read.titles, options.job_titles, &earlier);
     let manifest = Manifest {
-        dataset: dataset(&version, options, &read.sha256),
+        dataset: dataset(&name, options, current.as_ref()),
         source: version,
         options: options.clone(),
         rows: read.rows,
@@ -172,8 +181,21 @@ async fn write(
     Ok(manifest)
 }
 
-/// The dataset's name: the source's ETag or date, else its hash, then what was made of it; other options are another dataset.
-fn dataset(version: &SourceVersion, options: &IndexOptions, sha256: &str) -> String {
+/// Which part each title of an index is in. A damaged index has none: then more is asked again, and nothing lost.
+async fn earlier(lake: &dyn Lake, manifest: &Manifest) -> Result<Parts, LakeError> {
+    let mut parts = Parts::default();
+    let text = lake.get(&layout::titles(&manifest.dataset)).await?.unwrap_or_default();
+    for job in &manifest.jobs {
+        let range = text.get(job.offset as usize..(job.offset + job.length) as usize);
+        if let Some(ids) = range.and_then(|range| plan::read_titles(job, range)) {
+            parts.add(job, &ids);
+        }
+    }
+    Ok(parts)
+}
+
+/// What names the source's version: its ETag or date, else its hash.
+fn version_name(version: &SourceVersion, sha256: &str) -> String {
     let remote = version.uri.contains("://");
     let name = match (&version.etag, &version.last_modified) {
         (Some(etag), _) => format!("etag-{}", etag.trim_start_matches("W/")),
@@ -185,9 +207,15 @@ fn dataset(version: &SourceVersion, options: &IndexOptions, sha256: &str) -> Str
         ' ' | ':' | '.' | '_' => Some('-'),
         _ => None,
     });
-    let made = Sha256::digest(format!("{}|{}|{}", options.types.join(","), options.adult, options.job_titles));
-    let name: String = name.take(80).collect();
-    format!("{name}-{}", hex(&made[..4]))
+    name.take(80).chain(['-']).collect()
+}
+
+/// The dataset's name: the source's version, then what the jobs besides follow from; other options are another dataset.
+fn dataset(version_name: &str, options: &IndexOptions, current: Option<&Manifest>) -> String {
+    let IndexOptions { types, adult, job_titles } = options;
+    let earlier = current.map_or("", |manifest| &manifest.dataset);
+    let made = Sha256::digest(format!("{}|{adult}|{job_titles}|{earlier}", types.join(",")));
+    format!("{version_name}{}", hex(&made[..4]))
 }
 
 /// What was read of a source.

@@ -84,10 +84,16 @@ pub enum ManifestError {
 impl Manifest {
     /// The manifest of the crawl's dataset; none before the first index is made.
     pub async fn current(lake: &dyn Lake) -> Result<Option<Self>, ManifestError> {
-        let Some(current) = read::<Current>(lake, layout::CURRENT).await? else {
-            return Ok(None);
-        };
-        Self::of(lake, &current.dataset).await
+        match Self::current_dataset(lake).await? {
+            Some(dataset) => Self::of(lake, &dataset).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The name of the crawl's dataset, without reading its manifest.
+    pub async fn current_dataset(lake: &dyn Lake) -> Result<Option<String>, ManifestError> {
+        let current = read::<Current>(lake, layout::CURRENT).await?;
+        Ok(current.map(|current| current.dataset))
     }
 
     /// The manifest of `dataset`; none if there is no such dataset.

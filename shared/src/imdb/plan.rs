@@ -2,12 +2,15 @@
 //!
 //! A title is 64 bits: year, initial and id, so that sorting the numbers sorts the titles, and twelve million of them fit in 96 MB.
 
-use std::fmt::Write as _;
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+};
 
 use sha2::{Digest as _, Sha256};
 
 use super::{ImdbId, rows::Title};
-use crate::job::Job;
+use crate::{job::Job, partition::Initial};
 
 /// The first line of the index.
 pub(super) const HEADER: &str = "tconst\tstartYear\tinitial\n";
@@ -16,7 +19,7 @@ pub(super) const HEADER: &str = "tconst\tstartYear\tinitial\n";
 const NO_YEAR: u64 = (1 << 14) - 1;
 
 /// One title: from the top, 14 bits of year, two bytes of initial (which need 16), 32 bits of id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Packed(u64);
 
 impl Packed {
@@ -56,18 +59,56 @@ pub(super) fn sort(titles: &mut Vec<Packed>) -> u64 {
     (before - titles.len()) as u64
 }
 
-/// The index's text and its jobs of at most `job_titles` titles each, evenly filled. The titles are sorted.
-pub(super) fn cut(titles: &[Packed], job_titles: u32) -> (String, Vec<Job>) {
+/// The part that each title of an earlier index is in.
+#[derive(Debug, Default)]
+pub(super) struct Parts(HashMap<Packed, u32>);
+
+impl Parts {
+    /// Adds a job of the earlier index and its titles.
+    pub fn add(&mut self, job: &Job, ids: &[ImdbId]) {
+        let Some(initial) = Initial::parse(&job.initial) else { return };
+        let packed = ids.iter().map(|&id| Packed::new(&Title { id, year: job.year, initial }));
+        self.0.extend(packed.map(|title| (title, job.part)));
+    }
+}
+
+/// The index's text and its jobs of at most `job_titles` titles each. The titles are sorted.
+///
+/// A title stays in the part that it was in: a job whose titles are the same is the same job, and what it has stays done. New titles
+/// fill the last part, then new ones.
+pub(super) fn cut(titles: &[Packed], job_titles: u32, earlier: &Parts) -> (String, Vec<Job>) {
     let mut text = String::with_capacity(HEADER.len() + titles.len() * 20);
     text.push_str(HEADER);
     let mut jobs = Vec::new();
     for partition in titles.chunk_by(|a, b| a.partition() == b.partition()) {
-        let parts = partition.len().div_ceil(job_titles.max(1) as usize);
-        for (part, titles) in partition.chunks(partition.len().div_ceil(parts)).enumerate() {
-            jobs.push(job(part as u32, titles, &mut text));
+        for (part, titles) in parts(partition, job_titles.max(1) as usize, earlier) {
+            jobs.push(job(part, &titles, &mut text));
         }
     }
     (text, jobs)
+}
+
+/// The titles of one partition by part; none is empty.
+fn parts(partition: &[Packed], most: usize, earlier: &Parts) -> BTreeMap<u32, Vec<Packed>> {
+    let mut parts = BTreeMap::<u32, Vec<Packed>>::new();
+    let mut new = Vec::new();
+    for title in partition {
+        match earlier.0.get(title) {
+            Some(part) if parts.get(part).is_none_or(|titles| titles.len() < most) => {
+                parts.entry(*part).or_default().push(*title);
+            }
+            _ => new.push(*title),
+        }
+    }
+    let mut last = parts.last_key_value().map_or(0, |(part, _)| *part);
+    for title in new {
+        if parts.get(&last).is_some_and(|titles| titles.len() >= most) {
+            last += 1;
+        }
+        parts.entry(last).or_default().push(title);
+    }
+    parts.values_mut().for_each(|titles| titles.sort_unstable());
+    parts
 }
 
 /// Writes the titles of one job to the index's text. There is at least one.
@@ -121,7 +162,6 @@ pub(crate) fn read_titles(job: &Job, range: &[u8]) -> Option<Vec<ImdbId>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::partition::Initial;
 
     fn packed(id: &str, year: Option<u16>, title: &str) -> Packed {
         Packed::new(&Title { id: id.parse().unwrap(), year, initial: Initial::of(title) })
@@ -137,7 +177,7 @@ mod tests {
             packed("tt0000002", Some(2003), "The X"),
         ];
         assert_eq!(sort(&mut titles), 0);
-        let (text, jobs) = cut(&titles, 2);
+        let (text, jobs) = cut(&titles, 2, &Parts::default());
         let of = |job: &Job| {
             let range = &text[job.offset as usize..(job.offset + job.length) as usize];
             let ids = read_titles(job, range.as_bytes()).unwrap();
@@ -171,17 +211,41 @@ mod tests {
     #[test]
     fn a_range_of_other_titles_is_not_the_job_s() {
         let titles = [packed("tt0000001", Some(2004), "Adieu")];
-        let (text, jobs) = cut(&titles, 2);
+        let (text, jobs) = cut(&titles, 2, &Parts::default());
         let range = &text.as_bytes()[jobs[0].offset as usize..];
         assert!(read_titles(&jobs[0], range).is_some());
         assert!(read_titles(&jobs[0], &range[1..]).is_none());
         assert!(read_titles(&jobs[0], b"tt0000002\t2004\tAD\n").is_none());
     }
 
+    fn films(ids: impl IntoIterator<Item = u32>) -> Vec<Packed> {
+        ids.into_iter().map(|n| packed(&format!("tt{n:07}"), Some(2017), "The")).collect()
+    }
+
+    fn parts_of(jobs: &[Job]) -> Vec<(u32, u32)> {
+        jobs.iter().map(|job| (job.part, job.titles)).collect()
+    }
+
     #[test]
-    fn parts_of_a_partition_are_evenly_filled() {
-        let titles: Vec<Packed> = (1..=10).map(|n| packed(&format!("tt{n:07}"), Some(2017), "The")).collect();
-        let sizes: Vec<u32> = cut(&titles, 4).1.iter().map(|job| job.titles).collect();
-        assert_eq!(sizes, [4, 4, 2]);
+    fn parts_of_a_partition_are_filled_one_after_another() {
+        let (_, jobs) = cut(&films(1..=10), 4, &Parts::default());
+        assert_eq!(parts_of(&jobs), [(0, 4), (1, 4), (2, 2)]);
+    }
+
+    #[test]
+    fn a_title_stays_in_its_part_whatever_comes_and_goes_before_it() {
+        let (text, old) = cut(&films(2..=10), 4, &Parts::default());
+        let mut earlier = Parts::default();
+        for job in &old {
+            let range = &text[job.offset as usize..(job.offset + job.length) as usize];
+            earlier.add(job, &read_titles(job, range.as_bytes()).unwrap());
+        }
+        // One before them all, one after them; the third is gone.
+        let (_, new) = cut(&films([1, 2, 4, 5, 6, 7, 8, 9, 10, 11]), 4, &earlier);
+        assert_eq!(parts_of(&old), [(0, 4), (1, 4), (2, 1)]);
+        assert_eq!(parts_of(&new), [(0, 3), (1, 4), (2, 3)]);
+        assert_eq!(new[1].digest, old[1].digest, "an untouched part is the same job");
+        assert_ne!(new[0].digest, old[0].digest);
+        assert_eq!(cut(&films(2..=10), 4, &earlier).1, old);
     }
 }

@@ -20,6 +20,8 @@ use crate::{
 pub const CURRENT: &str = "imdb/current.json";
 /// Beneath it stands a marker for each job that is done.
 pub const DONE: &str = "tmdb/_done/";
+/// Beneath it stand the films of jobs that are not done.
+pub const CHECKPOINTS: &str = "tmdb/_checkpoints/";
 /// Why the fleet paused itself; gone when it goes on.
 pub const PAUSED: &str = "tmdb/_fleet/paused.json";
 
@@ -72,7 +74,7 @@ pub fn records(kind: Kind, job: &Job) -> String {
 
 /// Whole films of a job that is not done yet.
 pub fn checkpoint(job: &Job) -> String {
-    format!("tmdb/_checkpoints/{}.json.gz", job.name())
+    format!("{CHECKPOINTS}{}.json.gz", job.name())
 }
 
 /// What every marker of a job begins with, whatever its titles are.

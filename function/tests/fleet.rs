@@ -1,0 +1,82 @@
+//! The real bootstrap on the emulator, fed by a real queue, asking the stand-in for TMDb: what becomes of each kind of message.
+
+mod stack;
+
+use crawler_core::{Job, Order, lake::Pause};
+
+use crate::stack::{KEY, Stack};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_done_and_what_is_no_job_is_a_dead_letter_with_its_reason() {
+    let stack = Stack::start(60).await;
+    let manifest = stack.index(40).await;
+    let mut jobs: Vec<Job> = manifest.jobs.iter().filter(|job| job.year == Some(1994)).take(12).cloned().collect();
+    for few in jobs.chunks(4) {
+        let order = Order::Jobs { dataset: manifest.dataset.clone(), jobs: few.to_vec() };
+        stack.send(&order.to_body()).await;
+    }
+    stack.send(r#"{"year":"2004","initial":"ma"}"#).await;
+    jobs.extend(manifest.jobs_of_partition(Some(2004), "MA").cloned());
+    for bad in ["no job", r#"{"year":2004,"initial":"ADA"}"#, r#"{"year":2004}"#] {
+        stack.send(bad).await;
+    }
+
+    stack.until("all jobs are done", async || stack.are_done(&jobs).await).await;
+    let mut dead = stack.dead_letters(3).await;
+    dead.sort_unstable();
+    assert!(dead[0].0 == "no job" && dead[0].1.contains("not JSON"), "{dead:?}");
+    assert!(dead[1].1.contains("its initial \"ADA\""), "{dead:?}");
+    assert!(dead[2].1.contains("no \"initial\""), "{dead:?}");
+    stack.until("the queue is empty", async || stack.depth().await == 0).await;
+    let log = stack.log().await;
+    assert!(log.contains("job done") && !log.contains(KEY), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_longer_than_the_timeout_is_done_in_several_deliveries() {
+    let stack = Stack::start(6).await;
+    let manifest = stack.index(400).await;
+    let jobs: Vec<Job> = manifest.jobs.iter().filter(|job| job.titles >= 100).take(1).cloned().collect();
+    stack.tmdb.behave(|behaviour| behaviour.latency_ms = 600);
+    let order = Order::Jobs { dataset: manifest.dataset.clone(), jobs: jobs.clone() };
+    stack.send(&order.to_body()).await;
+    stack.until("the job is done", async || stack.are_done(&jobs).await).await;
+    stack.until("the queue is empty", async || stack.depth().await == 0).await;
+    assert_eq!(stack.dead_letters(0).await, []);
+    let log = stack.log().await;
+    assert!(log.contains("message handed back"), "it was done at once: {log}");
+    let finds = stack.tmdb.requests().into_iter().filter(|request| request.path.contains("/find/")).count();
+    assert!(finds as f64 <= f64::from(jobs[0].titles) * 1.3, "{finds} finds for {} titles", jobs[0].titles);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_without_progress_is_a_dead_letter_after_two_receives() {
+    let stack = Stack::start(3).await;
+    stack.index(400).await;
+    stack.tmdb.behave(|behaviour| behaviour.latency_ms = 20_000);
+    let body = r#"{"year":1994,"initial":"TH"}"#;
+    stack.send(body).await;
+    let dead = stack.dead_letters(1).await;
+    assert_eq!(dead[0].0, body);
+    assert!(dead[0].1.contains("2 deliveries in a row got no further"), "{dead:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn e37_a_refused_key_pauses_the_fleet_and_a_new_key_goes_on_without_a_new_process() {
+    let stack = Stack::start(60).await;
+    let manifest = stack.index(400).await;
+    stack.set_key("ffffffffffffffffffffffffffffffff").await;
+    stack.send(r#"{"year":1994,"initial":"TH"}"#).await;
+    stack.until("the mapping is disabled", async || !stack.is_mapping_enabled().await).await;
+    let pause = Pause::read(&*stack.lake).await.unwrap().unwrap();
+    assert!(pause.reason.contains("TMDb refuses the key"), "{pause:?}");
+    let tag = stack.mapping_tag("provision:paused").await;
+    assert!(tag.is_some_and(|tag| tag.contains("TMDb refuses the key")));
+    assert_eq!(stack.dead_letters(0).await, []);
+    assert!(stack.tmdb.requests().len() <= 20, "{} requests", stack.tmdb.requests().len());
+
+    stack.set_key(KEY).await;
+    stack.resume().await;
+    let jobs: Vec<Job> = manifest.jobs_of_partition(Some(1994), "TH").cloned().collect();
+    stack.until("the jobs are done", async || stack.are_done(&jobs).await).await;
+}
