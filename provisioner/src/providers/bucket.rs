@@ -17,17 +17,18 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Tag, Tagging};
 use futures::future::try_join_all;
-use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Map, Value, json};
 
 use super::bucket_contents::empty_bucket;
 use super::bucket_settings::Setting;
+use super::claim::take_over;
 use super::clients::s3_client;
 use super::errors::failed;
 use super::fields::Fields;
 use super::names::Naming;
 use super::observed::as_wanted;
-use super::tags::{TagChanges, claimed};
+use super::owned_buckets::{bucket_tags, owned_buckets};
+use super::tags::TagChanges;
 use super::transient::bucket_busy;
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
@@ -37,9 +38,6 @@ use crate::engine::{
 const TYPE: &str = "AWS::S3::Bucket";
 const NAMING: Naming = Naming { kind: "bucket", property: "BucketName", longest: 63, marks: "-." };
 const MISSING: &str = "NoSuchBucket";
-
-/// How many buckets' tags are read side by side.
-const WIDTH: usize = 16;
 
 /// How long a busy bucket is waited for; a deleted one's name may stay busy for an hour (E55).
 const SETTLES: Limit = Limit::seconds(120);
@@ -55,17 +53,6 @@ impl BucketProvider {
     pub(super) fn new(config: &SdkConfig) -> Self {
         let region = config.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string);
         Self { s3: s3_client(config), region, schema: schema() }
-    }
-
-    /// All its tags, or `None` where there is no such bucket.
-    async fn tags_of(&self, bucket: &str) -> Result<Option<BTreeMap<String, String>>, ProviderError> {
-        let asked = self.s3.get_bucket_tagging().bucket(bucket).send().await;
-        match asked.map_err(failed("s3:GetBucketTagging")) {
-            Ok(answer) => Ok(Some(answer.tag_set.into_iter().map(|tag| (tag.key, tag.value)).collect())),
-            Err(error) if error.is("NoSuchTagSet") => Ok(Some(BTreeMap::new())),
-            Err(error) if error.is(MISSING) => Ok(None),
-            Err(error) => Err(not_readable(bucket, error)),
-        }
     }
 
     async fn settings(&self, resource: &Resource) -> Result<Value, ProviderError> {
@@ -116,23 +103,6 @@ impl BucketProvider {
         }
         Ok(())
     }
-
-    async fn found(&self, name: String, scope: &Scope) -> Result<Option<Observed>, ProviderError> {
-        // Others' buckets may refuse to tell their tags; they are not ours.
-        let tags = match self.tags_of(&name).await {
-            Err(ProviderError::Denied { .. } | ProviderError::Refused { .. }) => return Ok(None),
-            tags => tags?,
-        };
-        Ok(tags.filter(|tags| scope.owns(tags)).map(|tags| Observed {
-            type_name: TYPE.into(),
-            attributes: self.attributes(&name, &Value::Null, scope),
-            physical_id: name,
-            properties: json!({}),
-            tags,
-            state: State::Ready("exists".into()),
-            handle: Value::Null,
-        }))
-    }
 }
 
 fn schema() -> Schema {
@@ -146,23 +116,6 @@ fn schema() -> Schema {
 fn s3_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
     // The builder refuses only a missing key or value.
     tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
-}
-
-/// A refused read of a bucket: names are the world's (E53).
-fn not_readable(bucket: &str, error: ProviderError) -> ProviderError {
-    match error {
-        ProviderError::Denied { operation, message } => ProviderError::Denied {
-            operation,
-            message: format!("{message} (the bucket {bucket} is another account's, or this right is missing)"),
-        },
-        error if error.is("PermanentRedirect") || error.is("AuthorizationHeaderMalformed") || error.is("301") => {
-            ProviderError::refused(
-                format!("the bucket {bucket} is in another region"),
-                "give --region as the bucket's, or another BucketName",
-            )
-        }
-        error => error,
-    }
 }
 
 fn taken(bucket: &str) -> ProviderError {
@@ -222,7 +175,7 @@ impl Provider for BucketProvider {
 
     async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
         let name = &resource.physical_id;
-        let (tags, settings) = futures::join!(self.tags_of(name), self.settings(resource));
+        let (tags, settings) = futures::join!(bucket_tags(&self.s3, name), self.settings(resource));
         // The tags' answer tells best why a bucket cannot be read.
         let Some(tags) = tags? else { return Ok(None) };
         let mut properties = settings?;
@@ -235,7 +188,7 @@ impl Provider for BucketProvider {
         let made = retry_until(condition, SETTLES, progress, bucket_busy, || self.call_create(resource));
         match made.await {
             Err(error) if error.is("BucketAlreadyOwnedByYou") => {
-                claimed(resource, self.read(resource).await?)?;
+                return take_over(self, resource, progress).await;
             }
             Err(error) if error.is("BucketAlreadyExists") => return Err(taken(&resource.physical_id)),
             made => made?,
@@ -285,13 +238,17 @@ impl Provider for BucketProvider {
     }
 
     async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
-        let pages = self.s3.list_buckets().bucket_region(&scope.region).into_paginator().send();
-        let pages: Vec<_> = pages.try_collect().await.map_err(failed("s3:ListBuckets"))?;
-        let names =
-            pages.into_iter().flat_map(|page| page.buckets.unwrap_or_default()).filter_map(|bucket| bucket.name);
-        let looks = names.map(|name| self.found(name, scope));
-        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        let owned = owned_buckets(&self.s3, scope).await?;
+        let found = owned.into_iter().map(|(name, tags)| Observed {
+            type_name: TYPE.into(),
+            attributes: self.attributes(&name, &Value::Null, scope),
+            physical_id: name,
+            properties: json!({}),
+            tags,
+            state: State::Ready("exists".into()),
+            handle: Value::Null,
+        });
+        Ok(found.collect())
     }
 
     fn teardown_rank(&self) -> u8 {

@@ -24,11 +24,12 @@ use aws_sdk_lambda::types::EventSourceMappingConfiguration;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
+use super::claim::take_over;
 use super::errors::failed;
 use super::fields::Fields;
 use super::mapping_settings::{Settings, properties, starting_position};
 use super::observed::as_wanted;
-use super::tags::{TagChanges, claimed};
+use super::tags::TagChanges;
 use super::transient::{mapping_busy, policy_not_applied};
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
@@ -313,7 +314,7 @@ impl Provider for EventSourceMappingProvider {
             retry_until(condition, Limit::seconds(120), progress, policy_not_applied, || self.call_create(resource));
         let mapping = match made.await {
             Err(error) if error.is("ResourceConflictException") => {
-                return claimed(resource, self.read(resource).await?);
+                return take_over(self, resource, progress).await;
             }
             made => made?,
         };

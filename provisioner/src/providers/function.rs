@@ -28,6 +28,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::artifacts::Artifacts;
+use super::claim::take_over;
 use super::clients::s3_client;
 use super::errors::failed;
 use super::execution_role::ExecutionRoles;
@@ -36,7 +37,7 @@ use super::function_code::{Code, Codes};
 use super::function_settings::{CONFIGURED, Settings, properties};
 use super::names::Naming;
 use super::observed::as_wanted;
-use super::tags::{TagChanges, claimed};
+use super::tags::TagChanges;
 use super::transient::{function_busy, role_not_assumable};
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
@@ -396,7 +397,7 @@ impl Provider for FunctionProvider {
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
         match self.create_as_role_settles(resource, progress).await {
             Err(error) if error.is("ResourceConflictException") => {
-                return claimed(resource, self.read(resource).await?);
+                return take_over(self, resource, progress).await;
             }
             made => made?,
         }

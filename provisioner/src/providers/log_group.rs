@@ -17,11 +17,12 @@ use aws_sdk_cloudwatchlogs::types::{LogGroup, LogGroupClass};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
+use super::claim::take_over;
 use super::errors::failed;
 use super::fields::{Fields, object};
 use super::names::Naming;
 use super::observed::as_wanted;
-use super::tags::{TagChanges, claimed};
+use super::tags::TagChanges;
 use super::transient::log_group_busy;
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
@@ -189,7 +190,7 @@ impl Provider for LogGroupProvider {
         let made = retry_until(busy, Limit::seconds(30), progress, log_group_busy, || self.call_create(resource));
         match made.await {
             Err(error) if error.is("ResourceAlreadyExistsException") => {
-                claimed(resource, self.read(resource).await?)?;
+                return take_over(self, resource, progress).await;
             }
             made => made?,
         }

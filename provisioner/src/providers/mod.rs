@@ -6,7 +6,9 @@
 mod artifacts;
 mod bucket;
 mod bucket_contents;
+mod bucket_policy;
 mod bucket_settings;
+mod claim;
 mod clients;
 mod errors;
 mod event_source_mapping;
@@ -20,8 +22,12 @@ mod log_group;
 mod mapping_settings;
 mod names;
 mod observed;
+mod owned_buckets;
+mod parameter;
+mod permission;
 mod policy_document;
 mod queue;
+mod queue_policy;
 mod role;
 mod tags;
 mod transient;
@@ -40,7 +46,11 @@ pub use errors::failed;
 pub fn all(config: &SdkConfig, artifacts: Arc<dyn Artifacts>) -> Providers {
     let providers: Vec<Arc<dyn Provider>> = vec![
         Arc::new(bucket::BucketProvider::new(config)),
+        Arc::new(bucket_policy::BucketPolicyProvider::new(config)),
+        Arc::new(parameter::ParameterProvider::new(config)),
+        Arc::new(permission::PermissionProvider::new(config)),
         Arc::new(queue::QueueProvider::new(config)),
+        Arc::new(queue_policy::QueuePolicyProvider::new(config)),
         Arc::new(role::RoleProvider::new(config)),
         Arc::new(log_group::LogGroupProvider::new(config)),
         Arc::new(function::FunctionProvider::new(config, artifacts)),

@@ -24,12 +24,13 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Map, Value, json};
 
+use super::claim::take_over;
 use super::clients::own_endpoint;
 use super::errors::failed;
 use super::fields::Fields;
 use super::names::Naming;
 use super::observed::as_wanted;
-use super::tags::{TagChanges, claimed};
+use super::tags::TagChanges;
 use super::transient::queue_deleted_recently;
 use crate::engine::{
     Absent, DeleteOptions, Difference, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
@@ -221,8 +222,13 @@ fn properties(name: &str, attributes: &HashMap<QueueAttributeName, String>, sche
 }
 
 /// Both spellings that SQS has for it (E2).
-fn is_missing(error: &ProviderError) -> bool {
+pub(super) fn is_missing(error: &ProviderError) -> bool {
     error.code().is_some_and(|code| code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist"))
+}
+
+/// The name is taken by a queue with other attributes, in both spellings (E2).
+fn is_taken(error: &ProviderError) -> bool {
+    error.code().is_some_and(|code| code.contains("QueueNameExists") || code.contains("QueueAlreadyExists"))
 }
 
 fn url_of(resource: &Resource) -> String {
@@ -277,8 +283,8 @@ impl Provider for QueueProvider {
         match made.await {
             Ok(()) => Ok(Observed { handle: json!({"QueueUrl": url_of(resource)}), ..as_wanted(resource) }),
             // Same name, other attributes: an earlier or another run, or someone else (E44).
-            Err(error) if error.code().is_some_and(|code| code.contains("QueueNameExists")) => {
-                claimed(resource, self.read(resource).await?)
+            Err(error) if is_taken(&error) => {
+                take_over(self, resource, progress).await
             }
             Err(error) => Err(error),
         }

@@ -19,12 +19,13 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{EntityType, RoleDetail, Tag};
 use serde_json::{Value, json};
 
+use super::claim::take_over;
 use super::errors::failed;
 use super::fields::{Fields, list, object};
 use super::names::Naming;
 use super::observed::as_wanted;
 use super::policy_document::parsed;
-use super::tags::{TagChanges, claimed};
+use super::tags::TagChanges;
 use super::transient::iam_settling;
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
@@ -361,22 +362,19 @@ impl Provider for RoleProvider {
     }
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
-        let made = match self.call_create(resource).await {
-            Err(error) if error.is("EntityAlreadyExists") => claimed(resource, self.read(resource).await?)?,
-            made => {
-                let mut made_role = as_wanted(resource);
-                made_role.properties = json!({});
-                made_role.attributes.extend(made?.map(|id| ("RoleId".to_owned(), id.into())));
-                made_role
-            }
+        let id = match self.call_create(resource).await {
+            Err(error) if error.is("EntityAlreadyExists") => return take_over(self, resource, progress).await,
+            made => made?,
         };
         let condition = "IAM to know the new role";
         retry_until(condition, Limit::seconds(60), progress, iam_settling, || async {
-            self.settle_policies(resource, &made.properties).await?;
-            self.settle_attached(resource, &made.properties).await
+            self.settle_policies(resource, &Value::Null).await?;
+            self.settle_attached(resource, &Value::Null).await
         })
         .await?;
-        Ok(Observed { attributes: made.attributes, ..as_wanted(resource) })
+        let mut made = as_wanted(resource);
+        made.attributes.extend(id.map(|id| ("RoleId".to_owned(), id.into())));
+        Ok(made)
     }
 
     async fn update(

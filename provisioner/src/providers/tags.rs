@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::{Difference, Observed, ProviderError, Resource, tag};
+use crate::engine::{Difference, Resource};
 
 /// What an update does to tags.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -33,26 +33,6 @@ impl TagChanges {
         tags.retain(|key, _| !self.removed.contains(key));
         tags
     }
-}
-
-/// An "already exists" on create is fine where what exists is this stack's own: an earlier run was cut off after the call,
-/// or another run of the same stack was faster (E9, E14).
-pub(super) fn claimed(resource: &Resource, existing: Option<Observed>) -> Result<Observed, ProviderError> {
-    let name = &resource.physical_id;
-    let Some(existing) = existing else {
-        return Err(ProviderError::refused(
-            format!("{name} exists by AWS's answer to create, but cannot be read yet"),
-            "run the command again in a minute: it goes on",
-        ));
-    };
-    let same = |key| existing.tags.get(key).is_some() && existing.tags.get(key) == resource.tags.get(key);
-    if same(tag::STACK) && same(tag::REGION) {
-        return Ok(existing);
-    }
-    Err(ProviderError::refused(
-        format!("{name} was made by someone else in the meantime and is not this stack's"),
-        "take it over with --adopt, or give another name",
-    ))
 }
 
 #[cfg(test)]

@@ -1,0 +1,148 @@
+//! `AWS::S3::BucketPolicy`: takes no tags, and belongs to its bucket.
+//!
+//! | property | a change | left out |
+//! |---|---|---|
+//! | Bucket | replaces | required |
+//! | PolicyDocument | in place | required |
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_s3::Client;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::{Value, json};
+
+use super::clients::s3_client;
+use super::errors::failed;
+use super::fields::Fields;
+use super::observed::as_wanted;
+use super::owned_buckets::owned_buckets;
+use super::policy_document::parsed;
+use super::transient::bucket_busy;
+use crate::engine::{
+    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
+    Schema, Scope, Shape, State, retry_until, tag,
+};
+
+const TYPE: &str = "AWS::S3::BucketPolicy";
+
+/// How many buckets' policies are read side by side.
+const WIDTH: usize = 16;
+
+const SETTLES: Limit = Limit::seconds(120);
+
+/// Policies of buckets, over S3.
+pub(super) struct BucketPolicyProvider {
+    s3: Client,
+    schema: Schema,
+}
+
+impl BucketPolicyProvider {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        let properties = vec![
+            Property::new("Bucket", Shape::Text).required().replaces(),
+            Property::new("PolicyDocument", Shape::Policy).required(),
+        ];
+        Self { s3: s3_client(config), schema: Schema::new(TYPE, properties, &[]).belongs_to("Bucket") }
+    }
+
+    async fn policy(&self, bucket: &str) -> Result<Option<Value>, ProviderError> {
+        match self.s3.get_bucket_policy().bucket(bucket).send().await.map_err(failed("s3:GetBucketPolicy")) {
+            Err(error) if error.is("NoSuchBucketPolicy") || error.is("NoSuchBucket") => Ok(None),
+            answer => Ok(answer?.policy.as_deref().map(parsed)),
+        }
+    }
+
+    async fn put(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        let document = Fields(&resource.properties).document("PolicyDocument").unwrap_or_default();
+        retry_until("S3 to take the bucket's policy", SETTLES, progress, bucket_busy, || async {
+            let call = self.s3.put_bucket_policy().bucket(&resource.physical_id).policy(&document);
+            call.send().await.map_err(failed("s3:PutBucketPolicy"))
+        })
+        .await?;
+        Ok(Observed { tags: BTreeMap::new(), ..as_wanted(resource) })
+    }
+
+    /// A policy is kept as its bucket is.
+    async fn found(&self, bucket: String, tags: BTreeMap<String, String>) -> Result<Option<Observed>, ProviderError> {
+        let kept = tags.into_iter().filter(|(key, _)| key == tag::DELETION_POLICY).collect();
+        Ok(self.policy(&bucket).await?.map(|document| Observed {
+            type_name: TYPE.into(),
+            attributes: [("Ref".to_owned(), bucket.as_str().into())].into(),
+            properties: json!({"Bucket": bucket, "PolicyDocument": document}),
+            physical_id: bucket,
+            tags: kept,
+            state: State::Ready("exists".into()),
+            handle: Value::Null,
+        }))
+    }
+}
+
+#[async_trait]
+impl Provider for BucketPolicyProvider {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn physical_id(&self, logical_id: &str, properties: &Value, _scope: &Scope) -> Result<String, ProviderError> {
+        Ok(Fields(properties).text("Bucket").unwrap_or_else(|| logical_id.to_owned()))
+    }
+
+    fn attributes(&self, physical_id: &str, _properties: &Value, _scope: &Scope) -> BTreeMap<String, Value> {
+        [("Ref".to_owned(), physical_id.into())].into()
+    }
+
+    async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
+        let bucket = &resource.physical_id;
+        Ok(self.policy(bucket).await?.map(|document| Observed {
+            properties: json!({"Bucket": bucket, "PolicyDocument": document}),
+            tags: BTreeMap::new(),
+            ..as_wanted(resource)
+        }))
+    }
+
+    async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        self.put(resource, progress).await
+    }
+
+    async fn update(
+        &self,
+        resource: &Resource,
+        _observed: &Observed,
+        _differences: &[Difference],
+        progress: &Progress,
+    ) -> Result<Observed, ProviderError> {
+        self.put(resource, progress).await
+    }
+
+    async fn delete(
+        &self,
+        observed: &Observed,
+        _options: DeleteOptions,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let deleted = retry_until("S3 to delete the bucket's policy", SETTLES, progress, bucket_busy, || async {
+            let call = self.s3.delete_bucket_policy().bucket(&observed.physical_id);
+            call.send().await.map_err(failed("s3:DeleteBucketPolicy"))
+        });
+        match deleted.await {
+            Err(error) if error.is("NoSuchBucket") || error.is("NoSuchBucketPolicy") => Ok(()),
+            deleted => deleted.map(drop),
+        }
+    }
+
+    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+        let looks = owned_buckets(&self.s3, scope).await?.into_iter().map(|(name, tags)| self.found(name, tags));
+        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions {
+            read: &["s3:GetBucketPolicy", "s3:ListAllMyBuckets", "s3:GetBucketTagging"],
+            write: &["s3:PutBucketPolicy"],
+            delete: &["s3:DeleteBucketPolicy"],
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! `AWS::SSM::Parameter`.
+//!
+//! | property | a change | left out |
+//! |---|---|---|
+//! | Name | replaces | stack and logical id |
+//! | DataType | replaces | text |
+//! | Type | replaces | required: String or StringList, as in CloudFormation; a SecureString is found but never made |
+//! | Value | in place | required |
+//! | Description, AllowedPattern | in place | empty |
+//! | Tier | in place | Standard |
+//! | Tags | in place | |
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter, ParameterType, ResourceTypeForTagging, Tag};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::{Value, json};
+
+use super::claim::take_over;
+use super::errors::failed;
+use super::fields::{Fields, object};
+use super::names::Naming;
+use super::observed::as_wanted;
+use super::tags::TagChanges;
+use crate::engine::{
+    DeleteOptions, Difference, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource, Schema,
+    Scope, Shape, State, tag,
+};
+
+const TYPE: &str = "AWS::SSM::Parameter";
+const NAMING: Naming = Naming { kind: "parameter", property: "Name", longest: 1011, marks: "-_./" };
+const WIDTH: usize = 8;
+
+/// Parameters, over Systems Manager.
+pub(super) struct ParameterProvider {
+    ssm: Client,
+    schema: Schema,
+}
+
+impl ParameterProvider {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        Self { ssm: Client::new(config), schema: schema() }
+    }
+
+    async fn value(&self, name: &str) -> Result<Option<aws_sdk_ssm::types::Parameter>, ProviderError> {
+        // Never decrypted: the value of a SecureString is nobody's business here (E56).
+        let asked = self.ssm.get_parameter().name(name).send().await;
+        match asked.map_err(failed("ssm:GetParameter")) {
+            Err(error) if error.is("ParameterNotFound") => Ok(None),
+            answer => Ok(answer?.parameter),
+        }
+    }
+
+    async fn described(&self, filters: Vec<ParameterStringFilter>) -> Result<Vec<ParameterMetadata>, ProviderError> {
+        let pages = self.ssm.describe_parameters().set_parameter_filters(Some(filters)).into_paginator().send();
+        let pages: Vec<_> = pages.try_collect().await.map_err(failed("ssm:DescribeParameters"))?;
+        Ok(pages.into_iter().flat_map(|page| page.parameters.unwrap_or_default()).collect())
+    }
+
+    async fn tags_of(&self, name: &str) -> Result<Option<BTreeMap<String, String>>, ProviderError> {
+        let call = self.ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter);
+        match call.resource_id(name).send().await.map_err(failed("ssm:ListTagsForResource")) {
+            Err(error) if error.is("InvalidResourceId") => Ok(None),
+            answer => {
+                let tags = answer?.tag_list.unwrap_or_default();
+                Ok(Some(tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
+            }
+        }
+    }
+
+    /// Tags go with the first put only: with `overwrite` SSM refuses them (E56).
+    async fn put(&self, resource: &Resource, overwrite: bool) -> Result<(), ProviderError> {
+        let fields = Fields(&resource.properties);
+        let call = self.ssm.put_parameter().name(&resource.physical_id).set_value(fields.text("Value"));
+        let call = call.set_type(fields.text("Type").map(|kind| ParameterType::from(kind.as_str())));
+        let call = call.set_description(fields.text("Description").or_else(|| overwrite.then(String::new)));
+        let call = call.set_allowed_pattern(fields.text("AllowedPattern"));
+        let call = call.set_tier(fields.text("Tier").map(|tier| tier.as_str().into()));
+        let call = call.set_data_type(fields.text("DataType"));
+        let call = call.set_overwrite(overwrite.then_some(true));
+        let call = call.set_tags((!overwrite).then(|| ssm_tags(&resource.tags)));
+        call.send().await.map_err(failed("ssm:PutParameter"))?;
+        Ok(())
+    }
+
+    async fn set_tags(&self, name: &str, changes: TagChanges) -> Result<(), ProviderError> {
+        let kind = ResourceTypeForTagging::Parameter;
+        if !changes.set.is_empty() {
+            let call = self.ssm.add_tags_to_resource().resource_type(kind.clone()).resource_id(name);
+            let call = call.set_tags(Some(ssm_tags(&changes.set)));
+            call.send().await.map_err(failed("ssm:AddTagsToResource"))?;
+        }
+        if !changes.removed.is_empty() {
+            let call = self.ssm.remove_tags_from_resource().resource_type(kind).resource_id(name);
+            let call = call.set_tag_keys(Some(changes.removed));
+            call.send().await.map_err(failed("ssm:RemoveTagsFromResource"))?;
+        }
+        Ok(())
+    }
+
+    async fn found(&self, name: String, scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+        let tags = self.tags_of(&name).await?.filter(|tags| scope.owns(tags));
+        Ok(tags.map(|tags| Observed {
+            type_name: TYPE.into(),
+            attributes: [("Ref".to_owned(), name.as_str().into())].into(),
+            physical_id: name,
+            properties: json!({}),
+            tags,
+            state: State::Ready("exists".into()),
+            handle: Value::Null,
+        }))
+    }
+}
+
+fn schema() -> Schema {
+    let properties = vec![
+        Property::new("Name", Shape::Text).replaces(),
+        Property::new("Type", Shape::Text).required().replaces(),
+        Property::new("Value", Shape::Text).required(),
+        Property::new("DataType", Shape::Text).replaces().default("text"),
+        Property::new("Description", Shape::Text).default(""),
+        Property::new("AllowedPattern", Shape::Text).default(""),
+        Property::new("Tier", Shape::Text).default("Standard"),
+        Property::new("Tags", Shape::Tags),
+    ];
+    Schema::new(TYPE, properties, &["Type", "Value"])
+}
+
+fn ssm_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
+    // The builder refuses only a missing key or value.
+    tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
+}
+
+fn filter(key: &str, values: &[&str]) -> Option<ParameterStringFilter> {
+    let values = values.iter().map(|value| (*value).to_owned()).collect();
+    ParameterStringFilter::builder().key(key).option("Equals").set_values(Some(values)).build().ok()
+}
+
+#[async_trait]
+impl Provider for ParameterProvider {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn physical_id(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Result<String, ProviderError> {
+        NAMING.name(logical_id, &[], properties, scope)
+    }
+
+    fn attributes(&self, physical_id: &str, properties: &Value, _scope: &Scope) -> BTreeMap<String, Value> {
+        let given = ["Type", "Value"].map(|name| Some((name.to_owned(), Fields(properties).get(name)?.clone())));
+        let name = ("Ref".to_owned(), physical_id.into());
+        given.into_iter().flatten().chain([name]).collect()
+    }
+
+    async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
+        let name = &resource.physical_id;
+        let filters = filter("Name", &[name]).into_iter().collect();
+        let (found, described, tags) =
+            futures::try_join!(self.value(name), self.described(filters), self.tags_of(name))?;
+        let described = described.into_iter().find(|metadata| metadata.name() == Some(name));
+        Ok(found.map(|found| {
+            let text = |value: Option<&str>| value.filter(|text| !text.is_empty()).map(Value::from);
+            let properties = object([
+                ("Name", Some(name.as_str().into())),
+                ("Type", found.r#type().map(|kind| kind.as_str().into())),
+                ("Value", found.value().map(Value::from)),
+                ("DataType", text(found.data_type())),
+                ("Description", text(described.as_ref().and_then(|metadata| metadata.description()))),
+                ("AllowedPattern", text(described.as_ref().and_then(|metadata| metadata.allowed_pattern()))),
+                ("Tier", described.as_ref().and_then(|m| m.tier()).map(|tier| tier.as_str().into())),
+            ]);
+            Observed { properties, tags: tags.unwrap_or_default(), ..as_wanted(resource) }
+        }))
+    }
+
+    async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        match self.put(resource, false).await {
+            Err(error) if error.is("ParameterAlreadyExists") => take_over(self, resource, progress).await,
+            made => made.map(|()| as_wanted(resource)),
+        }
+    }
+
+    async fn update(
+        &self,
+        resource: &Resource,
+        _observed: &Observed,
+        differences: &[Difference],
+        _progress: &Progress,
+    ) -> Result<Observed, ProviderError> {
+        if differences.iter().any(|difference| difference.property() != "Tags") {
+            self.put(resource, true).await?;
+        }
+        self.set_tags(&resource.physical_id, TagChanges::of(resource, differences)).await?;
+        Ok(as_wanted(resource))
+    }
+
+    async fn delete(
+        &self,
+        observed: &Observed,
+        _options: DeleteOptions,
+        _progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let call = self.ssm.delete_parameter().name(&observed.physical_id);
+        match call.send().await.map_err(failed("ssm:DeleteParameter")) {
+            Err(error) if error.is("ParameterNotFound") => Ok(()),
+            deleted => deleted.map(drop),
+        }
+    }
+
+    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+        let ours = filter(&format!("tag:{}", tag::STACK), &[&scope.stack]);
+        let names = self.described(ours.into_iter().collect()).await?.into_iter().filter_map(|found| found.name);
+        let looks = names.map(|name| self.found(name, scope));
+        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions {
+            read: &["ssm:GetParameter", "ssm:DescribeParameters", "ssm:ListTagsForResource"],
+            write: &["ssm:PutParameter", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource"],
+            delete: &["ssm:DeleteParameter"],
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! `AWS::Lambda::Permission`: a statement of a function's own policy; takes no tags, and belongs to its function.
+//!
+//! Lambda changes no statement in place, so every change replaces it. Its statement id follows from the stack and the logical id.
+//!
+//! | property | a change | left out |
+//! |---|---|---|
+//! | FunctionName, Action, Principal | replaces | required |
+//! | SourceArn, SourceAccount, EventSourceToken, FunctionUrlAuthType, PrincipalOrgID | replaces | not there |
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_lambda::Client;
+use serde_json::{Value, json};
+
+use super::errors::failed;
+use super::fields::{Fields, object};
+use super::names::Naming;
+use super::observed::as_wanted;
+use super::policy_document::parsed;
+use crate::engine::{
+    DeleteOptions, Difference, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource, Schema,
+    Scope, Shape,
+};
+
+const TYPE: &str = "AWS::Lambda::Permission";
+const NAMING: Naming = Naming { kind: "statement", property: "StatementId", longest: 100, marks: "-_" };
+const MISSING: &str = "ResourceNotFoundException";
+
+/// Statements of functions' policies, over Lambda.
+pub(super) struct PermissionProvider {
+    lambda: Client,
+    schema: Schema,
+}
+
+impl PermissionProvider {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        let text = |name: &str| Property::new(name, Shape::Text).replaces();
+        let properties = vec![
+            text("FunctionName").required(),
+            text("Action").required(),
+            text("Principal").required(),
+            text("SourceArn").removed_when_absent(),
+            text("SourceAccount").removed_when_absent(),
+            text("EventSourceToken").removed_when_absent(),
+            text("FunctionUrlAuthType").removed_when_absent(),
+            text("PrincipalOrgID").removed_when_absent(),
+        ];
+        let schema = Schema::new(TYPE, properties, &["Id"]).belongs_to("FunctionName");
+        Self { lambda: Client::new(config), schema }
+    }
+
+    /// The function's policy, or `None` where it or the function is missing.
+    async fn policy(&self, function: &str) -> Result<Option<Value>, ProviderError> {
+        match self.lambda.get_policy().function_name(function).send().await.map_err(failed("lambda:GetPolicy")) {
+            Err(error) if error.is(MISSING) => Ok(None),
+            answer => Ok(answer?.policy.as_deref().map(parsed)),
+        }
+    }
+
+    async fn add(&self, resource: &Resource) -> Result<(), ProviderError> {
+        let fields = Fields(&resource.properties);
+        let call = self.lambda.add_permission().statement_id(statement_id(&resource.physical_id));
+        let call = call.set_function_name(fields.text("FunctionName")).set_action(fields.text("Action"));
+        let call = call.set_principal(fields.text("Principal")).set_source_arn(fields.text("SourceArn"));
+        let call = call.set_source_account(fields.text("SourceAccount"));
+        let call = call.set_event_source_token(fields.text("EventSourceToken"));
+        let call = call.set_principal_org_id(fields.text("PrincipalOrgID"));
+        let kind = fields.text("FunctionUrlAuthType");
+        let call = call.set_function_url_auth_type(kind.map(|kind| kind.as_str().into()));
+        call.send().await.map_err(failed("lambda:AddPermission"))?;
+        Ok(())
+    }
+}
+
+/// `function/statement` is the physical id.
+fn statement_id(physical_id: &str) -> &str {
+    physical_id.rsplit('/').next().unwrap_or(physical_id)
+}
+
+fn function_of(physical_id: &str) -> &str {
+    physical_id.rsplit_once('/').map_or(physical_id, |(function, _)| function)
+}
+
+/// A statement in CloudFormation's shape; the function stands as the template writes it.
+fn properties(statement: &Value, wanted: &Value) -> Value {
+    let condition = |operator: &str, key: &str| {
+        let found = statement.get("Condition")?.get(operator)?.as_object()?;
+        found.iter().find(|(name, _)| name.eq_ignore_ascii_case(key)).map(|(_, value)| value.clone())
+    };
+    let principal = match statement.get("Principal") {
+        Some(Value::Object(kinds)) => kinds.values().next().cloned(),
+        other => other.cloned(),
+    };
+    object([
+        ("FunctionName", Fields(wanted).get("FunctionName").cloned()),
+        ("Action", statement.get("Action").cloned()),
+        ("Principal", principal.map(|principal| account_of(&principal, wanted))),
+        ("SourceArn", condition("ArnLike", "AWS:SourceArn")),
+        ("SourceAccount", condition("StringEquals", "AWS:SourceAccount")),
+        ("EventSourceToken", condition("StringEquals", "lambda:EventSourceToken")),
+        ("FunctionUrlAuthType", condition("StringEquals", "lambda:FunctionUrlAuthType")),
+        ("PrincipalOrgID", condition("StringEquals", "aws:PrincipalOrgID")),
+    ])
+}
+
+/// An account that is written as its number comes back as the ARN of its root.
+fn account_of(principal: &Value, wanted: &Value) -> Value {
+    let given = Fields(wanted).text("Principal").unwrap_or_default();
+    let root = format!("::{given}:root");
+    match principal.as_str() {
+        Some(arn) if !given.is_empty() && arn.ends_with(&root[1..]) => given.into(),
+        _ => principal.clone(),
+    }
+}
+
+#[async_trait]
+impl Provider for PermissionProvider {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn physical_id(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Result<String, ProviderError> {
+        let function = Fields(properties).text("FunctionName").unwrap_or_else(|| logical_id.to_owned());
+        let name = function.rsplit(":function:").next().unwrap_or(&function);
+        Ok(format!("{name}/{}", NAMING.name(logical_id, &[], &Value::Null, scope)?))
+    }
+
+    fn attributes(&self, physical_id: &str, _properties: &Value, _scope: &Scope) -> BTreeMap<String, Value> {
+        ["Ref", "Id"].map(|name| (name.to_owned(), statement_id(physical_id).into())).into()
+    }
+
+    async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
+        let policy = self.policy(function_of(&resource.physical_id)).await?.unwrap_or_default();
+        let statements = policy.get("Statement").and_then(Value::as_array);
+        let wanted = statement_id(&resource.physical_id);
+        let statement = statements.into_iter().flatten().find(|statement| statement["Sid"] == json!(wanted));
+        Ok(statement.map(|statement| Observed {
+            properties: properties(statement, &resource.properties),
+            tags: BTreeMap::new(),
+            ..as_wanted(resource)
+        }))
+    }
+
+    async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        match self.add(resource).await {
+            // The statement id is ours, so what stands there is an earlier run's.
+            Err(error) if error.is("ResourceConflictException") => {
+                self.delete(&as_wanted(resource), DeleteOptions::default(), progress).await?;
+                self.add(resource).await?;
+            }
+            added => added?,
+        }
+        Ok(Observed { tags: BTreeMap::new(), ..as_wanted(resource) })
+    }
+
+    async fn update(
+        &self,
+        resource: &Resource,
+        observed: &Observed,
+        _differences: &[Difference],
+        progress: &Progress,
+    ) -> Result<Observed, ProviderError> {
+        self.delete(observed, DeleteOptions::default(), progress).await?;
+        self.create(resource, progress).await
+    }
+
+    async fn delete(
+        &self,
+        observed: &Observed,
+        _options: DeleteOptions,
+        _progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let call = self.lambda.remove_permission().function_name(function_of(&observed.physical_id));
+        let call = call.statement_id(statement_id(&observed.physical_id));
+        match call.send().await.map_err(failed("lambda:RemovePermission")) {
+            Err(error) if error.is(MISSING) => Ok(()),
+            removed => removed.map(drop),
+        }
+    }
+
+    /// A statement goes with its function; one that only left the template is not looked for here.
+    async fn find(&self, _scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+        Ok(Vec::new())
+    }
+
+    fn teardown_rank(&self) -> u8 {
+        0
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions {
+            read: &["lambda:GetPolicy"],
+            write: &["lambda:AddPermission", "lambda:RemovePermission"],
+            delete: &["lambda:RemovePermission"],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_comes_back_as_it_was_written() {
+        let statement =
+            json!({"Principal": {"AWS": "arn:aws:iam::123456789012:root"}, "Action": "lambda:InvokeFunction"});
+        let seen = properties(&statement, &json!({"Principal": "123456789012", "FunctionName": "f"}));
+        assert_eq!(seen["Principal"], "123456789012");
+    }
+}

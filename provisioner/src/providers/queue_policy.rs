@@ -1,0 +1,201 @@
+//! `AWS::SQS::QueuePolicy`: one policy on one or more queues; takes no tags, and belongs to its queues.
+//!
+//! Each queue carries the key of its policy as a tag, by which a policy that left the template is found.
+//!
+//! | property | a change | left out |
+//! |---|---|---|
+//! | Queues | another policy: the earlier one is deleted | required |
+//! | PolicyDocument | in place | required |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::QueueAttributeName;
+use futures::future::try_join_all;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::{Value, json};
+
+use super::errors::failed;
+use super::fields::Fields;
+use super::observed::as_wanted;
+use super::policy_document::parsed;
+use super::queue::is_missing;
+use crate::engine::{
+    DeleteOptions, Difference, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource, Schema,
+    Scope, Shape, State, canonical,
+};
+
+const TYPE: &str = "AWS::SQS::QueuePolicy";
+
+/// The key of the policy that a queue has from this stack.
+const MARK: &str = "provision:queue-policy";
+
+/// How many queues are read side by side.
+const WIDTH: usize = 16;
+
+/// Policies of queues, over SQS.
+pub(super) struct QueuePolicyProvider {
+    sqs: Client,
+    schema: Schema,
+}
+
+impl QueuePolicyProvider {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        let properties = vec![
+            Property::new("Queues", Shape::set(Shape::Text)).required(),
+            Property::new("PolicyDocument", Shape::Policy).required(),
+        ];
+        Self { sqs: Client::new(config), schema: Schema::new(TYPE, properties, &["Id"]).belongs_to("Queues") }
+    }
+
+    async fn policy(&self, url: &str) -> Result<Option<Value>, ProviderError> {
+        let asked = self.sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::Policy).send();
+        match asked.await.map_err(failed("sqs:GetQueueAttributes")) {
+            Err(error) if is_missing(&error) => Ok(None),
+            answer => {
+                let attributes = answer?.attributes.unwrap_or_default();
+                Ok(attributes.get(&QueueAttributeName::Policy).filter(|text| !text.is_empty()).map(|text| parsed(text)))
+            }
+        }
+    }
+
+    /// The mark first: a policy without it would not be found again.
+    async fn put(&self, url: &str, key: &str, document: &str) -> Result<(), ProviderError> {
+        let marked = self.sqs.tag_queue().queue_url(url).tags(MARK, key);
+        marked.send().await.map_err(failed("sqs:TagQueue"))?;
+        let call = self.sqs.set_queue_attributes().queue_url(url).attributes(QueueAttributeName::Policy, document);
+        call.send().await.map_err(failed("sqs:SetQueueAttributes"))?;
+        Ok(())
+    }
+
+    async fn remove(&self, url: &str) -> Result<(), ProviderError> {
+        let call = self.sqs.set_queue_attributes().queue_url(url).attributes(QueueAttributeName::Policy, "");
+        match call.send().await.map_err(failed("sqs:SetQueueAttributes")) {
+            Err(error) if is_missing(&error) => return Ok(()),
+            cleared => cleared?,
+        };
+        let unmarked = self.sqs.untag_queue().queue_url(url).tag_keys(MARK);
+        unmarked.send().await.map_err(failed("sqs:UntagQueue"))?;
+        Ok(())
+    }
+
+    async fn put_on_all(&self, resource: &Resource) -> Result<Observed, ProviderError> {
+        let document = Fields(&resource.properties).document("PolicyDocument").unwrap_or_default();
+        let urls = urls(&resource.properties);
+        try_join_all(urls.iter().map(|url| self.put(url, &resource.physical_id, &document))).await?;
+        Ok(Observed { tags: BTreeMap::new(), handle: json!({"Queues": urls}), ..as_wanted(resource) })
+    }
+
+    /// The queue's URL and its policy's key, where the queue is ours and has one.
+    async fn marked(&self, url: String, scope: &Scope) -> Result<Option<(String, String)>, ProviderError> {
+        let asked = self.sqs.list_queue_tags().queue_url(&url).send().await.map_err(failed("sqs:ListQueueTags"));
+        let tags: BTreeMap<_, _> = match asked {
+            Err(error) if is_missing(&error) => return Ok(None),
+            answer => answer?.tags.unwrap_or_default().into_iter().collect(),
+        };
+        Ok(tags.get(MARK).filter(|_| scope.owns(&tags)).map(|key| (key.clone(), url)))
+    }
+}
+
+fn urls(properties: &Value) -> Vec<String> {
+    Fields(properties).texts("Queues").unwrap_or_default()
+}
+
+fn found((key, urls): (String, Vec<String>)) -> Observed {
+    Observed {
+        type_name: TYPE.into(),
+        attributes: BTreeMap::new(),
+        physical_id: key,
+        properties: json!({}),
+        tags: BTreeMap::new(),
+        state: State::Ready("exists".into()),
+        handle: json!({"Queues": urls}),
+    }
+}
+
+#[async_trait]
+impl Provider for QueuePolicyProvider {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The names of its queues.
+    fn physical_id(&self, logical_id: &str, properties: &Value, _scope: &Scope) -> Result<String, ProviderError> {
+        let urls = urls(properties);
+        let names: BTreeSet<&str> = urls.iter().filter_map(|url| url.rsplit('/').next()).collect();
+        Ok(if names.is_empty() { logical_id.to_owned() } else { names.into_iter().collect::<Vec<_>>().join("/") })
+    }
+
+    fn attributes(&self, physical_id: &str, _properties: &Value, _scope: &Scope) -> BTreeMap<String, Value> {
+        ["Ref", "Id"].map(|name| (name.to_owned(), physical_id.into())).into()
+    }
+
+    async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
+        let urls = urls(&resource.properties);
+        let policies = try_join_all(urls.iter().map(|url| self.policy(url))).await?;
+        let with: Vec<&String> =
+            urls.iter().zip(&policies).filter(|(_, policy)| policy.is_some()).map(|pair| pair.0).collect();
+        let documents: Vec<&Value> = policies.iter().flatten().collect();
+        let wanted =
+            canonical(Fields(&resource.properties).get("PolicyDocument").unwrap_or(&Value::Null), &Shape::Policy);
+        // Of several, the one that is not as wanted is told.
+        let odd = documents.iter().find(|document| canonical(document, &Shape::Policy) != wanted);
+        Ok(odd.or(documents.first()).map(|document| Observed {
+            properties: json!({"Queues": with, "PolicyDocument": document}),
+            tags: BTreeMap::new(),
+            handle: json!({"Queues": urls}),
+            ..as_wanted(resource)
+        }))
+    }
+
+    async fn create(&self, resource: &Resource, _progress: &Progress) -> Result<Observed, ProviderError> {
+        self.put_on_all(resource).await
+    }
+
+    async fn update(
+        &self,
+        resource: &Resource,
+        _observed: &Observed,
+        _differences: &[Difference],
+        _progress: &Progress,
+    ) -> Result<Observed, ProviderError> {
+        self.put_on_all(resource).await
+    }
+
+    async fn delete(
+        &self,
+        observed: &Observed,
+        _options: DeleteOptions,
+        _progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let urls = urls(&observed.handle);
+        try_join_all(urls.iter().map(|url| self.remove(url))).await.map(drop)
+    }
+
+    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+        let pages = self.sqs.list_queues().max_results(1000).into_paginator().items().send();
+        let all: Vec<String> = pages.try_collect().await.map_err(failed("sqs:ListQueues"))?;
+        let looks = all.into_iter().map(|url| self.marked(url, scope));
+        let marked: Vec<Option<_>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
+        let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (key, url) in marked.into_iter().flatten() {
+            by_key.entry(key).or_default().push(url);
+        }
+        Ok(by_key.into_iter().map(found).collect())
+    }
+
+    /// Before its queues.
+    fn teardown_rank(&self) -> u8 {
+        1
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions {
+            read: &["sqs:GetQueueAttributes", "sqs:ListQueues", "sqs:ListQueueTags"],
+            write: &["sqs:SetQueueAttributes", "sqs:TagQueue"],
+            delete: &["sqs:SetQueueAttributes", "sqs:UntagQueue"],
+        }
+    }
+}

@@ -1,0 +1,82 @@
+use aws_sdk_s3::Client;
+use provisioner::engine::{DeleteOptions, Resource};
+use serde_json::{Value, json};
+
+use crate::stage::{Stage, silent};
+
+const BUCKET: &str = "AWS::S3::Bucket";
+
+fn all_blocked() -> Value {
+    json!({"BlockPublicAcls": true, "BlockPublicPolicy": true, "IgnorePublicAcls": true, "RestrictPublicBuckets": true})
+}
+
+#[tokio::test]
+async fn a_bucket_lives_from_create_to_delete() {
+    let stage = Stage::new("bucket-life").await;
+    let abort =
+        json!({"Id": "abort", "Status": "Enabled", "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}});
+    let by_default = json!({"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}});
+    let first = json!({
+        "BucketName": "bucket-life", "PublicAccessBlockConfiguration": all_blocked(),
+        "BucketEncryption": {"ServerSideEncryptionConfiguration": [by_default]},
+        "LifecycleConfiguration": {"Rules": [abort]},
+        "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+    });
+    let mut blocked = all_blocked();
+    blocked["BlockPublicPolicy"] = false.into();
+    let second = json!({
+        "BucketName": "bucket-life", "PublicAccessBlockConfiguration": blocked,
+        "VersioningConfiguration": {"Status": "Enabled"},
+    });
+    let first = stage.resource(BUCKET, "Lake", first).await;
+    let second = stage.resource(BUCKET, "Lake", second).await;
+    let changed =
+        ["PublicAccessBlockConfiguration.BlockPublicPolicy", "VersioningConfiguration", "LifecycleConfiguration"];
+    stage.live_through(&first, &second, &changed).await;
+}
+
+#[tokio::test]
+async fn e58_a_tag_of_someone_else_survives_an_update() {
+    let stage = Stage::new("bucket-tags").await;
+    let bucket = stage.resource(BUCKET, "Lake", json!({})).await;
+    stage.create(&bucket).await;
+    let s3 = provisioner::providers::s3_client(&stage.config);
+    let theirs = aws_sdk_s3::types::Tag::builder().key("theirs").value("kept").build().unwrap();
+    let tagging = aws_sdk_s3::types::Tagging::builder().tag_set(theirs).build().unwrap();
+    s3.put_bucket_tagging().bucket(&bucket.physical_id).tagging(tagging).send().await.unwrap();
+    stage.update(&bucket).await;
+    let tags = stage.read(&bucket).await.unwrap().tags;
+    assert!(stage.scope.owns(&tags) && tags["theirs"] == "kept", "{tags:?}");
+}
+
+async fn filled(stage: &Stage) -> (Resource, Client) {
+    let bucket = json!({"VersioningConfiguration": {"Status": "Enabled"}});
+    let bucket = stage.resource(BUCKET, "Lake", bucket).await;
+    stage.create(&bucket).await;
+    let s3 = provisioner::providers::s3_client(&stage.config);
+    for body in ["one", "two"] {
+        let put = s3.put_object().bucket(&bucket.physical_id).key("a").body(body.as_bytes().to_vec().into());
+        put.send().await.unwrap();
+    }
+    s3.delete_object().bucket(&bucket.physical_id).key("a").send().await.unwrap();
+    s3.create_multipart_upload().bucket(&bucket.physical_id).key("b").send().await.unwrap();
+    (bucket, s3)
+}
+
+#[tokio::test]
+async fn e57_versions_markers_and_unfinished_uploads_go_with_the_bucket() {
+    let stage = Stage::new("bucket-full").await;
+    let (bucket, _) = filled(&stage).await;
+    stage.delete(&stage.read(&bucket).await.unwrap()).await;
+    assert_eq!(stage.read(&bucket).await, None);
+}
+
+#[tokio::test]
+async fn a_bucket_with_data_is_not_deleted_unless_asked() {
+    let stage = Stage::new("bucket-kept").await;
+    let (bucket, _) = filled(&stage).await;
+    let observed = stage.read(&bucket).await.unwrap();
+    let refused = stage.provider(BUCKET).delete(&observed, DeleteOptions::default(), &silent()).await.unwrap_err();
+    assert!(refused.help().contains("--delete-data"), "{refused}");
+    assert!(stage.read(&bucket).await.is_some());
+}

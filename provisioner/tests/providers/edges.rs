@@ -1,0 +1,130 @@
+//! What AWS does and the emulator does not, played by the fault proxy.
+
+use std::time::Duration;
+
+use serde_json::json;
+use testkit::fault_proxy::{Edge, FaultProxy, Rule};
+
+use crate::function;
+use crate::stage::{Stage, endpoint, silent};
+
+async fn stage(stack: &str) -> (FaultProxy, Stage) {
+    let proxy = FaultProxy::start(&endpoint()).expect("the proxy starts");
+    let stage = Stage::at(stack, &proxy.url()).await;
+    (proxy, stage)
+}
+
+fn calls(proxy: &FaultProxy, operation: &str) -> usize {
+    proxy.calls().iter().filter(|call| call.operation == operation).count()
+}
+
+#[tokio::test]
+async fn e6_tags_that_may_not_be_read_stop_everything() {
+    let (proxy, stage) = stage("edge-tags").await;
+    let queue = stage.resource("AWS::SQS::Queue", "Jobs", json!({})).await;
+    stage.create(&queue).await;
+    proxy.rule(Rule::on("sqs", "ListQueueTags").answer(403, "AccessDenied", "no"));
+    let refused = stage.provider("AWS::SQS::Queue").read(&queue).await.unwrap_err();
+    assert!(matches!(refused, provisioner::engine::ProviderError::Denied { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn e7_a_new_role_is_waited_for() {
+    let (proxy, stage) = stage("edge-role").await;
+    proxy.play(Edge::RoleNotAssumable(Duration::from_millis(600)));
+    let role = function::role(&stage).await;
+    let function = stage.resource("AWS::Lambda::Function", "F", function::properties(&role, "code")).await;
+    stage.create(&function).await;
+    assert!(calls(&proxy, "CreateFunction") > 1);
+    assert_eq!(stage.paths(&function).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn e7_a_wrong_trust_policy_fails_after_one_call() {
+    let (proxy, stage) = stage("edge-trust").await;
+    let statement =
+        json!({"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"});
+    let trust = json!({"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}});
+    let role = stage.resource("AWS::IAM::Role", "Role", trust).await;
+    stage.create(&role).await;
+    let message = "The role defined for the function cannot be assumed by Lambda.";
+    proxy.rule(Rule::on("lambda", "CreateFunction").answer(400, "InvalidParameterValueException", message));
+    let function = stage.resource("AWS::Lambda::Function", "F", function::properties(&role, "code")).await;
+    let refused = stage.provider("AWS::Lambda::Function").create(&function, &silent()).await.unwrap_err();
+    assert!(refused.to_string().contains("trust policy"), "{refused}");
+    assert_eq!(calls(&proxy, "CreateFunction"), 1);
+}
+
+#[tokio::test]
+async fn e15_e16_e27_a_function_is_waited_for_at_every_change() {
+    let (proxy, stage) = stage("edge-busy").await;
+    proxy.play(Edge::FunctionPending(2));
+    proxy.play(Edge::UpdateInProgress(2));
+    proxy.play(Edge::FunctionDeleting(2));
+    let role = function::role(&stage).await;
+    let first = stage.resource("AWS::Lambda::Function", "F", function::properties(&role, "one")).await;
+    stage.create(&first).await;
+    let mut second = function::properties(&role, "two");
+    second["Timeout"] = 60.into();
+    let second = stage.resource("AWS::Lambda::Function", "F", second).await;
+    let updated = stage.update(&second).await;
+    assert_eq!(stage.paths(&second).await, Vec::<String>::new());
+    stage.delete(&updated).await;
+    assert_eq!(stage.read(&second).await, None);
+}
+
+#[tokio::test]
+async fn e8_e33_a_mapping_is_waited_for_at_every_change() {
+    let (proxy, stage) = stage("edge-mapping").await;
+    proxy.play(Edge::PolicyNotYetEffective(Duration::from_millis(600)));
+    proxy.play(Edge::MappingStates(2));
+    let role = function::role(&stage).await;
+    let queue = stage.resource("AWS::SQS::Queue", "Jobs", json!({})).await;
+    stage.create(&queue).await;
+    let function = stage.resource("AWS::Lambda::Function", "F", function::properties(&role, "code")).await;
+    stage.create(&function).await;
+    let joined = json!({"EventSourceArn": queue.attributes["Arn"], "FunctionName": function.physical_id});
+    let mut mapping = stage.resource("AWS::Lambda::EventSourceMapping", "M", joined).await;
+    stage.create(&mapping).await;
+    mapping.properties["BatchSize"] = 5.into();
+    let updated = stage.update(&mapping).await;
+    assert_eq!(stage.paths(&mapping).await, Vec::<String>::new());
+    stage.delete(&updated).await;
+    assert_eq!(stage.read(&mapping).await, None);
+}
+
+#[tokio::test]
+async fn e43_a_deleted_queue_is_waited_out_before_and_after() {
+    let (proxy, stage) = stage("edge-queue").await;
+    proxy.play(Edge::QueueLingers(3));
+    proxy.play(Edge::QueueDeletedRecently(Duration::from_millis(2500)));
+    let queue = stage.resource("AWS::SQS::Queue", "Jobs", json!({})).await;
+    let made = stage.create(&queue).await;
+    stage.delete(&made).await;
+    stage.create(&queue).await;
+    assert!(stage.read(&queue).await.is_some());
+}
+
+#[tokio::test]
+async fn e67_a_buckets_settings_go_one_after_another() {
+    let (proxy, stage) = stage("edge-bucket").await;
+    proxy.play(Edge::OneWriterABucket);
+    let properties = json!({
+        "BucketName": "edge-bucket", "VersioningConfiguration": {"Status": "Enabled"},
+        "PublicAccessBlockConfiguration": {"BlockPublicAcls": true},
+        "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+    });
+    let bucket = stage.resource("AWS::S3::Bucket", "Lake", properties).await;
+    stage.create(&bucket).await;
+    assert_eq!(stage.paths(&bucket).await, Vec::<String>::new());
+    assert!(proxy.calls().iter().all(|call| call.status != 409));
+}
+
+#[tokio::test]
+async fn e53_a_bucket_name_that_someone_else_owns_is_told() {
+    let (proxy, stage) = stage("edge-taken").await;
+    let bucket = stage.resource("AWS::S3::Bucket", "Lake", json!({"BucketName": "edge-taken"})).await;
+    proxy.rule(Rule::on("s3", "CreateBucket").answer(409, "BucketAlreadyExists", "taken"));
+    let refused = stage.provider("AWS::S3::Bucket").create(&bucket, &silent()).await.unwrap_err();
+    assert!(refused.to_string().contains("taken by someone else"), "{refused}");
+}

@@ -1,0 +1,71 @@
+use provisioner::engine::{Resource, State};
+use serde_json::{Value, json};
+
+use crate::function;
+use crate::stage::Stage;
+
+const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
+
+async fn queue_and_function(stage: &Stage) -> (Resource, Resource) {
+    let role = function::role(stage).await;
+    let queue = stage.resource("AWS::SQS::Queue", "Jobs", json!({})).await;
+    stage.create(&queue).await;
+    let function = stage.resource("AWS::Lambda::Function", "Function", function::properties(&role, "code")).await;
+    stage.create(&function).await;
+    (queue, function)
+}
+
+fn joined(queue: &Resource, function: &Resource, more: Value) -> Value {
+    let mut properties = json!({"EventSourceArn": queue.attributes["Arn"], "FunctionName": function.physical_id});
+    for (name, value) in more.as_object().into_iter().flatten() {
+        properties[name] = value.clone();
+    }
+    properties
+}
+
+#[tokio::test]
+async fn a_mapping_lives_from_create_to_delete() {
+    let stage = Stage::new("mapping-life").await;
+    let (queue, function) = queue_and_function(&stage).await;
+    let first = json!({
+        "BatchSize": "1", "FunctionResponseTypes": ["ReportBatchItemFailures"],
+        "ScalingConfig": {"MaximumConcurrency": 8},
+    });
+    let second = json!({"Enabled": false});
+    let first = stage.resource(MAPPING, "Mapping", joined(&queue, &function, first)).await;
+    let second = stage.resource(MAPPING, "Mapping", joined(&queue, &function, second)).await;
+    stage.live_through(&first, &second, &["Enabled", "BatchSize", "FunctionResponseTypes", "ScalingConfig"]).await;
+}
+
+#[tokio::test]
+async fn e31_a_mapping_outlives_its_function_and_is_still_found() {
+    let stage = Stage::new("mapping-alone").await;
+    let (queue, function) = queue_and_function(&stage).await;
+    let mapping = stage.resource(MAPPING, "Mapping", joined(&queue, &function, json!({}))).await;
+    let made = stage.create(&mapping).await;
+    stage.delete(&stage.read(&function).await.unwrap()).await;
+    let read = stage.read(&mapping).await.expect("it is still there");
+    assert_eq!(read.attributes["Ref"], made.attributes["Ref"]);
+    stage.delete(&read).await;
+    assert_eq!(stage.read(&mapping).await, None);
+}
+
+#[tokio::test]
+async fn e41_a_pause_that_is_written_down_is_no_difference_and_outlives_an_update() {
+    let stage = Stage::new("mapping-pause").await;
+    let (queue, function) = queue_and_function(&stage).await;
+    let mapping = stage.resource(MAPPING, "Mapping", joined(&queue, &function, json!({"BatchSize": 1}))).await;
+    let made = stage.create(&mapping).await;
+    let lambda = aws_sdk_lambda::Client::new(&stage.config);
+    let uuid = made.attributes["Id"].as_str().unwrap();
+    lambda.update_event_source_mapping().uuid(uuid).enabled(false).send().await.unwrap();
+    assert_eq!(stage.paths(&mapping).await, ["Enabled"], "a pause without a reason is drift");
+
+    let arn = made.handle["Arn"].as_str().unwrap();
+    lambda.tag_resource().resource(arn).tags("provision:paused", "TMDb is down").send().await.unwrap();
+    assert_eq!(stage.paths(&mapping).await, Vec::<String>::new());
+    let wider = stage.resource(MAPPING, "Mapping", joined(&queue, &function, json!({"BatchSize": 2}))).await;
+    stage.update(&wider).await;
+    let read = stage.read(&wider).await.unwrap();
+    assert_eq!((read.state, read.properties["BatchSize"].as_i64()), (State::Paused("TMDb is down".into()), Some(2)));
+}

@@ -1,0 +1,91 @@
+use provisioner::engine::Resource;
+use serde_json::{Value, json};
+
+use crate::stage::Stage;
+
+const FUNCTION: &str = "AWS::Lambda::Function";
+const ROLE: &str = "AWS::IAM::Role";
+
+pub async fn role(stage: &Stage) -> Resource {
+    let statement =
+        json!({"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"});
+    let document = json!({"Version": "2012-10-17", "Statement": [statement]});
+    let role = stage.resource(ROLE, "Role", json!({"AssumeRolePolicyDocument": document})).await;
+    stage.create(&role).await;
+    role
+}
+
+pub fn properties(role: &Resource, code: &str) -> Value {
+    json!({
+        "Code": code, "Runtime": "provided.al2023", "Handler": "bootstrap", "Role": role.attributes["Arn"],
+        "Architectures": ["x86_64"],
+    })
+}
+
+#[tokio::test]
+async fn a_function_lives_from_create_to_delete() {
+    let stage = Stage::new("function-life").await;
+    let role = role(&stage).await;
+    let mut first = properties(&role, "one");
+    first["MemorySize"] = "256".into();
+    first["Environment"] = json!({"Variables": {"A": "1", "B": "2"}});
+    let mut second = properties(&role, "two");
+    second["Timeout"] = 60.into();
+    second["Description"] = "second".into();
+    second["ReservedConcurrentExecutions"] = 5.into();
+    let first = stage.resource(FUNCTION, "Function", first).await;
+    let second = stage.resource(FUNCTION, "Function", second).await;
+    let changed = ["Code", "Description", "MemorySize", "Timeout", "Environment", "ReservedConcurrentExecutions"];
+    let schema = stage.provider(FUNCTION).schema();
+    let in_order: Vec<&str> =
+        schema.properties.iter().map(|p| p.name.as_str()).filter(|name| changed.contains(name)).collect();
+    stage.live_through(&first, &second, &in_order).await;
+}
+
+#[tokio::test]
+async fn e11_a_role_remade_under_its_name_remakes_the_function() {
+    let stage = Stage::new("function-role").await;
+    let first_role = role(&stage).await;
+    let function = stage.resource(FUNCTION, "Function", properties(&first_role, "code")).await;
+    stage.create(&function).await;
+    let old = stage.read(&first_role).await.unwrap();
+    stage.delete(&old).await;
+    assert_eq!(stage.paths(&function).await, ["Role"], "a function whose role is gone is no longer as it was made");
+    role(&stage).await;
+    assert_eq!(stage.paths(&function).await, ["Role"], "nor is one whose role is another");
+    stage.update(&function).await;
+    assert_eq!(stage.paths(&function).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_code_in_s3_is_compared_by_its_hash() {
+    let stage = Stage::new("function-s3").await;
+    let role = role(&stage).await;
+    let inline = stage.resource(FUNCTION, "Function", {
+        let mut properties = properties(&role, "");
+        properties["Runtime"] = "python3.12".into();
+        properties["Handler"] = "index.handler".into();
+        properties["Code"] = json!({"ZipFile": "def handler(event, context): return 1\n"});
+        properties
+    });
+    let inline = inline.await;
+    stage.create(&inline).await;
+    assert_eq!(stage.paths(&inline).await, Vec::<String>::new());
+
+    let s3 = provisioner::providers::s3_client(&stage.config);
+    s3.create_bucket().bucket("function-s3-code").send().await.unwrap();
+    s3.put_object().bucket("function-s3-code").key("code.zip").body(zip_of("return 2").into()).send().await.unwrap();
+    let mut properties = inline.properties.clone();
+    properties["Code"] = json!({"S3Bucket": "function-s3-code", "S3Key": "code.zip"});
+    let packaged = stage.resource(FUNCTION, "Function", properties).await;
+    assert_eq!(stage.paths(&packaged).await, ["Code"]);
+    stage.update(&packaged).await;
+    assert_eq!(stage.paths(&packaged).await, Vec::<String>::new());
+}
+
+fn zip_of(text: &str) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    zip.start_file("index.py", zip::write::SimpleFileOptions::default()).unwrap();
+    std::io::Write::write_all(&mut zip, text.as_bytes()).unwrap();
+    zip.finish().unwrap().into_inner()
+}

@@ -1,0 +1,14 @@
+//! Each provider against the emulator: what is missing, what is made, what differs, what is changed, what is gone.
+
+mod bucket;
+mod bucket_policy;
+mod edges;
+mod event_source_mapping;
+mod function;
+mod log_group;
+mod parameter;
+mod permission;
+mod queue;
+mod queue_policy;
+mod role;
+mod stage;
