@@ -283,9 +283,7 @@ impl Provider for QueueProvider {
         match made.await {
             Ok(()) => Ok(Observed { handle: json!({"QueueUrl": url_of(resource)}), ..as_wanted(resource) }),
             // Same name, other attributes: an earlier or another run, or someone else (E44).
-            Err(error) if is_taken(&error) => {
-                take_over(self, resource, progress).await
-            }
+            Err(error) if is_taken(&error) => take_over(self, resource, progress).await,
             Err(error) => Err(error),
         }
     }

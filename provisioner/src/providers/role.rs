@@ -157,10 +157,16 @@ impl RoleProvider {
     }
 
     async fn set_description(&self, resource: &Resource) -> Result<(), ProviderError> {
-        let fields = Fields(&resource.properties);
-        let call = self.iam.update_role().role_name(&resource.physical_id);
-        let call = call.description(fields.text("Description").unwrap_or_default());
-        let call = call.max_session_duration(fields.int32("MaxSessionDuration").unwrap_or(3600));
+        let description = Fields(&resource.properties).text("Description").unwrap_or_default();
+        // UpdateRole would do, but an empty text in it may be taken for none.
+        let call = self.iam.update_role_description().role_name(&resource.physical_id).description(description);
+        call.send().await.map_err(failed("iam:UpdateRoleDescription"))?;
+        Ok(())
+    }
+
+    async fn set_session_duration(&self, resource: &Resource) -> Result<(), ProviderError> {
+        let seconds = Fields(&resource.properties).int32("MaxSessionDuration").unwrap_or(3600);
+        let call = self.iam.update_role().role_name(&resource.physical_id).max_session_duration(seconds);
         call.send().await.map_err(failed("iam:UpdateRole"))?;
         Ok(())
     }
@@ -203,8 +209,11 @@ impl RoleProvider {
         if changed("AssumeRolePolicyDocument") {
             self.set_trust(resource).await?;
         }
-        if changed("Description") || changed("MaxSessionDuration") {
+        if changed("Description") {
             self.set_description(resource).await?;
+        }
+        if changed("MaxSessionDuration") {
+            self.set_session_duration(resource).await?;
         }
         if changed("PermissionsBoundary") {
             self.set_boundary(resource).await?;
@@ -430,6 +439,7 @@ impl Provider for RoleProvider {
                 "iam:TagRole",
                 "iam:UntagRole",
                 "iam:UpdateRole",
+                "iam:UpdateRoleDescription",
                 "iam:UpdateAssumeRolePolicy",
                 "iam:PutRolePolicy",
                 "iam:DeleteRolePolicy",
