@@ -1,5 +1,7 @@
 //! The real bootstrap on the emulator, fed by a real queue, asking the stand-in for TMDb: what becomes of each kind of message.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 mod stack;
 
 use crawler_core::{Job, Order, lake::Pause};

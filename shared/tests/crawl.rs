@@ -1,5 +1,7 @@
 //! One job and many, against the stand-in for TMDb, over HTTP, with real titles.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::Read as _,

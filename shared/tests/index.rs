@@ -1,5 +1,7 @@
 //! The index of titles: what is read, what is skipped, what stays when a source is broken.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::{io::Write as _, path::PathBuf};
 
 use crawler_core::{
