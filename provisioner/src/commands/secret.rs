@@ -1,5 +1,7 @@
 //! `provision secret`: TMDb's key, kept as an SSM SecureString of the stack. It is never shown, and in no template.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging, Tag};
 use crawler_core::Secret;
 use crawler_core::tmdb::{Client, Settings, TmdbError};
@@ -51,41 +53,30 @@ pub(super) async fn store(run: &Run, aws: &Aws, key: &Secret) -> Result<(), Fail
     let ssm = aws_sdk_ssm::Client::new(&aws.config);
     let told = |error| Failure::aws(name.clone(), error);
     let request = ssm.put_parameter().name(&name).value(key.reveal()).r#type(ParameterType::SecureString);
-    if tags_of(&ssm, &name).await.map_err(told)?.is_none() {
-        let mut tagged = request.clone().description("TMDb's key for the crawler").overwrite(false);
-        let mut tags = aws.scope.ownership_tags("TmdbApiKey", "Delete");
-        tags.insert(tag::KIND.into(), "secret".into());
-        for (key, value) in tags {
-            let tag = Tag::builder().key(key).value(value).build();
-            tagged = tagged.tags(tag.map_err(|error| told(ProviderError::refused(error.to_string(), "")))?);
-        }
-        match tagged.send().await.map_err(failed("ssm:PutParameter")) {
-            // Somebody was quicker: then it is read again, as any other that exists.
-            Err(error) if error.is("ParameterAlreadyExists") => {}
-            made => return made.map(drop).map_err(told),
-        }
+    let new = request.clone().description("TMDb's key for the crawler").set_tags(Some(tags(aws).map_err(told)?));
+    match new.overwrite(false).send().await.map_err(failed("ssm:PutParameter")) {
+        Err(error) if error.is("ParameterAlreadyExists") => {}
+        made => return made.map(drop).map_err(told),
     }
-    match tags_of(&ssm, &name).await.map_err(told)? {
-        Some(tags) if !aws.scope.owns(&tags) => Err(Failure::NotOurs(vec![("TmdbApiKey".into(), name)])),
-        // SSM takes no tags together with overwrite (E56); they are there already.
-        _ => request.overwrite(true).send().await.map(drop).map_err(|error| told(failed("ssm:PutParameter")(error))),
+    if !aws.scope.owns(&tags_of(&ssm, &name).await.map_err(told)?) {
+        return Err(Failure::NotOurs(vec![("TmdbApiKey".into(), name)]));
     }
+    // SSM takes no tags together with overwrite (E56); they are there already.
+    request.overwrite(true).send().await.map(drop).map_err(|error| told(failed("ssm:PutParameter")(error)))
 }
 
-/// The tags of a parameter; none where there is no such parameter.
-async fn tags_of(
-    ssm: &aws_sdk_ssm::Client,
-    name: &str,
-) -> Result<Option<std::collections::BTreeMap<String, String>>, ProviderError> {
+/// The stack's own tags, and the one that keeps `up` from pruning it.
+fn tags(aws: &Aws) -> Result<Vec<Tag>, ProviderError> {
+    let mut tags = aws.scope.ownership_tags("TmdbApiKey", "Delete");
+    tags.insert(tag::KIND.into(), "secret".into());
+    let built = tags.into_iter().map(|(key, value)| Tag::builder().key(key).value(value).build());
+    built.collect::<Result<_, _>>().map_err(|error| ProviderError::refused(error.to_string(), "choose another --stack"))
+}
+
+async fn tags_of(ssm: &aws_sdk_ssm::Client, name: &str) -> Result<BTreeMap<String, String>, ProviderError> {
     let listing = ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter).resource_id(name);
-    match listing.send().await.map_err(failed("ssm:ListTagsForResource")) {
-        Ok(listed) => {
-            let tags = listed.tag_list().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
-            Ok(Some(tags.collect()))
-        }
-        Err(error) if error.is("InvalidResourceId") => Ok(None),
-        Err(error) => Err(error),
-    }
+    let listed = listing.send().await.map_err(failed("ssm:ListTagsForResource"))?;
+    Ok(listed.tag_list().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect())
 }
 
 async fn stored(run: &Run, aws: &Aws) -> Result<Secret, Failure> {

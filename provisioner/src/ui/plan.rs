@@ -43,13 +43,11 @@ pub fn text(plan: &Plan, scope: &Scope) -> String {
         .map(|action| (plan.count(action), action.word()))
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} to {word}"));
-    let _ = write!(
-        text,
-        "\n{}; {} as they should be.{}",
-        counts.collect::<Vec<_>>().join(", "),
-        plan.count(Action::None),
-        kept(plan)
-    );
+    let same = match plan.count(Action::None) {
+        0 => String::new(),
+        count => format!("; {count} as the template says"),
+    };
+    let _ = write!(text, "\n{}{same}.{}", counts.collect::<Vec<_>>().join(", "), kept(plan));
     text
 }
 
