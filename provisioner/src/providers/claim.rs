@@ -31,6 +31,6 @@ pub(super) async fn take_over(
 }
 
 fn is_same_stacks(resource: &Resource, existing: &Observed) -> bool {
-    let same = |key| existing.tags.get(key).is_some() && existing.tags.get(key) == resource.tags.get(key);
+    let same = |key| existing.tags.contains_key(key) && existing.tags.get(key) == resource.tags.get(key);
     same(tag::STACK) && same(tag::REGION)
 }

@@ -17,6 +17,7 @@ mod fields;
 mod function;
 mod function_code;
 mod function_settings;
+mod inline_policy;
 mod lifecycle;
 mod log_group;
 mod mapping_settings;
@@ -51,6 +52,7 @@ pub fn all(config: &SdkConfig, artifacts: Arc<dyn Artifacts>) -> Providers {
         Arc::new(permission::PermissionProvider::new(config)),
         Arc::new(queue::QueueProvider::new(config)),
         Arc::new(queue_policy::QueuePolicyProvider::new(config)),
+        Arc::new(inline_policy::InlinePolicyProvider::new(config)),
         Arc::new(role::RoleProvider::new(config)),
         Arc::new(log_group::LogGroupProvider::new(config)),
         Arc::new(function::FunctionProvider::new(config, artifacts)),

@@ -8,7 +8,7 @@
 //! | Description | in place | empty |
 //! | MaxSessionDuration | in place | 3600 |
 //! | PermissionsBoundary | in place | removed |
-//! | ManagedPolicyArns, Policies | in place | removed, also those attached by hand |
+//! | ManagedPolicyArns, Policies | in place | removed, also those attached by hand, but not those of an `AWS::IAM::Policy` |
 //! | Tags | in place | |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use super::claim::take_over;
 use super::errors::failed;
 use super::fields::{Fields, list, object};
+use super::inline_policy::MARK;
 use super::names::Naming;
 use super::observed::as_wanted;
 use super::policy_document::parsed;
@@ -362,11 +363,15 @@ impl Provider for RoleProvider {
         let wanted = policies(&resource.properties).into_keys().collect();
         let (role, inline, attached) =
             futures::try_join!(self.role(name), self.inline(name, &wanted), self.attached(name))?;
-        Ok(role.map(|role| Observed {
-            tags: plain_tags(role.tags()),
-            attributes: attributes(name, &role.arn, Some(&role.role_id)),
-            properties: properties(&role, inline, attached),
-            ..as_wanted(resource)
+        Ok(role.map(|role| {
+            let tags = plain_tags(role.tags());
+            let own = inline.into_iter().filter(|(name, _)| !tags.contains_key(&format!("{MARK}{name}"))).collect();
+            Observed {
+                attributes: attributes(name, &role.arn, Some(&role.role_id)),
+                properties: properties(&role, own, attached),
+                tags,
+                ..as_wanted(resource)
+            }
         }))
     }
 

@@ -5,6 +5,7 @@ mod bucket_policy;
 mod edges;
 mod event_source_mapping;
 mod function;
+mod inline_policy;
 mod log_group;
 mod parameter;
 mod permission;

@@ -1,0 +1,207 @@
+//! `AWS::IAM::Policy`: one inline policy in one or more roles; takes no tags, and belongs to its roles.
+//!
+//! Each role carries the policy's key as a tag: by it a policy that left the template is found, and the role itself knows that
+//! the policy is not one of its own `Policies`.
+//!
+//! | property | a change | left out |
+//! |---|---|---|
+//! | PolicyName | another policy: the earlier one is deleted | required |
+//! | Roles | another policy: the earlier one is deleted | required; users and groups are not known here |
+//! | PolicyDocument | in place | required |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_iam::Client;
+use aws_sdk_iam::types::{EntityType, Tag};
+use futures::future::try_join_all;
+use serde_json::{Value, json};
+
+use super::errors::failed;
+use super::fields::Fields;
+use super::observed::as_wanted;
+use super::policy_document::parsed;
+use super::transient::iam_settling;
+use crate::engine::{
+    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
+    Schema, Scope, Shape, State, canonical, retry_until,
+};
+
+const TYPE: &str = "AWS::IAM::Policy";
+const MISSING: &str = "NoSuchEntity";
+
+/// What a role's tag for such a policy begins with; the policy's name follows, the value is its key.
+pub(super) const MARK: &str = "provision:policy:";
+
+/// Inline policies that stand on their own in a template, over IAM.
+pub(super) struct InlinePolicyProvider {
+    iam: Client,
+    schema: Schema,
+}
+
+impl InlinePolicyProvider {
+    pub(super) fn new(config: &SdkConfig) -> Self {
+        let properties = vec![
+            Property::new("PolicyName", Shape::Text).required(),
+            Property::new("Roles", Shape::set(Shape::Text)).required(),
+            Property::new("PolicyDocument", Shape::Policy).required(),
+        ];
+        Self { iam: Client::new(config), schema: Schema::new(TYPE, properties, &["Id"]).belongs_to("Roles") }
+    }
+
+    async fn document(&self, role: &str, name: &str) -> Result<Option<Value>, ProviderError> {
+        let asked = self.iam.get_role_policy().role_name(role).policy_name(name).send().await;
+        match asked.map_err(failed("iam:GetRolePolicy")) {
+            Err(error) if error.is(MISSING) => Ok(None),
+            answer => Ok(Some(parsed(&answer?.policy_document))),
+        }
+    }
+
+    /// The mark first: the role would take a policy without it for one attached by hand.
+    async fn put(&self, role: &str, resource: &Resource) -> Result<(), ProviderError> {
+        let fields = Fields(&resource.properties);
+        let name = fields.text("PolicyName").unwrap_or_default();
+        let mark = Tag::builder().key(format!("{MARK}{name}")).value(&resource.physical_id).build();
+        let mark = mark.map_err(|error| ProviderError::refused(error.to_string(), "give another PolicyName"))?;
+        self.iam.tag_role().role_name(role).tags(mark).send().await.map_err(failed("iam:TagRole"))?;
+        let call = self.iam.put_role_policy().role_name(role).policy_name(name);
+        let call = call.set_policy_document(fields.document("PolicyDocument"));
+        call.send().await.map_err(failed("iam:PutRolePolicy"))?;
+        Ok(())
+    }
+
+    async fn remove(&self, role: &str, name: &str) -> Result<(), ProviderError> {
+        let removed = self.iam.delete_role_policy().role_name(role).policy_name(name).send().await;
+        match removed.map_err(failed("iam:DeleteRolePolicy")) {
+            Err(error) if !error.is(MISSING) => return Err(error),
+            _ => {}
+        }
+        let unmarked = self.iam.untag_role().role_name(role).tag_keys(format!("{MARK}{name}")).send().await;
+        match unmarked.map_err(failed("iam:UntagRole")) {
+            Err(error) if !error.is(MISSING) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn put_in_all(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        let roles = roles(&resource.properties);
+        retry_until("IAM to know the role", Limit::seconds(60), progress, iam_settling, || async {
+            try_join_all(roles.iter().map(|role| self.put(role, resource))).await
+        })
+        .await?;
+        Ok(Observed { tags: BTreeMap::new(), handle: handle(&resource.properties), ..as_wanted(resource) })
+    }
+}
+
+fn roles(properties: &Value) -> BTreeSet<String> {
+    Fields(properties).texts("Roles").unwrap_or_default().into_iter().collect()
+}
+
+/// What a delete needs: the policy's name and its roles.
+fn handle(properties: &Value) -> Value {
+    json!({"PolicyName": properties.get("PolicyName"), "Roles": roles(properties)})
+}
+
+fn found(key: String, name: String, roles: Vec<String>) -> Observed {
+    Observed {
+        type_name: TYPE.into(),
+        physical_id: key,
+        properties: json!({}),
+        tags: BTreeMap::new(),
+        attributes: BTreeMap::new(),
+        state: State::Ready("exists".into()),
+        handle: json!({"PolicyName": name, "Roles": roles}),
+    }
+}
+
+#[async_trait]
+impl Provider for InlinePolicyProvider {
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The policy's name and its roles'.
+    fn physical_id(&self, logical_id: &str, properties: &Value, _scope: &Scope) -> Result<String, ProviderError> {
+        let name = Fields(properties).text("PolicyName").unwrap_or_else(|| logical_id.to_owned());
+        Ok(std::iter::once(name).chain(roles(properties)).collect::<Vec<_>>().join("/"))
+    }
+
+    fn attributes(&self, physical_id: &str, _properties: &Value, _scope: &Scope) -> BTreeMap<String, Value> {
+        ["Ref", "Id"].map(|name| (name.to_owned(), physical_id.into())).into()
+    }
+
+    async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
+        let fields = Fields(&resource.properties);
+        let (name, roles) = (fields.text("PolicyName").unwrap_or_default(), roles(&resource.properties));
+        let documents = try_join_all(roles.iter().map(|role| self.document(role, &name))).await?;
+        let with: Vec<_> =
+            roles.iter().zip(&documents).filter(|(_, found)| found.is_some()).map(|(role, _)| role).collect();
+        let wanted = canonical(fields.get("PolicyDocument").unwrap_or(&Value::Null), &Shape::Policy);
+        // Of several, the one that is not as wanted is told.
+        let odd = documents.iter().flatten().find(|document| canonical(document, &Shape::Policy) != wanted);
+        Ok(odd.or(documents.iter().flatten().next()).map(|document| Observed {
+            properties: json!({"PolicyName": name, "Roles": with, "PolicyDocument": document}),
+            tags: BTreeMap::new(),
+            handle: handle(&resource.properties),
+            ..as_wanted(resource)
+        }))
+    }
+
+    async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        self.put_in_all(resource, progress).await
+    }
+
+    async fn update(
+        &self,
+        resource: &Resource,
+        _observed: &Observed,
+        _differences: &[Difference],
+        progress: &Progress,
+    ) -> Result<Observed, ProviderError> {
+        self.put_in_all(resource, progress).await
+    }
+
+    async fn delete(
+        &self,
+        observed: &Observed,
+        _options: DeleteOptions,
+        _progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let name = Fields(&observed.handle).text("PolicyName").unwrap_or_default();
+        let roles = roles(&observed.handle);
+        try_join_all(roles.iter().map(|role| self.remove(role, &name))).await.map(drop)
+    }
+
+    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+        let asked = self.iam.get_account_authorization_details().filter(EntityType::Role).max_items(1000);
+        let mut pages = asked.into_paginator().send();
+        let mut by_key: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(failed("iam:GetAccountAuthorizationDetails"))?;
+            for role in page.role_detail_list.unwrap_or_default() {
+                let tags: BTreeMap<_, _> = role.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
+                let (true, Some(role)) = (scope.owns(&tags), role.role_name) else { continue };
+                for (key, value) in tags {
+                    if let Some(name) = key.strip_prefix(MARK) {
+                        by_key.entry((value, name.to_owned())).or_default().push(role.clone());
+                    }
+                }
+            }
+        }
+        Ok(by_key.into_iter().map(|((key, name), roles)| found(key, name, roles)).collect())
+    }
+
+    /// Before its roles.
+    fn teardown_rank(&self) -> u8 {
+        1
+    }
+
+    fn permissions(&self) -> Permissions {
+        Permissions {
+            read: &["iam:GetRolePolicy", "iam:GetAccountAuthorizationDetails"],
+            write: &["iam:PutRolePolicy", "iam:TagRole"],
+            delete: &["iam:DeleteRolePolicy", "iam:UntagRole"],
+        }
+    }
+}
