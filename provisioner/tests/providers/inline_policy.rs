@@ -25,7 +25,7 @@ async fn a_policy_of_its_own_is_no_drift_of_its_role_and_is_found_by_its_mark() 
     assert_eq!(stage.paths(&second).await, ["PolicyDocument"]);
     stage.update(&second).await;
     assert_eq!(stage.paths(&second).await, Vec::<String>::new());
-    assert_eq!(stage.found(POLICY).await, [first.physical_id.clone()]);
+    assert_eq!(stage.found(POLICY).await, [first.physical_id.as_str()]);
     stage.delete(&made).await;
     stage.delete(&made).await;
     assert_eq!(stage.read(&first).await, None);

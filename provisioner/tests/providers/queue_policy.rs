@@ -29,7 +29,7 @@ async fn a_queue_policy_covers_its_queues_and_is_found_by_its_mark() {
     assert_eq!(stage.paths(&second).await, ["PolicyDocument"]);
     stage.update(&second).await;
     assert_eq!(stage.paths(&second).await, Vec::<String>::new());
-    assert_eq!(stage.found(POLICY).await, [first.physical_id.clone()]);
+    assert_eq!(stage.found(POLICY).await, [first.physical_id.as_str()]);
     stage.delete(&made).await;
     stage.delete(&made).await;
     assert_eq!(stage.read(&first).await, None);
