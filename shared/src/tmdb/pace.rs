@@ -11,6 +11,8 @@ use std::{
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::time::{Instant, sleep_until};
 
+/// What is used of the share: a fleet at exactly the rate that is allowed is refused whenever two requests meet on their way.
+const USED: f64 = 0.99;
 /// What is kept of the rate after a 429.
 const LOWERED: f64 = 0.8;
 /// The lowest rate, as part of the share.
@@ -41,7 +43,7 @@ struct State {
 impl Pace {
     /// At most `share` requests a second.
     pub fn new(share: f64) -> Self {
-        let share = if share.is_finite() { share.clamp(0.01, 1e6) } else { 1.0 };
+        let share = if share.is_finite() { (share * USED).clamp(0.01, 1e6) } else { 1.0 };
         let now = Instant::now();
         let state = State { rate: share, limiter: limiter(share), changed: now, paused_until: now };
         Self { share, state: Mutex::new(state) }
@@ -136,8 +138,8 @@ mod tests {
         pace.slow_down(Duration::from_millis(200));
         pace.turn().await;
         assert!(start.elapsed() >= Duration::from_millis(200));
-        assert_eq!(pace.state().rate, 800.0);
+        assert!((791.0..=793.0).contains(&pace.state().rate));
         pace.slow_down(Duration::ZERO);
-        assert_eq!(pace.state().rate, 800.0, "one burst of 429s is one event");
+        assert!(pace.state().rate > 791.0, "one burst of 429s is one event");
     }
 }
