@@ -114,7 +114,7 @@ impl Stack<'_> {
             looks.iter().filter(tagged).filter(ours).map(|look| look.resource.logical_id.clone()).collect();
         for look in looks.iter().filter(|look| !tagged(look)) {
             let property = self.parent_property(&look.resource).and_then(|name| look.resource.properties.get(name));
-            let parents = property.map(|value| parents(value, looks.iter())).unwrap_or_default();
+            let parents = property.map(|value| parents(value, looks.iter().filter(tagged))).unwrap_or_default();
             if look.observed.is_none() || (!parents.is_empty() && parents.is_subset(&owned)) {
                 owned.insert(look.resource.logical_id.clone());
             }
