@@ -1,5 +1,7 @@
 //! The built binary, as a person or a script runs it, where no AWS is needed: usage, configuration, template, credentials.
 
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -163,7 +165,7 @@ fn init_writes_what_the_flags_say_and_never_the_key() {
 }
 
 #[test]
-fn an_empty_key_is_refused_before_any_call() {
+fn e4_secret_check_without_a_key_asks_aws_and_tells_missing_credentials() {
     let folder = folder(&[]);
     run(folder.path(), "secret check --region eu-central-1").tells(4, &["credentials"]);
 }
