@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::engine::{EngineError, ProviderError};
 use crate::exit;
+use crate::fleet::FleetError;
 use crate::package::PackageError;
 use crate::template::{Diagnostics, LoadError};
 
@@ -162,6 +163,20 @@ impl Failure {
     }
 }
 
+/// An error with its causes, each said once.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = cause.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
 fn code_of(error: &ProviderError) -> u8 {
     match error {
         ProviderError::Denied { .. } | ProviderError::Credentials { .. } => exit::DENIED,
@@ -233,6 +248,18 @@ impl From<EngineError> for Failure {
                 Self::failed(format!("there is no provider of the type {type_name}"), logical_id)
                     .help("a newer provision may know it; nothing was done with it")
             }
+        }
+    }
+}
+
+impl From<FleetError> for Failure {
+    fn from(error: FleetError) -> Self {
+        match error {
+            FleetError::Queue(error) => Self::aws("the queues", error),
+            FleetError::NothingSelected { .. } | FleetError::NoOutput { .. } => {
+                Self::usage(error.to_string(), "").help(error.help())
+            }
+            error => Self::failed(chain(&error), "").help(error.help()),
         }
     }
 }

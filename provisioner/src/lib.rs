@@ -10,6 +10,7 @@ pub mod config;
 pub mod engine;
 pub mod error;
 pub mod exit;
+pub mod fleet;
 pub mod interrupt;
 pub mod package;
 pub mod providers;

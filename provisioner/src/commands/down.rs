@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::crawl::Crawl;
 use super::{Opened, Run};
 use crate::cli;
 use crate::engine::{DestroyOptions, DestroyPlan, Observed, Report, Stack};
@@ -20,7 +21,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
     drop(busy);
     let (report, remaining) = match plan.deletions.is_empty() {
         true => (Report::default(), Vec::new()),
-        false => carry_out(run, &stack, &plan, options).await?,
+        false => carry_out(run, &opened, &stack, &plan, options).await?,
     };
     let kept = interrupt::until(&run.interrupt, lakes(&opened, &plan)).await?;
     let whole = report::Down {
@@ -39,6 +40,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
 /// Asks, deletes, and lists once more: what is still there although it was deleted.
 async fn carry_out(
     run: &Run,
+    opened: &Opened,
     stack: &Stack<'_>,
     plan: &DestroyPlan,
     options: DestroyOptions,
@@ -47,12 +49,30 @@ async fn carry_out(
     let data = if options.delete_data { ", with all data in it" } else { "" };
     let question = format!("this deletes {}{data}", names.join(", "));
     interrupt::until(&run.interrupt, run.ui.confirm(&question)).await?;
+    save_dead_letters(run, opened, stack, plan).await?;
     let report = stack.destroy(plan, options, &run.ui.observer(), &run.interrupt).await;
     let remaining = match report.is_whole() {
         true => interrupt::until(&run.interrupt, stack.audit(options)).await?,
         false => Vec::new(),
     };
     Ok((report, remaining))
+}
+
+/// What could not be done is told in the lake, before the queue that remembers it goes.
+async fn save_dead_letters(run: &Run, opened: &Opened, stack: &Stack<'_>, plan: &DestroyPlan) -> Result<(), Failure> {
+    let Ok(crawl) = Crawl::open(stack, &opened.aws.config) else {
+        return Ok(());
+    };
+    let goes = |name: &str| plan.deletions.iter().any(|change| name.ends_with(&format!("/{}", change.physical_id)));
+    let dead = &crawl.fleet.dead_letters;
+    if !goes(dead.url()) || plan.deletions.iter().any(|change| change.physical_id == crawl.fleet.bucket) {
+        return Ok(());
+    }
+    let saved = crawl.fleet.save_dead_letters().await?;
+    if saved > 0 {
+        run.ui.note(&format!("saved {saved} dead letters to s3://{}/tmdb/_dead_letters/", crawl.fleet.bucket));
+    }
+    Ok(())
 }
 
 /// The buckets that stay, each with its number of objects; none where it cannot be counted.

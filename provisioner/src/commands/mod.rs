@@ -1,13 +1,19 @@
 //! A file a command; each reads top to bottom as what the person asked for.
 
+mod crawl;
 mod down;
+mod download;
 mod init;
+mod launch;
 mod opened;
 mod package;
 mod packager;
 mod plan;
+mod run;
 mod secret;
+mod simulate;
 mod status;
+mod titles;
 mod up;
 
 use std::sync::Arc;
@@ -32,6 +38,13 @@ pub struct Run {
     pub interrupt: CancellationToken,
 }
 
+impl Run {
+    /// The same for a step of a larger command.
+    fn for_step(&self) -> Self {
+        Self { ui: Arc::new(self.ui.for_step()), ..self.clone() }
+    }
+}
+
 /// Does what was typed.
 ///
 /// # Errors
@@ -48,8 +61,9 @@ pub async fn run(cli: Cli, ui: &Arc<Ui>, interrupt: &CancellationToken) -> Resul
         Command::Up(flags) => up::run(&run, &flags).await,
         Command::Down(flags) => down::run(&run, &flags).await,
         Command::Status(flags) => status::run(&run, &flags).await,
-        Command::Launch(_) | Command::Simulate(_) | Command::Download(_) | Command::Run(_) => {
-            Err(Failure::failed("this command is not there yet", "launch, simulate, download, run"))
-        }
+        Command::Launch(flags) => launch::run(&run, &flags).await,
+        Command::Simulate(flags) => simulate::run(&run, &flags).await,
+        Command::Download(flags) => download::run(&run, &flags).await,
+        Command::Run(flags) => run::run(&run, &flags).await,
     }
 }

@@ -1,7 +1,9 @@
 //! The only place that prints. stdout carries results, one JSON document with `--json`; all else goes to stderr.
 
 mod ask;
+pub mod crawl;
 mod failure;
+pub mod launch;
 pub mod plan;
 mod progress;
 pub mod report;
@@ -23,6 +25,7 @@ pub struct Ui {
     yes: bool,
     bars: MultiProgress,
     answered: AtomicBool,
+    step: bool,
 }
 
 /// Sends the program's own log to stderr: warnings, with `--verbose` steps, with `-vv` calls. Never the `trace` level, in
@@ -50,7 +53,14 @@ impl Ui {
             yes: flags.yes,
             bars: MultiProgress::with_draw_target(target),
             answered: AtomicBool::new(false),
+            step: false,
         }
+    }
+
+    /// The same voice for a step of a larger command: what would be its result is told as a note.
+    pub fn for_step(&self) -> Self {
+        let Self { json, quiet, yes, .. } = *self;
+        Self { json, quiet, yes, bars: self.bars.clone(), answered: AtomicBool::new(false), step: true }
     }
 
     /// A line about what goes on, to stderr; silent with `--quiet`.
@@ -71,6 +81,10 @@ impl Ui {
     /// # Errors
     /// [`Failure::ClosedPipe`] where nobody reads it any more.
     pub fn result(&self, text: impl FnOnce() -> String, document: &impl serde::Serialize) -> Result<(), Failure> {
+        if self.step {
+            self.note(&text());
+            return Ok(());
+        }
         self.answered.store(true, Ordering::Relaxed);
         let text = if self.json {
             serde_json::to_string_pretty(document)

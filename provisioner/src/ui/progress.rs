@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use owo_colors::{AnsiColors, OwoColorize};
@@ -75,14 +75,30 @@ impl Display {
 pub struct Busy {
     bar: ProgressBar,
     bars: MultiProgress,
+    quiet: bool,
+    told: Mutex<Instant>,
 }
+
+/// Between two lines about the same work, where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
 
 impl Busy {
     pub(super) fn start(bars: &MultiProgress, text: &str, quiet: bool) -> Self {
         if bars.is_hidden() && !quiet {
             anstream::eprintln!("{text}");
         }
-        Self { bar: spinner(bars, text.to_owned()), bars: bars.clone() }
+        let bar = spinner(bars, text.to_owned());
+        Self { bar, bars: bars.clone(), quiet, told: Mutex::new(Instant::now()) }
+    }
+
+    /// Says how far it is: at once on a terminal, now and then elsewhere.
+    pub fn say(&self, text: &str) {
+        self.bar.set_message(text.to_owned());
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.bars.is_hidden() && !self.quiet && told.elapsed() >= LINE_EVERY {
+            anstream::eprintln!("{text}");
+            *told = Instant::now();
+        }
     }
 
     /// Who hears what is going on now.

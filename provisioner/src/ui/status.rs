@@ -4,7 +4,9 @@ use comfy_table::Table;
 use comfy_table::presets::NOTHING;
 use serde::Serialize;
 
+use super::crawl;
 use crate::engine::{Look, Scope, State};
+use crate::fleet::Progress;
 
 /// The state of a stack.
 #[derive(Clone, Debug, Serialize)]
@@ -17,6 +19,9 @@ pub struct Status {
     pub account: String,
     /// Every resource of the template.
     pub resources: Vec<Resource>,
+    /// How far the crawl is, for a template that carries one.
+    #[serde(flatten)]
+    pub progress: Option<Progress>,
 }
 
 /// The state of a resource.
@@ -40,14 +45,16 @@ pub struct Resource {
 
 impl Status {
     /// The state of what was looked at.
-    pub fn new(scope: &Scope, looks: &[Look]) -> Self {
+    pub fn new(scope: &Scope, looks: &[Look], progress: Option<Progress>) -> Self {
         let resources = looks.iter().map(|look| Resource::new(look, scope)).collect();
-        Self { stack: scope.stack.clone(), region: scope.region.clone(), account: scope.account.clone(), resources }
+        let Scope { stack, region, account, .. } = scope.clone();
+        Self { stack, region, account, resources, progress }
     }
 
-    /// Whether every resource is there and can be used.
+    /// Whether every resource is there and can be used, and no letter is dead.
     pub fn is_healthy(&self) -> bool {
-        self.resources.iter().all(|resource| resource.healthy)
+        let dead = self.progress.as_ref().is_some_and(|progress| !progress.dead_letters.is_empty());
+        self.resources.iter().all(|resource| resource.healthy) && !dead
     }
 
     /// For a terminal.
@@ -58,7 +65,11 @@ impl Status {
             let status = reason.as_ref().map_or_else(|| status.clone(), |reason| format!("{status}: {reason}"));
             table.add_row([logical_id, type_name, physical_id, &status]);
         }
-        table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+        let mut text = table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
+        if let Some(progress) = &self.progress {
+            text = format!("{text}\n\n{}", crawl::text(progress));
+        }
+        text
     }
 }
 

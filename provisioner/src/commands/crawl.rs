@@ -1,0 +1,81 @@
+//! What the commands of a crawl share: the fleet behind the template's outputs, and how the function is set.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::Run;
+use crate::config::Settings;
+use crate::engine::{Look, Stack};
+use crate::error::Failure;
+use crate::fleet::{Fleet, FleetError};
+use crate::interrupt;
+use crate::providers::failed;
+
+/// A fleet, and how fast it may ask.
+pub(super) struct Crawl {
+    pub(super) fleet: Fleet,
+    /// Requests a second to TMDb, of the whole fleet.
+    pub(super) rate: f64,
+    /// Titles that one job may have to end within the function's timeout.
+    pub(super) job_titles: u32,
+}
+
+impl Crawl {
+    /// The crawl that the template carries. Makes no call.
+    ///
+    /// # Errors
+    /// A template without the outputs of a crawl.
+    pub(super) fn open(stack: &Stack<'_>, config: &aws_config::SdkConfig) -> Result<Self, Failure> {
+        let looks: Vec<Look> = stack.declare()?.into_iter().map(|resource| Look { resource, observed: None }).collect();
+        let outputs = stack.outputs(&looks)?;
+        let fleet = Fleet::open(config, &outputs)?;
+        let name = outputs.get("FunctionName").and_then(Value::as_str).unwrap_or_default();
+        let function =
+            looks.iter().find(|look| look.resource.physical_id == name && look.resource.type_name == FUNCTION);
+        let function = function.ok_or(FleetError::NoOutput { name: "FunctionName" })?;
+        let properties = &function.resource.properties;
+        let variable = |name: &str| number(&properties["Environment"]["Variables"][name]);
+        let rate = variable("TMDB_RATE").unwrap_or(DEFAULT_RATE);
+        let share = rate / variable("FLEET_SIZE").unwrap_or(1.0).max(1.0);
+        let timeout = number(&properties["Timeout"]).unwrap_or(DEFAULT_TIMEOUT);
+        Ok(Self { fleet, rate, job_titles: crawler_core::job::titles_per_job(share, timeout as u32) })
+    }
+
+    /// The least time that this many titles take: two requests each, at the fleet's rate.
+    pub(super) fn least_time(&self, titles: u64) -> Duration {
+        Duration::from_secs_f64(titles as f64 * 2.0 / self.rate.max(0.1))
+    }
+}
+
+const FUNCTION: &str = "AWS::Lambda::Function";
+/// Lambda's own default, where the template gives no timeout.
+const DEFAULT_TIMEOUT: f64 = 3.0;
+/// Below TMDb's limit, as the crawler's template has it.
+const DEFAULT_RATE: f64 = 35.0;
+
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64().or_else(|| value.as_str()?.parse().ok())
+}
+
+/// Refuses to send jobs to a fleet that has no key: each would only come back.
+///
+/// # Errors
+/// No key is stored.
+pub(super) async fn key_is_stored(run: &Run, config: &aws_config::SdkConfig) -> Result<(), Failure> {
+    let name = Settings::key_parameter(&run.settings);
+    let ssm = aws_sdk_ssm::Client::new(config);
+    let asked = async {
+        // Without decryption: that it is there is enough.
+        let got =
+            ssm.get_parameter().name(&name).with_decryption(false).send().await.map_err(failed("ssm:GetParameter"));
+        match got {
+            Err(error) if error.is("ParameterNotFound") => {
+                Err(Failure::failed("no TMDb key is stored", &name).help("store it: provision secret set"))
+            }
+            Err(error) => Err(Failure::aws(&name, error)),
+            Ok(_) => Ok(()),
+        }
+    };
+    interrupt::until(&run.interrupt, asked).await
+}

@@ -1,0 +1,49 @@
+//! `provision run`: up, launch, wait, status, down. Interrupted and run again, it goes on.
+
+use super::launch::Launch;
+use super::{Opened, Run, down, status, up};
+use crate::cli;
+use crate::error::Failure;
+use crate::fleet::{Ended, Progress, Waiting};
+use crate::interrupt;
+use crate::ui::crawl;
+
+pub(super) async fn run(run: &Run, flags: &cli::Run) -> Result<(), Failure> {
+    let steps = run.for_step();
+    up::run(&steps, &cli::Up::default()).await?;
+    let opened = Opened::open(&steps).await?;
+    let stack = opened.stack(run)?;
+    let launch = Launch::plan(run, &opened, &stack, &flags.selection, &flags.titles, false).await?;
+    let sent = launch.send(run, &opened).await?;
+    run.ui.note(&sent.text());
+    let ended = wait(run, &launch).await?;
+    status::run(&steps, &cli::Status::default()).await?;
+    let progress = match ended {
+        Ended::Complete(progress) if progress.dead_letters.is_empty() && progress.titles.failed == 0 => progress,
+        Ended::Complete(progress) | Ended::Incomplete(progress) => return Err(unfinished(run, &progress)),
+    };
+    run.ui.result(|| crawl::text(&progress), &progress)?;
+    if flags.keep_up {
+        return Ok(());
+    }
+    down::run(&steps, &cli::Down::default()).await
+}
+
+/// Waits for the crawl's end, showing how far it is.
+async fn wait(run: &Run, launch: &Launch) -> Result<Ended, Failure> {
+    let busy = run.ui.busy("waiting for the fleet");
+    let fleet = &launch.crawl.fleet;
+    let waiting = fleet.wait(&launch.manifest, Waiting::default(), |progress| busy.say(&crawl::line(progress)));
+    interrupt::until(&run.interrupt, waiting).await
+}
+
+/// What is missing, and what to do; the stack stays up, so that nothing is lost.
+fn unfinished(run: &Run, progress: &Progress) -> Failure {
+    let missing = progress.jobs.total - progress.jobs.done;
+    let (dead, failed) = (progress.dead_letters.visible, progress.titles.failed);
+    Failure::failed(
+        format!("the crawl is not whole: {missing} jobs are not done, {dead} dead letters, {failed} titles failed"),
+        format!("stack {}, left up", run.settings.stack),
+    )
+    .help("look at the function's logs and mend the cause, then: provision run (sends what is missing), or provision down (saves the dead letters into the lake)")
+}

@@ -1,0 +1,57 @@
+//! `provision simulate`: sends the message of one year and initial, as the original's notebook did.
+
+use crawler_core::Order;
+use crawler_core::imdb::Selection;
+use serde_json::json;
+
+use super::crawl::{Crawl, key_is_stored};
+use super::{Opened, Run, titles};
+use crate::cli;
+use crate::error::Failure;
+use crate::fleet::FleetError;
+use crate::interrupt;
+
+pub(super) async fn run(run: &Run, flags: &cli::Simulate) -> Result<(), Failure> {
+    let (year, initial) = partition(&flags.year, &flags.initial)?;
+    let opened = Opened::open(run).await?;
+    let stack = opened.stack(run)?;
+    let crawl = Crawl::open(&stack, &opened.aws.config)?;
+    let config = Some(&opened.aws.config);
+    let manifest = titles::manifest(run, &flags.titles, &crawl.fleet.lake, config, crawl.job_titles).await?;
+    let jobs = manifest.jobs_of_partition(year, &initial).count();
+    if jobs == 0 {
+        let asked = format!("year {}, initial {initial}", flags.year);
+        return Err(FleetError::NothingSelected { asked }.into());
+    }
+    key_is_stored(run, &opened.aws.config).await?;
+    let body = Order::Partition { year, initial }.to_body();
+    let send = async { crawl.fleet.jobs.send(&body).await.map_err(FleetError::from) };
+    interrupt::until(&run.interrupt, send).await?;
+    run.ui.result(
+        || format!("Sent {body}: {jobs} jobs; see how far it is with `provision status`."),
+        &json!({"sent": body, "jobs": jobs}),
+    )
+}
+
+/// One year (or none) and one initial.
+///
+/// # Errors
+/// Texts that are none.
+pub(super) fn partition(year: &str, initial: &str) -> Result<(Option<u16>, String), Failure> {
+    let year = match year {
+        "none" => None,
+        digits => Some(digits.parse::<u16>().map_err(|_| {
+            Failure::usage(format!("{digits:?} is no year"), "--year")
+                .help("write a year, or none for films without one")
+        })?),
+    };
+    let initials =
+        Selection::parse_initials(initial).map_err(|error| Failure::usage(error.to_string(), "--initial"))?;
+    match <[String; 1]>::try_from(initials) {
+        Ok([initial]) => Ok((year, initial)),
+        Err(_) => {
+            Err(Failure::usage("one initial is wanted", format!("--initial {initial}"))
+                .help("for several use `launch`"))
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Why the fleet could not be fed or looked at.
+
+use crawler_core::imdb::{IndexError, ManifestError};
+use crawler_core::lake::LakeError;
+
+use crate::engine::ProviderError;
+
+/// A failed step of `launch`, `status`, `simulate` or `run`.
+#[derive(Debug, thiserror::Error)]
+pub enum FleetError {
+    /// The template is not one of a crawl.
+    #[error("the template has no output {name}")]
+    NoOutput {
+        /// The output's name.
+        name: &'static str,
+    },
+    /// A call to SQS failed.
+    #[error(transparent)]
+    Queue(#[from] ProviderError),
+    /// SQS refused single messages for good.
+    #[error("SQS refused {count} messages: {reason}")]
+    Refused {
+        /// How many.
+        count: usize,
+        /// SQS's reason for the first of them.
+        reason: String,
+    },
+    /// The lake could not be read or written.
+    #[error(transparent)]
+    Lake(#[from] LakeError),
+    /// The index could not be made.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The manifest could not be read.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// No job is of the year and initial that were asked for.
+    #[error("no job of the index is among {asked}")]
+    NothingSelected {
+        /// The years and initials.
+        asked: String,
+    },
+}
+
+impl FleetError {
+    /// What the person can do about it.
+    pub fn help(&self) -> String {
+        match self {
+            Self::NoOutput { name } => {
+                format!("launch, status and run want a crawl: add the output {name} as templates/crawler.yaml has it")
+            }
+            Self::Queue(error)
+                if error.is("AWS.SimpleQueueService.NonExistentQueue") || error.is("QueueDoesNotExist") =>
+            {
+                "make the stack first: provision up".into()
+            }
+            Self::Queue(error) => error.help(),
+            Self::Refused { .. } => {
+                "mend the cause that SQS names, then launch again: only what was not accepted is sent".into()
+            }
+            Self::Lake(_) => {
+                "check that the stack is up (provision status) and that the bucket may be read and written".into()
+            }
+            Self::Index(_) | Self::Manifest(_) => "nothing was sent; the index that was there before still is".into(),
+            Self::NothingSelected { .. } => {
+                "look at `provision launch --dry-run` for the years and initials that there are".into()
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The queue's side of a crawl: what is sent, how far it is, what came back dead.
+//!
+//! Finds its queues, function and lake by the template's outputs; knows no resource of the template by name.
+
+mod dead_letters;
+mod error;
+mod launch;
+mod progress;
+mod queue;
+mod sent;
+mod wait;
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use crawler_core::Lake;
+use crawler_core::lake::S3Lake;
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::providers::s3_client;
+
+pub use dead_letters::DeadLetter;
+pub use error::FleetError;
+pub use launch::{LaunchPlan, Launched};
+pub use progress::{Jobs, Pace, Progress, Titles};
+pub use queue::{Depth, Queue};
+pub use wait::{Ended, Waiting};
+
+/// A crawl's queues and lake.
+#[derive(Clone, Debug)]
+pub struct Fleet {
+    /// Where jobs are sent.
+    pub jobs: Queue,
+    /// Where jobs go that cannot be done.
+    pub dead_letters: Queue,
+    /// Where index, films and markers are.
+    pub lake: Arc<dyn Lake>,
+    /// The bucket of the lake.
+    pub bucket: String,
+}
+
+impl Fleet {
+    /// The fleet that a template's outputs name: `JobsQueueUrl`, `DeadLetterQueueUrl`, `LakeBucketName`.
+    ///
+    /// # Errors
+    /// [`FleetError::NoOutput`] for a template that carries no crawl.
+    pub fn open(config: &SdkConfig, outputs: &IndexMap<String, Value>) -> Result<Self, FleetError> {
+        let output = |name: &'static str| {
+            outputs.get(name).and_then(Value::as_str).map(str::to_owned).ok_or(FleetError::NoOutput { name })
+        };
+        let sqs = aws_sdk_sqs::Client::new(config);
+        let bucket = output("LakeBucketName")?;
+        Ok(Self {
+            jobs: Queue::new(sqs.clone(), output("JobsQueueUrl")?),
+            dead_letters: Queue::new(sqs, output("DeadLetterQueueUrl")?),
+            lake: Arc::new(S3Lake::new(s3_client(config), bucket.clone())),
+            bucket,
+        })
+    }
+}

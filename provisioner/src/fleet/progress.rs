@@ -1,0 +1,182 @@
+//! How far a crawl is, from the lake's done markers and the queues' counters. Lists markers and reads none.
+
+use crawler_core::imdb::Manifest;
+use crawler_core::lake::layout::{self, Done};
+use futures::TryStreamExt;
+use jiff::{SignedDuration, Timestamp};
+
+use super::launch::by_mark;
+use super::{Depth, Fleet, FleetError};
+
+/// Jobs that ended within this time give the rate.
+const RECENT: SignedDuration = SignedDuration::from_mins(5);
+
+/// How far a crawl is.
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize)]
+pub struct Progress {
+    /// The jobs queue.
+    pub queue: Depth,
+    /// The dead-letter queue.
+    pub dead_letters: Depth,
+    /// Jobs.
+    pub jobs: Jobs,
+    /// Titles.
+    pub titles: Titles,
+    /// How fast, where jobs ended lately.
+    pub pace: Option<Pace>,
+}
+
+/// Jobs of the current dataset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Jobs {
+    /// Jobs in the index, sent or not.
+    pub indexed: usize,
+    /// Jobs that were sent or are done.
+    pub total: usize,
+    /// Jobs with a marker.
+    pub done: usize,
+}
+
+/// Titles of the jobs that were sent or are done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Titles {
+    /// Titles of all these jobs.
+    pub total: u64,
+    /// Titles of jobs that are done: linked + missed + others + failed.
+    pub done: u64,
+    /// Titles that lead to a film at TMDb.
+    pub linked: u64,
+    /// Titles that TMDb does not know.
+    pub missed: u64,
+    /// Titles that are a series, an episode or a person at TMDb.
+    pub others: u64,
+    /// Titles without a usable answer.
+    pub failed: u64,
+}
+
+/// How fast a crawl goes.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Pace {
+    /// Titles a second, over the last minutes.
+    pub titles_per_second: f64,
+    /// Seconds until all titles are done at that pace.
+    pub seconds_left: u64,
+}
+
+impl Progress {
+    /// Whether every job that was sent is done.
+    pub fn is_complete(&self) -> bool {
+        self.jobs.total > 0 && self.jobs.done == self.jobs.total
+    }
+
+    /// Whether nothing waits and nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty()
+    }
+}
+
+impl Fleet {
+    /// How far the crawl of `manifest` is.
+    ///
+    /// # Errors
+    /// A failed read of lake or queues.
+    pub async fn progress(&self, manifest: Option<&Manifest>) -> Result<Progress, FleetError> {
+        let queues = async {
+            let (queue, dead_letters) = futures::try_join!(self.jobs.depth(), self.dead_letters.depth())?;
+            Ok::<_, FleetError>((queue, dead_letters))
+        };
+        let Some(manifest) = manifest else {
+            let (queue, dead_letters) = queues.await?;
+            return Ok(Progress { queue, dead_letters, ..Progress::default() });
+        };
+        let ((queue, dead_letters), done, mut launched) =
+            futures::try_join!(queues, self.done_with_times(), self.launched_marks(manifest))?;
+        let jobs = by_mark(manifest);
+        let done: Vec<_> = done.into_iter().filter(|(done, _)| jobs.contains_key(&mark(done))).collect();
+        launched.extend(done.iter().map(|(done, _)| mark(done)));
+        let total = launched.iter().filter_map(|mark| jobs.get(mark)).map(|job| u64::from(job.titles)).sum();
+        let titles = count_titles(total, done.iter().map(|(done, _)| done));
+        Ok(Progress {
+            queue,
+            dead_letters,
+            jobs: Jobs {
+                indexed: jobs.len(),
+                total: launched.iter().filter(|mark| jobs.contains_key(*mark)).count(),
+                done: done.len(),
+            },
+            titles,
+            pace: pace(&done, titles, Timestamp::now()),
+        })
+    }
+
+    async fn done_with_times(&self) -> Result<Vec<(Done, Timestamp)>, FleetError> {
+        let entries = self.lake.list(layout::DONE);
+        let done = entries.try_filter_map(|entry| {
+            futures::future::ready(Ok(Done::parse(&entry.key).map(|done| (done, entry.modified))))
+        });
+        Ok(done.try_collect().await?)
+    }
+}
+
+fn mark(done: &Done) -> String {
+    format!("{}.{}", done.name(), done.digest)
+}
+
+fn count_titles<'d>(total: u64, done: impl Iterator<Item = &'d Done>) -> Titles {
+    done.fold(Titles { total, ..Titles::default() }, |sum, done| Titles {
+        total: sum.total,
+        done: sum.done + u64::from(done.titles),
+        linked: sum.linked + u64::from(done.linked),
+        missed: sum.missed + u64::from(done.missed),
+        others: sum.others + u64::from(done.others),
+        failed: sum.failed + u64::from(done.failed),
+    })
+}
+
+fn pace(done: &[(Done, Timestamp)], titles: Titles, now: Timestamp) -> Option<Pace> {
+    let recent: Vec<_> = done.iter().filter(|(_, ended)| now.duration_since(*ended) <= RECENT).collect();
+    let first = recent.iter().map(|(_, ended)| *ended).min()?;
+    let seconds = now.duration_since(first).as_secs_f64();
+    let counted: u64 = recent.iter().map(|(done, _)| u64::from(done.titles)).sum();
+    if seconds < 1.0 || counted == 0 {
+        return None;
+    }
+    let titles_per_second = counted as f64 / seconds;
+    let left = titles.total.saturating_sub(titles.done) as f64;
+    Some(Pace { titles_per_second, seconds_left: (left / titles_per_second).ceil() as u64 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn done(titles: u32, linked: u32) -> Done {
+        Done {
+            year: Some(2004),
+            initial: "AD".into(),
+            part: 0,
+            digest: "0123456789abcdef".into(),
+            titles,
+            linked,
+            missed: titles - linked,
+            others: 0,
+            failed: 0,
+        }
+    }
+
+    #[test]
+    fn titles_add_up() {
+        let titles = count_titles(100, [done(10, 9), done(20, 15)].iter());
+        assert_eq!((titles.total, titles.done, titles.linked, titles.missed), (100, 30, 24, 6));
+    }
+
+    #[test]
+    fn the_pace_is_that_of_the_last_minutes() {
+        let now = Timestamp::from_second(10_000).unwrap();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let titles = Titles { total: 130, done: 30, ..Titles::default() };
+        let found = pace(&[(done(1000, 0), at(100)), (done(10, 0), at(9_990)), (done(10, 0), at(9_999))], titles, now);
+        assert_eq!(found, Some(Pace { titles_per_second: 2.0, seconds_left: 50 }));
+        assert_eq!(pace(&[(done(10, 0), at(100))], titles, now), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! One SQS queue: its depth, and sending to it in full batches, side by side.
+
+use std::collections::HashMap;
+
+use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
+use futures::stream::{self, StreamExt};
+
+use super::FleetError;
+use crate::engine::ProviderError;
+use crate::providers::failed;
+
+/// SQS takes ten messages a batch (E47).
+const BATCH: usize = 10;
+/// ... and this many bytes.
+const BATCH_BYTES: usize = 1_048_576;
+/// Batches under way at once.
+const WIDTH: usize = 16;
+/// Times that single messages of a batch are sent again.
+const TRIES: usize = 5;
+
+/// A queue by its URL.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    pub(super) client: aws_sdk_sqs::Client,
+    pub(super) url: String,
+}
+
+/// SQS's three counters; each is approximate (E46).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Depth {
+    /// Messages that wait.
+    pub visible: u64,
+    /// Messages that a function has.
+    pub in_flight: u64,
+    /// Messages that wait for their delay to end.
+    pub delayed: u64,
+}
+
+impl Depth {
+    /// Whether all three counters are zero.
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl Queue {
+    /// The queue at `url`.
+    pub fn new(client: aws_sdk_sqs::Client, url: String) -> Self {
+        Self { client, url }
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// How many messages it holds.
+    ///
+    /// # Errors
+    /// A failed call.
+    pub async fn depth(&self) -> Result<Depth, ProviderError> {
+        use QueueAttributeName as Name;
+        let names = [
+            Name::ApproximateNumberOfMessages,
+            Name::ApproximateNumberOfMessagesNotVisible,
+            Name::ApproximateNumberOfMessagesDelayed,
+        ];
+        let call = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
+        let answer = call.send().await.map_err(failed("sqs:GetQueueAttributes"))?;
+        let attributes = answer.attributes.unwrap_or_default();
+        let [visible, in_flight, delayed] =
+            names.map(|name| attributes.get(&name).and_then(|count| count.parse().ok()).unwrap_or(0));
+        Ok(Depth { visible, in_flight, delayed })
+    }
+
+    /// Sends one message.
+    ///
+    /// # Errors
+    /// A failed call.
+    pub async fn send(&self, body: &str) -> Result<(), ProviderError> {
+        let call = self.client.send_message().queue_url(&self.url).message_body(body);
+        call.send().await.map_err(failed("sqs:SendMessage"))?;
+        Ok(())
+    }
+
+    /// Sends `bodies` in full batches, many at once. `accepted` learns the places in `bodies` that SQS took, a batch at a
+    /// time; of a batch, only what SQS did not take is sent again.
+    ///
+    /// # Errors
+    /// The first call that failed, or [`FleetError::Refused`] for messages that SQS will never take. What was accepted
+    /// before that was told to `accepted`.
+    pub async fn send_all(&self, bodies: &[String], mut accepted: impl FnMut(&[usize])) -> Result<(), FleetError> {
+        let mut batches =
+            stream::iter(batches(bodies)).map(|batch| self.send_batch(bodies, batch)).buffer_unordered(WIDTH);
+        let mut first_error = None;
+        while let Some((taken, result)) = batches.next().await {
+            accepted(&taken);
+            if let Err(error) = result {
+                first_error.get_or_insert(error);
+            }
+        }
+        first_error.map_or(Ok(()), Err)
+    }
+
+    /// The places that SQS took, and why the others were not.
+    async fn send_batch(&self, bodies: &[String], batch: Vec<usize>) -> (Vec<usize>, Result<(), FleetError>) {
+        let mut left = batch;
+        let mut taken = Vec::with_capacity(left.len());
+        let mut reason = String::new();
+        for _ in 0..TRIES {
+            let refused = match self.try_batch(bodies, &left).await {
+                Ok(refused) => refused,
+                Err(error) => return (taken, Err(error.into())),
+            };
+            taken.extend(left.iter().filter(|place| !refused.contains_key(place)));
+            left.retain(|place| refused.contains_key(place));
+            if left.is_empty() {
+                return (taken, Ok(()));
+            }
+            reason = refused.values().next().map(|refusal| refusal.reason.clone()).unwrap_or_default();
+            if refused.values().any(|refusal| refusal.ours) {
+                break;
+            }
+        }
+        let count = left.len();
+        (taken, Err(FleetError::Refused { count, reason }))
+    }
+
+    async fn try_batch(&self, bodies: &[String], places: &[usize]) -> Result<HashMap<usize, Refusal>, ProviderError> {
+        let mut call = self.client.send_message_batch().queue_url(&self.url);
+        for place in places {
+            let entry = SendMessageBatchRequestEntry::builder().id(place.to_string()).message_body(&bodies[*place]);
+            let entry = entry
+                .build()
+                .map_err(|error| ProviderError::refused(error.to_string(), "this is a defect; report it"))?;
+            call = call.entries(entry);
+        }
+        let answer = call.send().await.map_err(failed("sqs:SendMessageBatch"))?;
+        let refusal = |entry: aws_sdk_sqs::types::BatchResultErrorEntry| {
+            let reason = format!("{}: {}", entry.code, entry.message.unwrap_or_default());
+            Some((entry.id.parse().ok()?, Refusal { reason, ours: entry.sender_fault }))
+        };
+        Ok(answer.failed.into_iter().filter_map(refusal).collect())
+    }
+}
+
+/// Why SQS did not take a message, and whether that is the message's own fault.
+struct Refusal {
+    reason: String,
+    ours: bool,
+}
+
+/// Places of `bodies`, as few batches as count and bytes allow.
+fn batches(bodies: &[String]) -> Vec<Vec<usize>> {
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut bytes = 0;
+    for (place, body) in bodies.iter().enumerate() {
+        match batches.last_mut() {
+            Some(batch) if batch.len() < BATCH && bytes + body.len() <= BATCH_BYTES => {
+                batch.push(place);
+                bytes += body.len();
+            }
+            _ => {
+                batches.push(vec![place]);
+                bytes = body.len();
+            }
+        }
+    }
+    batches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e47_batches_are_full_by_count_and_by_bytes() {
+        let small = vec!["x".to_owned(); 21];
+        assert_eq!(batches(&small).iter().map(Vec::len).collect::<Vec<_>>(), [10, 10, 1]);
+        let large = vec!["x".repeat(400_000); 5];
+        assert_eq!(batches(&large).iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
+    }
+}

@@ -1,0 +1,61 @@
+//! Waiting for a crawl's end: the done markers are the truth, the queue's counters only a hint (E46).
+
+use std::time::Duration;
+
+use crawler_core::imdb::Manifest;
+use tokio::time::Instant;
+
+use super::{Fleet, FleetError, Progress};
+
+/// How a wait is paced.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting {
+    /// Between two looks.
+    pub every: Duration,
+    /// How long an empty queue must stay empty to be taken for drained while jobs are missing.
+    pub settled: Duration,
+}
+
+impl Default for Waiting {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(2), settled: Duration::from_secs(60) }
+    }
+}
+
+/// How a crawl ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ended {
+    /// Every job that was sent is done.
+    Complete(Progress),
+    /// The queue is empty, and jobs are missing: dead-lettered or lost.
+    Incomplete(Progress),
+}
+
+impl Fleet {
+    /// Looks until all jobs are done, or the queue stays empty though some are not; `look` learns each look's result.
+    ///
+    /// # Errors
+    /// A failed look.
+    pub async fn wait(
+        &self,
+        manifest: &Manifest,
+        pace: Waiting,
+        mut look: impl FnMut(&Progress),
+    ) -> Result<Ended, FleetError> {
+        let mut empty_since: Option<Instant> = None;
+        loop {
+            let progress = self.progress(Some(manifest)).await?;
+            look(&progress);
+            if progress.is_complete() && progress.is_idle() {
+                return Ok(Ended::Complete(progress));
+            }
+            match (progress.is_idle(), empty_since) {
+                (false, _) => empty_since = None,
+                (true, None) => empty_since = Some(Instant::now()),
+                (true, Some(since)) if since.elapsed() >= pace.settled => return Ok(Ended::Incomplete(progress)),
+                (true, Some(_)) => {}
+            }
+            tokio::time::sleep(pace.every).await;
+        }
+    }
+}

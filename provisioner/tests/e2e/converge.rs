@@ -1,0 +1,67 @@
+//! From anywhere to what the template says, and back to nothing.
+
+use serde_json::json;
+use testkit::Rule;
+
+use super::stage::{Stage, words};
+
+#[test]
+fn a_second_up_changes_nothing() {
+    let stage = Stage::new();
+    stage.user.run(["up", "--yes"]).succeeds();
+    stage.proxy.forget();
+    stage.user.run(["plan", "--exit-code"]).succeeds();
+    stage.user.run(["up", "--yes"]).succeeds().says("No changes");
+    assert_eq!(stage.changes(), Vec::<String>::new());
+}
+
+#[test]
+fn up_after_kill_finishes() {
+    let stage = Stage::new();
+    let killer = stage.user.killer();
+    // Killed in the middle: the call is performed, its answer never comes.
+    stage.proxy.rule(Rule::on("lambda", "CreateFunction").notify(move || killer.kill()).lose_answer());
+    let killed = stage.user.run(["up", "--yes"]);
+    assert_ne!(killed.status.code(), Some(0));
+    stage.proxy.behave();
+    stage.user.run(["up", "--yes"]).succeeds();
+    stage.user.run(["plan", "--exit-code"]).succeeds();
+    let account = stage.account();
+    for (kind, count) in
+        [("queues", 2), ("roles", 1), ("functions", 1), ("mappings", 1), ("log_groups", 1), ("buckets", 1)]
+    {
+        assert_eq!(account[kind].as_array().map(Vec::len), Some(count), "{kind}: {account}");
+    }
+}
+
+#[test]
+fn down_with_delete_data_leaves_nothing() {
+    let stage = Stage::new();
+    stage.user.run(["secret", "set"]).succeeds();
+    stage.user.run(["up", "--yes"]).succeeds();
+    stage.user.run(words("down --yes --delete-data")).succeeds();
+    let account = stage.account();
+    for (kind, names) in account.as_object().unwrap() {
+        assert_eq!(*names, json!([]), "{kind} are left");
+    }
+    stage.proxy.forget();
+    stage.user.run(words("down --yes --delete-data")).succeeds().says("Nothing to delete");
+    assert_eq!(stage.changes(), Vec::<String>::new());
+}
+
+#[test]
+fn drift_shows_in_plan_and_up_puts_it_back() {
+    let stage = Stage::new();
+    stage.user.run(["up", "--yes"]).succeeds();
+    let changed = words("up --yes --param LogRetentionInDays=30");
+    let plan = stage.user.run(words("plan --json --param LogRetentionInDays=30")).succeeds().json();
+    let change =
+        plan["changes"].as_array().unwrap().iter().find(|change| change["logical_id"] == "CrawlerLogGroup").unwrap();
+    assert_eq!(change["action"], "update");
+    assert_eq!(change["properties"][0]["path"], "RetentionInDays");
+    assert_eq!((&change["properties"][0]["before"], &change["properties"][0]["after"]), (&json!(14), &json!(30)));
+    stage.user.run(changed).succeeds();
+    stage.user.run(words("plan --exit-code")).exits(3);
+    stage.user.run(["up", "--yes"]).succeeds();
+    stage.user.run(words("plan --exit-code")).succeeds();
+}

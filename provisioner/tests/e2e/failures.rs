@@ -1,0 +1,75 @@
+//! What goes wrong, what is said of it in three parts, and the exit code.
+
+use testkit::Rule;
+use testkit::provision::Provision;
+
+use super::stage::{LAKE, Stage, template, user};
+
+const DEAD: &str = "http://127.0.0.1:9";
+
+#[test]
+fn without_credentials_up_says_how_to_sign_in() {
+    let user = user(DEAD, DEAD).without("AWS_ACCESS_KEY_ID").without("AWS_SECRET_ACCESS_KEY");
+    user.run(["up", "--yes"]).exits(4).complains("credentials").complains("help:");
+}
+
+#[test]
+fn without_network_up_names_the_call_and_the_remedy() {
+    user(DEAD, DEAD).run(["up", "--yes"]).exits(1).complains("sts:GetCallerIdentity").complains("network");
+}
+
+#[test]
+fn without_tmdb_secret_check_says_so() {
+    let stage = Stage::new();
+    let user = user(&stage.proxy.url(), DEAD);
+    user.run(["secret", "check"]).exits(1).complains("help:").never_says(super::stage::KEY);
+}
+
+#[test]
+fn a_wrong_key_is_told_and_never_shown() {
+    let stage = Stage::new();
+    stage.tmdb.behave(|behaviour| behaviour.key = Some("f".repeat(32)));
+    stage.user.run(["secret", "check"]).exits(1).complains("secret set").never_says(super::stage::KEY);
+}
+
+#[test]
+fn e53_a_bucket_of_somebody_else_is_named_and_nothing_half_made_stays_in_the_way() {
+    let stage = Stage::new();
+    let taken = "The requested bucket name is not available.";
+    stage.proxy.rule(Rule::on("s3", "CreateBucket").answer(409, "BucketAlreadyExists", taken));
+    stage.user.run(["up", "--yes"]).exits(1).complains(LAKE).complains("help:");
+    stage.proxy.behave();
+    stage.user.run(["up", "--yes"]).succeeds();
+    stage.user.run(["plan", "--exit-code"]).succeeds();
+}
+
+#[test]
+fn e44_a_queue_of_our_name_without_our_tag_is_not_touched() {
+    let stage = Stage::new();
+    let created = stage.aws("sqs create-queue --queue-name films-jobs");
+    assert!(created.status.success(), "{created:?}");
+    stage.proxy.forget();
+    stage.user.run(["up", "--yes"]).exits(5).complains("films-jobs").complains("--adopt");
+    assert_eq!(stage.changes(), Vec::<String>::new());
+    stage.user.run(["up", "--yes", "--adopt"]).succeeds();
+    stage.user.run(["plan", "--exit-code"]).succeeds();
+}
+
+#[test]
+fn an_unknown_property_is_told_with_its_place_before_any_call() {
+    let text = template().replace("      BatchSize: 1\n", "      BatchSice: 1\n");
+    let user = user(DEAD, DEAD).file("templates/crawler.yaml", text);
+    user.run(["up", "--yes"]).exits(2).complains("crawler.yaml:").complains("BatchSice").complains("BatchSize");
+}
+
+#[test]
+fn without_a_terminal_down_wants_a_yes() {
+    let stage = Stage::new();
+    stage.user.run(["up", "--yes"]).succeeds();
+    stage.user.run(["down"]).exits(2).complains("--yes");
+}
+
+#[test]
+fn the_wrong_flag_is_a_usage_error() {
+    Provision::new(env!("CARGO_BIN_EXE_provision")).run(["up", "--frobnicate"]).exits(2).complains("--frobnicate");
+}

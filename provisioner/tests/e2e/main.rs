@@ -1,0 +1,10 @@
+//! The built `provision` binary against real parts: the AWS emulator, the function's real zip, the TMDb stand-in, real films.
+//!
+//! `main_job`: the whole crawl, read back by another tool. `converge`: up again, killed, down. `failures`: what goes wrong and what is
+//! said of it. `cloudformation`: the same template deployed by AWS's own tool.
+
+mod cloudformation;
+mod converge;
+mod failures;
+mod main_job;
+mod stage;

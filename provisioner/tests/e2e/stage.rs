@@ -1,0 +1,102 @@
+//! What the tests stand on: an emulator behind the fault proxy, a stand-in for TMDb, a user of the binary, and readers in Python.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use testkit::emulator::{self, aws_env, tool};
+use testkit::provision::Provision;
+use testkit::stand_in::{self, StandIn};
+use testkit::{Emulator, FaultProxy, titles};
+
+pub const KEY: &str = "0123456789abcdef0123456789abcdef";
+/// The name that every test's stack has: each has an account of its own.
+pub const STACK: &str = "films";
+
+/// An account of its own for one test.
+pub struct Stage {
+    pub emulator: Emulator,
+    pub proxy: FaultProxy,
+    pub tmdb: StandIn,
+    pub user: Provision,
+}
+
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// The crawler's template with its zip named outright: no test builds the function again.
+pub fn template() -> String {
+    let zip = workspace().join("target/lambda/crawler.zip");
+    assert!(zip.exists(), "{} is missing: make package", zip.display());
+    let text = std::fs::read_to_string(workspace().join("templates/crawler.yaml")).unwrap();
+    let built = "    Metadata:\n      BuildMethod: rust-cargolambda\n      BuildProperties:\n        Binary: crawler\n";
+    assert!(text.contains(built) && text.contains("Code: ../target/lambda/crawler.zip"));
+    text.replace(built, "").replace("../target/lambda/crawler.zip", &zip.display().to_string())
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        let (emulator, proxy) = Emulator::start_behind_proxy(&emulator::Options::default()).unwrap();
+        let tmdb = StandIn::start(stand_in::Options::default()).unwrap();
+        let user = user(&proxy.url(), &tmdb.url());
+        Self { emulator, proxy, tmdb, user }
+    }
+
+    /// The calls that change something, since the last time.
+    pub fn changes(&self) -> Vec<String> {
+        self.proxy.mutating_calls().iter().map(|call| format!("{}:{}", call.service, call.operation)).collect()
+    }
+
+    /// All that the account holds.
+    pub fn account(&self) -> Value {
+        self.python("list_account.py", &[])
+    }
+
+    /// Counts of a lake's records, once they are what the stand-in knows of the sample's films of these years.
+    pub fn check_lake(&self, bucket: &str, years: std::ops::RangeInclusive<u16>) -> Value {
+        let films = titles::read(&titles::sample()).unwrap();
+        let ids: Vec<_> = films
+            .iter()
+            .filter(|film| film.year.is_some_and(|year| years.contains(&year)))
+            .map(|film| film.tconst.as_str())
+            .collect();
+        let truth = self.user.folder().join("truth.json");
+        std::fs::write(&truth, serde_json::to_vec(&self.tmdb.expected(ids)).unwrap()).unwrap();
+        self.python("check_lake.py", &[bucket, &truth.display().to_string()])
+    }
+
+    /// AWS's own command line, straight to the emulator.
+    pub fn aws(&self, line: &str) -> std::process::Output {
+        let mut command = Command::new(tool("aws"));
+        command.args(words(line)).envs(aws_env(&self.emulator.endpoint())).output().unwrap()
+    }
+
+    fn python(&self, reader: &str, arguments: &[&str]) -> Value {
+        let script = workspace().join("testkit/readers").join(reader);
+        let mut command = Command::new(tool("python"));
+        command.arg(script).args(arguments).envs(aws_env(&self.emulator.endpoint()));
+        let output = command.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{reader}: {told}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+/// A user whose AWS and TMDb are these, with the crawler's template in the working folder.
+pub fn user(aws: &str, tmdb: &str) -> Provision {
+    Provision::new(env!("CARGO_BIN_EXE_provision"))
+        .endpoint(aws)
+        .env("TMDB_API_URL", tmdb)
+        .env("TMDB_API_KEY", KEY)
+        .env("PROVISION_STACK", STACK)
+        .file("templates/crawler.yaml", template())
+}
+
+/// A command line's words.
+pub fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+/// The lake's bucket.
+pub const LAKE: &str = "films-lake-000000000000-us-east-1";
