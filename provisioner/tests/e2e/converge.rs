@@ -1,7 +1,7 @@
 //! From anywhere to what the template says, and back to nothing.
 
 use serde_json::json;
-use testkit::Rule;
+use testkit::fault_proxy::Rule;
 
 use super::stage::{Stage, words};
 

@@ -1,6 +1,6 @@
 //! What goes wrong, what is said of it in three parts, and the exit code.
 
-use testkit::Rule;
+use testkit::fault_proxy::Rule;
 use testkit::provision::Provision;
 
 use super::stage::{LAKE, Stage, template, user};

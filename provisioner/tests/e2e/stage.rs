@@ -58,7 +58,7 @@ impl Stage {
         let films = titles::read(&titles::sample()).unwrap();
         let ids: Vec<_> = films
             .iter()
-            .filter(|film| film.year.is_some_and(|year| years.contains(&year)))
+            .filter(|film| film.start_year.is_some_and(|year| years.contains(&year)))
             .map(|film| film.tconst.as_str())
             .collect();
         let truth = self.user.folder().join("truth.json");
