@@ -27,12 +27,11 @@ pub struct Aws {
 }
 
 impl Aws {
-    /// Finds credentials and region, and asks AWS whose they are.
+    /// Asks AWS whose the configuration's credentials are.
     ///
     /// # Errors
     /// No region, no usable credentials, no network, or another account than `account =` allows.
-    pub async fn connect(settings: &Settings) -> Result<Self, Failure> {
-        let config = configuration(settings).await;
+    pub async fn connect(settings: &Settings, config: SdkConfig) -> Result<Self, Failure> {
         let Some(region) = config.region().map(ToString::to_string) else {
             return Err(Failure::usage("no region is set", format!("stack {}", settings.stack))
                 .help("give --region eu-central-1, set AWS_REGION, or write `region =` into provision.toml"));
@@ -59,7 +58,8 @@ impl Aws {
     }
 }
 
-async fn configuration(settings: &Settings) -> SdkConfig {
+/// The configuration of every client: region, profile, endpoint, timeouts. Makes no call to a service.
+pub async fn configuration(settings: &Settings) -> SdkConfig {
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).operation_attempt_timeout(ATTEMPT).build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::standard().with_max_attempts(4))

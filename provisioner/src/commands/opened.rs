@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use aws_config::SdkConfig;
+
 use super::Run;
 use super::packager::Packager;
-use crate::aws::Aws;
+use crate::aws::{self, Aws};
 use crate::engine::{Providers, Scope, Stack};
 use crate::error::Failure;
 use crate::interrupt;
@@ -28,9 +30,11 @@ impl Opened {
     /// A template that is wrong, or whatever keeps AWS from answering.
     pub async fn open(run: &Run) -> Result<Self, Failure> {
         let template = Template::load(&run.settings.template)?;
-        let aws = connect(run).await?;
+        let config = aws::configuration(&run.settings).await;
         let packager = Packager::new(&run.settings.template, Arc::clone(&run.ui));
-        let providers = providers::all(&aws.config, Arc::new(packager));
+        let providers = providers::all(&config, Arc::new(packager));
+        check(&template, run, &config, &providers)?;
+        let aws = connect_with(run, config).await?;
         Ok(Self { template, aws, providers })
     }
 
@@ -49,7 +53,25 @@ impl Opened {
 /// # Errors
 /// Whatever keeps AWS from answering, or another account than is allowed.
 pub async fn connect(run: &Run) -> Result<Aws, Failure> {
-    let aws = interrupt::until(&run.interrupt, Aws::connect(&run.settings)).await?;
+    let config = aws::configuration(&run.settings).await;
+    connect_with(run, config).await
+}
+
+/// The template against its types' schemas, in an account that need not be known for that.
+fn check(template: &Template, run: &Run, config: &SdkConfig, providers: &Providers) -> Result<(), Failure> {
+    let scope = Scope {
+        stack: run.settings.stack.clone(),
+        account: "0".repeat(12),
+        region: config.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string),
+        partition: "aws".into(),
+    };
+    let bound = bind(template, run, &scope)?;
+    Stack { scope, bound, providers: providers.clone() }.declare()?;
+    Ok(())
+}
+
+async fn connect_with(run: &Run, config: SdkConfig) -> Result<Aws, Failure> {
+    let aws = interrupt::until(&run.interrupt, Aws::connect(&run.settings, config)).await?;
     let Scope { stack, account, region, .. } = &aws.scope;
     run.ui.note(&format!("stack {stack} in account {account}, {region}"));
     Ok(aws)

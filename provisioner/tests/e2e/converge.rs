@@ -11,7 +11,7 @@ fn a_second_up_changes_nothing() {
     stage.user.run(["up", "--yes"]).succeeds();
     stage.proxy.forget();
     stage.user.run(["plan", "--exit-code"]).succeeds();
-    stage.user.run(["up", "--yes"]).succeeds().says("No changes");
+    stage.user.run(["up", "--yes"]).succeeds().says("Nothing to change");
     assert_eq!(stage.changes(), Vec::<String>::new());
 }
 

@@ -3,6 +3,8 @@
 //! `main_job`: the whole crawl, read back by another tool. `converge`: up again, killed, down. `failures`: what goes wrong and what is
 //! said of it. `cloudformation`: the same template deployed by AWS's own tool.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod cloudformation;
 mod converge;
 mod failures;

@@ -37,7 +37,7 @@ fn the_original_s_message_alone_does_its_partition() {
     let source = titles::sample().display().to_string();
     stage.user.run(["secret", "set"]).succeeds();
     stage.user.run(["up", "--yes"]).succeeds();
-    stage.user.run(words(&format!("simulate --year 2004 --initial AD --titles-source {source}"))).succeeds();
+    stage.user.run(words(&format!("simulate --year 2004 --initial TH --titles-source {source}"))).succeeds();
     let done = || stage.user.run(["status", "--json"]).succeeds().json();
     let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
     let status = loop {
@@ -59,10 +59,10 @@ fn a_dry_run_sends_nothing_and_names_the_jobs() {
     let stage = Stage::new();
     let source = titles::sample().display().to_string();
     stage.user.run(["up", "--yes"]).succeeds();
-    let line = format!("launch --dry-run --json --years 2004 --initials th,ad --titles-source {source}");
+    let line = format!("launch --dry-run --json --years 2004 --initials th,sh --titles-source {source}");
     let jobs = stage.user.run(words(&line)).succeeds().json();
     let initials: Vec<_> = jobs["jobs"].as_array().unwrap().iter().map(|job| job["initial"].clone()).collect();
-    assert_eq!(initials, [json!("AD"), json!("TH")]);
+    assert_eq!(initials, [json!("SH"), json!("TH")]);
     assert!(
         jobs["jobs"][0]["titles"].as_u64() > Some(0) && jobs["jobs"][0]["year"] == 2004 && jobs["jobs"][0]["part"] == 0
     );

@@ -69,7 +69,12 @@ impl Stage {
     /// AWS's own command line, straight to the emulator.
     pub fn aws(&self, line: &str) -> std::process::Output {
         let mut command = Command::new(tool("aws"));
-        command.args(words(line)).envs(aws_env(&self.emulator.endpoint())).output().unwrap()
+        command
+            .args(["--endpoint-url", &self.emulator.endpoint()])
+            .args(words(line))
+            .envs(aws_env(&self.emulator.endpoint()))
+            .output()
+            .unwrap()
     }
 
     fn python(&self, reader: &str, arguments: &[&str]) -> Value {

@@ -152,7 +152,8 @@ impl Stage {
 
     fn aws(&self, arguments: &str) -> Command {
         let mut command = Command::new(tool("aws"));
-        command.args(arguments.split_whitespace()).envs(self.emulator.env());
+        command.args(["--endpoint-url", &self.emulator.endpoint()]).args(arguments.split_whitespace());
+        command.envs(self.emulator.env());
         command
     }
 }
