@@ -91,22 +91,22 @@ impl Stage {
         if status.success() { Ok(()) } else { Err(format!("provision {arguments} ended with {status}").into()) }
     }
 
-    /// A line whenever the queue or the number of done jobs has changed, until every job is done.
+    /// A line every two seconds, until every job is done.
     fn watch_the_drain(&self) -> Result<()> {
         println!("\n$ provision --stack {STACK} status --json   # until the queue is empty");
         let deadline = Instant::now() + Duration::from_secs(300);
-        let mut shown = String::new();
+        let mut shown = Instant::now();
         while Instant::now() < deadline {
             let status: Value = serde_json::from_slice(&output(&mut self.provision("status --json"))?.stdout)?;
             let number = |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).unwrap_or_default();
             let (done, total) = (number("/jobs/done"), number("/jobs/total"));
             let (visible, in_flight) = (number("/queue/visible"), number("/queue/in_flight"));
-            let line = format!("{visible:>5} waiting {in_flight:>3} in flight {done:>5} of {total} jobs done");
-            if line != shown {
-                println!("{line}");
-                shown = line;
+            let drained = total > 0 && done == total && visible + in_flight == 0;
+            if drained || shown.elapsed() >= Duration::from_secs(2) {
+                println!("{visible:>5} waiting {in_flight:>3} in flight {done:>5} of {total} jobs done");
+                shown = Instant::now();
             }
-            if total > 0 && done == total && visible + in_flight == 0 {
+            if drained {
                 return Ok(());
             }
         }

@@ -12,11 +12,13 @@ def table(kind):
     files = glob.glob(f"{folder}/tmdb/{kind}/**/*.ndjson.gz", recursive=True)
     if not files:
         return "(select null as id_imdb, null as title, null as initial, null as year, null as movie_id where false)"
-    return f"read_json('{folder}/tmdb/{kind}/**/*.ndjson.gz', format = 'newline_delimited', hive_partitioning = true, union_by_name = true, maximum_object_size = 33554432)"
+    # DuckDB takes a buffer of the largest object for each of the many small files: no review has a megabyte.
+    options = "format = 'newline_delimited', hive_partitioning = true, union_by_name = true, maximum_object_size = 1048576"
+    return f"read_json('{folder}/tmdb/{kind}/**/*.ndjson.gz', {options})"
 
 
 def number(query):
-    return duckdb.sql(query).fetchone()[0]
+    return duckdb.sql(query).fetchall()[0][0]
 
 
 linked = number(f"select count(distinct id_imdb) from {table('movies')}")
