@@ -80,7 +80,7 @@ impl ProviderError {
     pub fn help(&self) -> String {
         match self {
             Self::Denied { operation, .. } => {
-                format!("allow {operation} to the caller; `provision policy` prints all that is needed")
+                format!("allow {operation} to the caller, then run the command again: it goes on")
             }
             Self::Credentials { .. } => {
                 "sign in (aws sso login, aws configure) or set AWS_PROFILE, then run the command again".into()
