@@ -17,7 +17,7 @@ use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration, Tag, Tagging};
 use futures::future::try_join_all;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::bucket_contents::empty_bucket;
 use super::bucket_settings::Setting;
@@ -26,13 +26,13 @@ use super::clients::s3_client;
 use super::errors::failed;
 use super::fields::Fields;
 use super::names::Naming;
-use super::observed::as_wanted;
+use super::observed::{as_wanted, listed};
 use super::owned_buckets::{bucket_tags, owned_buckets};
 use super::tags::TagChanges;
 use super::transient::bucket_busy;
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
-    Schema, Scope, Shape, State, retry_until,
+    Schema, Scope, Shape, retry_until,
 };
 
 const TYPE: &str = "AWS::S3::Bucket";
@@ -239,14 +239,9 @@ impl Provider for BucketProvider {
 
     async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
         let owned = owned_buckets(&self.s3, scope).await?;
-        let found = owned.into_iter().map(|(name, tags)| Observed {
-            type_name: TYPE.into(),
-            attributes: self.attributes(&name, &Value::Null, scope),
-            physical_id: name,
-            properties: json!({}),
-            tags,
-            state: State::Ready("exists".into()),
-            handle: Value::Null,
+        let found = owned.into_iter().map(|(name, tags)| {
+            let attributes = self.attributes(&name, &Value::Null, scope);
+            listed(TYPE, name, tags, attributes)
         });
         Ok(found.collect())
     }

@@ -16,13 +16,13 @@ use serde_json::{Value, json};
 use super::clients::s3_client;
 use super::errors::failed;
 use super::fields::Fields;
-use super::observed::as_wanted;
+use super::observed::{as_wanted, listed};
 use super::owned_buckets::owned_buckets;
 use super::policy_document::parsed;
 use super::transient::bucket_busy;
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
-    Schema, Scope, Shape, State, retry_until, tag,
+    Schema, Scope, Shape, retry_until, tag,
 };
 
 const TYPE: &str = "AWS::S3::BucketPolicy";
@@ -68,13 +68,8 @@ impl BucketPolicyProvider {
     async fn found(&self, bucket: String, tags: BTreeMap<String, String>) -> Result<Option<Observed>, ProviderError> {
         let kept = tags.into_iter().filter(|(key, _)| key == tag::DELETION_POLICY).collect();
         Ok(self.policy(&bucket).await?.map(|document| Observed {
-            type_name: TYPE.into(),
-            attributes: [("Ref".to_owned(), bucket.as_str().into())].into(),
             properties: json!({"Bucket": bucket, "PolicyDocument": document}),
-            physical_id: bucket,
-            tags: kept,
-            state: State::Ready("exists".into()),
-            handle: Value::Null,
+            ..listed(TYPE, bucket.clone(), kept, [("Ref".to_owned(), bucket.into())].into())
         }))
     }
 }

@@ -27,6 +27,14 @@ where
     }
 }
 
+/// Nothing, where AWS answered with `code`: what was asked for is not there.
+pub(super) fn none_if<T>(code: &str, result: Result<T, ProviderError>) -> Result<Option<T>, ProviderError> {
+    match result {
+        Err(error) if error.is(code) => Ok(None),
+        result => result.map(Some),
+    }
+}
+
 fn answered(operation: &str, status: u16, code: Option<&str>, message: Option<&str>) -> ProviderError {
     let code = code.map_or_else(|| status.to_string(), str::to_owned);
     let message = message.map_or_else(|| format!("HTTP status {status} without a message"), str::to_owned);

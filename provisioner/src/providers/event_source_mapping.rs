@@ -25,10 +25,11 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::claim::take_over;
-use super::errors::failed;
+use super::errors::{failed, none_if};
 use super::fields::Fields;
+use super::lambda_tags::{set_tags, tags_of};
 use super::mapping_settings::{Settings, properties, starting_position};
-use super::observed::as_wanted;
+use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use super::transient::{mapping_busy, policy_not_applied};
 use crate::engine::{
@@ -61,25 +62,13 @@ impl EventSourceMappingProvider {
         let asked = self.lambda.list_event_source_mappings().set_event_source_arn(source.map(str::to_owned));
         let listed: Result<Vec<_>, _> =
             asked.into_paginator().items().send().try_collect().await.map_err(failed("lambda:ListEventSourceMappings"));
-        match listed {
-            Err(error) if error.is(MISSING) => Ok(Vec::new()),
-            listed => listed,
-        }
+        Ok(none_if(MISSING, listed)?.unwrap_or_default())
     }
 
     async fn get(&self, uuid: &str) -> Result<Option<EventSourceMappingConfiguration>, ProviderError> {
         let asked = self.lambda.get_event_source_mapping().uuid(uuid).send().await;
-        match asked.map_err(failed("lambda:GetEventSourceMapping")) {
-            Err(error) if error.is(MISSING) => Ok(None),
-            answer => answer.map(|found| Some(configuration(found))),
-        }
-    }
-
-    async fn tags_of(&self, arn: &str) -> Result<Option<BTreeMap<String, String>>, ProviderError> {
-        match self.lambda.list_tags().resource(arn).send().await.map_err(failed("lambda:ListTags")) {
-            Err(error) if error.is(MISSING) => Ok(None),
-            answer => Ok(Some(answer?.tags.unwrap_or_default().into_iter().collect())),
-        }
+        let found = none_if(MISSING, asked.map_err(failed("lambda:GetEventSourceMapping")))?;
+        Ok(found.map(configuration))
     }
 
     /// Waits until the mapping takes changes again, and gives its last state.
@@ -126,34 +115,18 @@ impl EventSourceMappingProvider {
         Ok(())
     }
 
-    async fn set_tags(&self, arn: &str, changes: TagChanges) -> Result<(), ProviderError> {
-        if !changes.set.is_empty() {
-            let call = self.lambda.tag_resource().resource(arn).set_tags(Some(changes.set.into_iter().collect()));
-            call.send().await.map_err(failed("lambda:TagResource"))?;
-        }
-        if !changes.removed.is_empty() {
-            let call = self.lambda.untag_resource().resource(arn).set_tag_keys(Some(changes.removed));
-            call.send().await.map_err(failed("lambda:UntagResource"))?;
-        }
-        Ok(())
-    }
-
     async fn found(
         &self,
-        listed: EventSourceMappingConfiguration,
+        mapping: EventSourceMappingConfiguration,
         scope: &Scope,
     ) -> Result<Option<Observed>, ProviderError> {
-        let arn = arn_of(&listed, scope);
-        let Some(tags) = self.tags_of(&arn).await?.filter(|tags| scope.owns(tags)) else { return Ok(None) };
-        let (source, function) = (listed.event_source_arn(), listed.function_arn().unwrap_or_default());
+        let arn = arn_of(&mapping, scope);
+        let Some(tags) = tags_of(&self.lambda, &arn).await?.filter(|tags| scope.owns(tags)) else { return Ok(None) };
+        let (source, function) = (mapping.event_source_arn(), mapping.function_arn().unwrap_or_default());
         Ok(Some(Observed {
-            type_name: TYPE.into(),
-            physical_id: key(function, source.unwrap_or_default()),
-            properties: json!({}),
-            attributes: attributes(&listed, &arn),
-            state: state(&listed, &tags),
-            handle: handle(&listed, &arn),
-            tags,
+            state: state(&mapping, &tags),
+            handle: handle(&mapping, &arn),
+            ..listed(TYPE, key(function, source.unwrap_or_default()), tags, attributes(&mapping, &arn))
         }))
     }
 }
@@ -303,7 +276,7 @@ impl Provider for EventSourceMappingProvider {
                 && mapping.state() != Some("Deleting")
         });
         let Some(mapping) = listed else { return Ok(None) };
-        let tags = self.tags_of(&tagging_arn(&mapping)).await?;
+        let tags = tags_of(&self.lambda, &tagging_arn(&mapping)).await?;
         Ok(tags.map(|tags| observed(resource, &mapping, tags)))
     }
 
@@ -352,7 +325,7 @@ impl Provider for EventSourceMappingProvider {
             state = if paused { state } else { State::Ready(word) };
         }
         let arn = Fields(&observed.handle).text("Arn").unwrap_or_default();
-        self.set_tags(&arn, TagChanges::of(resource, differences)).await?;
+        set_tags(&self.lambda, &arn, TagChanges::of(resource, differences)).await?;
         Ok(Observed {
             attributes: observed.attributes.clone(),
             handle: observed.handle.clone(),

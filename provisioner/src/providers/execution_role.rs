@@ -5,7 +5,7 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::types::Role;
 use serde_json::Value;
 
-use super::errors::failed;
+use super::errors::{failed, none_if};
 use super::fields::Fields;
 use super::policy_document::parsed;
 use crate::engine::ProviderError;
@@ -40,10 +40,8 @@ impl ExecutionRoles {
 
     async fn role(&self, arn: &str) -> Result<Option<Role>, ProviderError> {
         let Some(name) = arn.rsplit('/').next().filter(|name| !name.is_empty()) else { return Ok(None) };
-        match self.iam.get_role().role_name(name).send().await.map_err(failed("iam:GetRole")) {
-            Err(error) if error.is("NoSuchEntity") => Ok(None),
-            answer => Ok(answer?.role),
-        }
+        let asked = self.iam.get_role().role_name(name).send().await.map_err(failed("iam:GetRole"));
+        Ok(none_if("NoSuchEntity", asked)?.and_then(|answer| answer.role))
     }
 }
 

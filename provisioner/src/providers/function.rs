@@ -23,21 +23,23 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
-use aws_sdk_lambda::types::{Architecture, FunctionConfiguration, LastUpdateStatus, State as AwsState};
+use aws_sdk_lambda::types::FunctionConfiguration;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::artifacts::Artifacts;
 use super::claim::take_over;
 use super::clients::s3_client;
-use super::errors::failed;
+use super::errors::{failed, none_if};
 use super::execution_role::ExecutionRoles;
 use super::fields::Fields;
+use super::function_changes::{ROLE_ID_TAG, architectures, role_of};
 use super::function_code::{Code, Codes};
-use super::function_settings::{CONFIGURED, Settings, properties};
+use super::function_settings::{Settings, properties};
+use super::function_state::{SETTLES, state};
+use super::lambda_tags::tags_of;
 use super::names::Naming;
-use super::observed::as_wanted;
-use super::tags::TagChanges;
+use super::observed::{as_wanted, listed};
 use super::transient::{function_busy, role_not_assumable};
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
@@ -48,20 +50,14 @@ const TYPE: &str = "AWS::Lambda::Function";
 const NAMING: Naming = Naming { kind: "function", property: "FunctionName", longest: 64, marks: "-_" };
 const MISSING: &str = "ResourceNotFoundException";
 
-/// The id of the role that the function was made with: a role re-made under its name is another one (E11).
-const ROLE_ID_TAG: &str = "provision:role-id";
-
 /// How many functions' tags are read side by side; Lambda allows 15 such calls a second (E28).
 const WIDTH: usize = 8;
 
-/// GetFunction has a limit of its own, 100 a second; a look a second leaves room for others (E28).
-const SETTLES: Limit = Limit::seconds(300);
-
 /// Functions, over Lambda.
 pub(super) struct FunctionProvider {
-    lambda: Client,
-    roles: ExecutionRoles,
-    codes: Codes,
+    pub(super) lambda: Client,
+    pub(super) roles: ExecutionRoles,
+    pub(super) codes: Codes,
     schema: Schema,
 }
 
@@ -75,28 +71,9 @@ impl FunctionProvider {
         }
     }
 
-    async fn get(&self, name: &str) -> Result<Option<GetFunctionOutput>, ProviderError> {
-        match self.lambda.get_function().function_name(name).send().await.map_err(failed("lambda:GetFunction")) {
-            Err(error) if error.is(MISSING) => Ok(None),
-            answer => answer.map(Some),
-        }
-    }
-
-    /// Waits until the function takes invocations and changes, and gives its RevisionId.
-    async fn settled(&self, name: &str, progress: &Progress) -> Result<String, ProviderError> {
-        poll_until("the function to be Active and its update Successful", SETTLES, progress, || async {
-            let found = self.get(name).await?.and_then(|answer| answer.configuration);
-            let Some(found) = found else { return Ok(Poll::Pending("function is not found yet".into())) };
-            match state(&found) {
-                State::Changing(word) => Ok(Poll::Pending(format!("function is {word}"))),
-                State::Failed(reason) => Err(ProviderError::refused(
-                    format!("the function {name} cannot run: {reason}"),
-                    "mend what AWS names, then run the command again",
-                )),
-                _ => Ok(Poll::Ready(found.revision_id.unwrap_or_default())),
-            }
-        })
-        .await
+    pub(super) async fn get(&self, name: &str) -> Result<Option<GetFunctionOutput>, ProviderError> {
+        let asked = self.lambda.get_function().function_name(name).send().await;
+        none_if(MISSING, asked.map_err(failed("lambda:GetFunction")))
     }
 
     async fn call_create(&self, resource: &Resource, code: Code) -> Result<(), ProviderError> {
@@ -127,130 +104,14 @@ impl FunctionProvider {
         .await
     }
 
-    async fn set_concurrency(&self, name: &str, reserved: Option<i32>) -> Result<(), ProviderError> {
-        match reserved {
-            Some(reserved) => {
-                let call = self.lambda.put_function_concurrency().function_name(name);
-                let call = call.reserved_concurrent_executions(reserved);
-                call.send().await.map_err(failed("lambda:PutFunctionConcurrency"))?;
-            }
-            None => {
-                let call = self.lambda.delete_function_concurrency().function_name(name);
-                call.send().await.map_err(failed("lambda:DeleteFunctionConcurrency"))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Not one of the tags that make it ours, so it may follow the create call.
-    async fn tag_role_id(&self, resource: &Resource, progress: &Progress) -> Result<(), ProviderError> {
-        let Some(id) = self.roles.id(&role_of(resource)).await? else { return Ok(()) };
-        let limit = Limit::seconds(60);
-        retry_until("Lambda to take the function's tags", limit, progress, function_busy, || async {
-            let set = [(ROLE_ID_TAG.to_owned(), id.clone())].into();
-            self.set_tags(&arn_of(resource), TagChanges { set, removed: vec![] }).await
-        })
-        .await
-    }
-
-    async fn set_tags(&self, arn: &str, changes: TagChanges) -> Result<(), ProviderError> {
-        if !changes.set.is_empty() {
-            let call = self.lambda.tag_resource().resource(arn).set_tags(Some(changes.set.into_iter().collect()));
-            call.send().await.map_err(failed("lambda:TagResource"))?;
-        }
-        if !changes.removed.is_empty() {
-            let call = self.lambda.untag_resource().resource(arn).set_tag_keys(Some(changes.removed));
-            call.send().await.map_err(failed("lambda:UntagResource"))?;
-        }
-        Ok(())
-    }
-
-    async fn update_settings(
-        &self,
-        resource: &Resource,
-        changed: impl Fn(&str) -> bool,
-        revision: Option<String>,
-        progress: &Progress,
-    ) -> Result<Option<String>, ProviderError> {
-        if !CONFIGURED.iter().any(|name| changed(name)) {
-            return Ok(revision);
-        }
-        let name = &resource.physical_id;
-        retry_until("the function's earlier update to end", SETTLES, progress, function_busy, || {
-            let call = self.lambda.update_function_configuration().function_name(name);
-            let call = Settings::of(&resource.properties, &changed).on_update(call).set_revision_id(revision.clone());
-            async { call.send().await.map_err(failed("lambda:UpdateFunctionConfiguration")) }
-        })
-        .await?;
-        self.settled(name, progress).await.map(Some)
-    }
-
-    async fn update_code(
-        &self,
-        resource: &Resource,
-        revision: Option<String>,
-        progress: &Progress,
-    ) -> Result<(), ProviderError> {
-        let (name, code) = (&resource.physical_id, self.codes.of(resource)?);
-        let architectures = architectures(Fields(&resource.properties)).unwrap_or_else(|| vec![Architecture::X8664]);
-        retry_until("the function's earlier update to end", SETTLES, progress, function_busy, || {
-            let sent = code.clone().into_function_code();
-            let call = self.lambda.update_function_code().function_name(name).set_revision_id(revision.clone());
-            let call = call.set_zip_file(sent.zip_file).set_image_uri(sent.image_uri);
-            let call = call.set_s3_bucket(sent.s3_bucket).set_s3_key(sent.s3_key);
-            let call = call.set_s3_object_version(sent.s3_object_version);
-            let call = call.set_architectures(Some(architectures.clone()));
-            async { call.send().await.map_err(failed("lambda:UpdateFunctionCode")) }
-        })
-        .await?;
-        self.settled(name, progress).await.map(drop)
-    }
-
-    /// One update after another, as Lambda takes no second one before the first has ended (E16).
-    async fn change(
-        &self,
-        resource: &Resource,
-        observed: &Observed,
-        differences: &[Difference],
-        progress: &Progress,
-    ) -> Result<(), ProviderError> {
-        let changed = |name: &str| differences.iter().any(|difference| difference.property() == name);
-        let revision = Fields(&observed.handle).text("RevisionId");
-        let revision = self.update_settings(resource, changed, revision, progress).await?;
-        if changed("Code") || changed("Architectures") {
-            self.update_code(resource, revision, progress).await?;
-        }
-        if changed("ReservedConcurrentExecutions") {
-            let reserved = Fields(&resource.properties).int32("ReservedConcurrentExecutions");
-            self.set_concurrency(&resource.physical_id, reserved).await?;
-        }
-        let mut tags = TagChanges::of(resource, differences);
-        let role_id = Fields(&observed.handle).text("RoleId").filter(|_| changed("Tags"));
-        tags.set.extend(role_id.map(|id| (ROLE_ID_TAG.to_owned(), id)));
-        self.set_tags(&arn_of(resource), tags).await?;
-        if changed("Role") {
-            self.tag_role_id(resource, progress).await?;
-        }
-        Ok(())
-    }
-
-    async fn found(&self, listed: FunctionConfiguration, scope: &Scope) -> Result<Option<Observed>, ProviderError> {
-        let (Some(name), Some(arn)) = (listed.function_name.clone(), listed.function_arn.clone()) else {
+    async fn found(&self, function: FunctionConfiguration, scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+        let (Some(name), Some(arn)) = (function.function_name.clone(), function.function_arn.clone()) else {
             return Ok(None);
         };
-        let asked = self.lambda.list_tags().resource(&arn).send().await.map_err(failed("lambda:ListTags"));
-        let tags: BTreeMap<_, _> = match asked {
-            Err(error) if error.is(MISSING) => return Ok(None),
-            answer => answer?.tags.unwrap_or_default().into_iter().collect(),
-        };
-        Ok(scope.owns(&tags).then(|| Observed {
-            type_name: TYPE.into(),
-            attributes: self.attributes(&name, &Value::Null, scope),
-            physical_id: name,
-            properties: json!({}),
-            tags,
-            state: state(&listed),
-            handle: Value::Null,
+        let tags = tags_of(&self.lambda, &arn).await?.filter(|tags| scope.owns(tags));
+        Ok(tags.map(|tags| {
+            let attributes = self.attributes(&name, &Value::Null, scope);
+            Observed { state: state(&function), ..listed(TYPE, name, tags, attributes) }
         }))
     }
 }
@@ -296,43 +157,6 @@ fn schema() -> Schema {
         Property::new("Tags", Shape::Tags),
     ];
     Schema::new(TYPE, properties, &["Arn"])
-}
-
-fn architectures(fields: Fields<'_>) -> Option<Vec<Architecture>> {
-    let names = fields.texts("Architectures")?;
-    Some(names.iter().map(|name| Architecture::from(name.as_str())).collect())
-}
-
-fn role_of(resource: &Resource) -> String {
-    Fields(&resource.properties).text("Role").unwrap_or_default()
-}
-
-fn arn_of(resource: &Resource) -> String {
-    Fields(&json!(resource.attributes)).text("Arn").unwrap_or_default()
-}
-
-/// A state that this build does not know is waited for; Inactive only means idle for weeks (E15). No update status is an
-/// update in progress, if the state is not told either (E16).
-fn state(found: &FunctionConfiguration) -> State {
-    let reason =
-        |code: Option<&str>, text: Option<&str>| [code, text].into_iter().flatten().collect::<Vec<_>>().join(": ");
-    if found.state() == Some(&AwsState::Failed) {
-        let code = found.state_reason_code().map(|code| code.as_str());
-        return State::Failed(reason(code, found.state_reason()));
-    }
-    if found.last_update_status() == Some(&LastUpdateStatus::Failed) {
-        let code = found.last_update_status_reason_code().map(|code| code.as_str());
-        return State::Failed(reason(code, found.last_update_status_reason()));
-    }
-    if found.last_update_status() == Some(&LastUpdateStatus::InProgress) {
-        return State::Changing("being updated".into());
-    }
-    match found.state() {
-        Some(AwsState::Active | AwsState::Inactive) => State::Ready("Active".into()),
-        Some(other) => State::Changing(other.as_str().to_owned()),
-        // Listings leave the state out.
-        None => State::Ready("exists".into()),
-    }
 }
 
 /// All that one GetFunction tells; `role_id` is of the role that is there now.
@@ -474,29 +298,5 @@ impl Provider for FunctionProvider {
             ],
             delete: &["lambda:DeleteFunction"],
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with(state: &str, update: Option<&str>) -> State {
-        let found = FunctionConfiguration::builder().state(state.into());
-        let found = found.set_last_update_status(update.map(LastUpdateStatus::from));
-        super::state(&found.state_reason("because").build())
-    }
-
-    #[test]
-    fn e15_an_unknown_state_is_waited_for_and_an_idle_function_is_healthy() {
-        assert_eq!(with("Brandnew", None), State::Changing("Brandnew".into()));
-        assert_eq!(with("Inactive", Some("Successful")), State::Ready("Active".into()));
-        assert_eq!(with("Failed", None), State::Failed("because".into()));
-    }
-
-    #[test]
-    fn e16_an_update_in_progress_is_waited_for_and_a_failed_one_ends_the_wait() {
-        assert!(matches!(with("Active", Some("InProgress")), State::Changing(_)));
-        assert!(matches!(with("Active", Some("Failed")), State::Failed(_)));
     }
 }

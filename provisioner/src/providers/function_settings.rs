@@ -32,6 +32,30 @@ pub(super) struct Settings {
     snap_start: Option<SnapStart>,
 }
 
+/// The requests that make and change it have the same setters, and no trait in common.
+macro_rules! set_all {
+    ($call:expr, $settings:expr) => {
+        $call
+            .set_runtime($settings.runtime)
+            .set_handler($settings.handler)
+            .set_role($settings.role)
+            .set_description($settings.description)
+            .set_timeout($settings.timeout)
+            .set_memory_size($settings.memory_size)
+            .set_environment($settings.environment)
+            .set_layers($settings.layers)
+            .set_ephemeral_storage($settings.ephemeral_storage)
+            .set_tracing_config($settings.tracing)
+            .set_logging_config($settings.logging)
+            .set_dead_letter_config($settings.dead_letters)
+            .set_vpc_config($settings.vpc)
+            .set_kms_key_arn($settings.kms_key)
+            .set_file_system_configs($settings.file_systems)
+            .set_image_config($settings.image)
+            .set_snap_start($settings.snap_start)
+    };
+}
+
 impl Settings {
     /// The properties that `wanted` picks. One that the template leaves out is set to what Lambda takes as "none" or as its
     /// default: leaving it out of the request would leave it as it is.
@@ -61,46 +85,14 @@ impl Settings {
     }
 
     pub(super) fn on_create(self, call: CreateFunctionFluentBuilder) -> CreateFunctionFluentBuilder {
-        call.set_runtime(self.runtime)
-            .set_handler(self.handler)
-            .set_role(self.role)
-            .set_description(self.description)
-            .set_timeout(self.timeout)
-            .set_memory_size(self.memory_size)
-            .set_environment(self.environment)
-            .set_layers(self.layers)
-            .set_ephemeral_storage(self.ephemeral_storage)
-            .set_tracing_config(self.tracing)
-            .set_logging_config(self.logging)
-            .set_dead_letter_config(self.dead_letters)
-            .set_vpc_config(self.vpc)
-            .set_kms_key_arn(self.kms_key)
-            .set_file_system_configs(self.file_systems)
-            .set_image_config(self.image)
-            .set_snap_start(self.snap_start)
+        set_all!(call, self)
     }
 
     pub(super) fn on_update(
         self,
         call: UpdateFunctionConfigurationFluentBuilder,
     ) -> UpdateFunctionConfigurationFluentBuilder {
-        call.set_runtime(self.runtime)
-            .set_handler(self.handler)
-            .set_role(self.role)
-            .set_description(self.description)
-            .set_timeout(self.timeout)
-            .set_memory_size(self.memory_size)
-            .set_environment(self.environment)
-            .set_layers(self.layers)
-            .set_ephemeral_storage(self.ephemeral_storage)
-            .set_tracing_config(self.tracing)
-            .set_logging_config(self.logging)
-            .set_dead_letter_config(self.dead_letters)
-            .set_vpc_config(self.vpc)
-            .set_kms_key_arn(self.kms_key)
-            .set_file_system_configs(self.file_systems)
-            .set_image_config(self.image)
-            .set_snap_start(self.snap_start)
+        set_all!(call, self)
     }
 }
 

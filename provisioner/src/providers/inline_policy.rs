@@ -14,18 +14,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::{EntityType, Tag};
+use aws_sdk_iam::types::Tag;
 use futures::future::try_join_all;
 use serde_json::{Value, json};
 
-use super::errors::failed;
+use super::errors::{failed, none_if};
 use super::fields::Fields;
-use super::observed::as_wanted;
-use super::policy_document::parsed;
+use super::observed::{as_wanted, listed};
+use super::owned_roles::owned_roles;
+use super::policy_document::{odd_one, parsed};
 use super::transient::iam_settling;
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
-    Schema, Scope, Shape, State, canonical, retry_until,
+    Schema, Scope, Shape, retry_until,
 };
 
 const TYPE: &str = "AWS::IAM::Policy";
@@ -52,10 +53,8 @@ impl InlinePolicyProvider {
 
     async fn document(&self, role: &str, name: &str) -> Result<Option<Value>, ProviderError> {
         let asked = self.iam.get_role_policy().role_name(role).policy_name(name).send().await;
-        match asked.map_err(failed("iam:GetRolePolicy")) {
-            Err(error) if error.is(MISSING) => Ok(None),
-            answer => Ok(Some(parsed(&answer?.policy_document))),
-        }
+        let answer = none_if(MISSING, asked.map_err(failed("iam:GetRolePolicy")))?;
+        Ok(answer.map(|answer| parsed(&answer.policy_document)))
     }
 
     /// The mark first: the role would take a policy without it for one attached by hand.
@@ -73,15 +72,9 @@ impl InlinePolicyProvider {
 
     async fn remove(&self, role: &str, name: &str) -> Result<(), ProviderError> {
         let removed = self.iam.delete_role_policy().role_name(role).policy_name(name).send().await;
-        match removed.map_err(failed("iam:DeleteRolePolicy")) {
-            Err(error) if !error.is(MISSING) => return Err(error),
-            _ => {}
-        }
+        none_if(MISSING, removed.map_err(failed("iam:DeleteRolePolicy")))?;
         let unmarked = self.iam.untag_role().role_name(role).tag_keys(format!("{MARK}{name}")).send().await;
-        match unmarked.map_err(failed("iam:UntagRole")) {
-            Err(error) if !error.is(MISSING) => Err(error),
-            _ => Ok(()),
-        }
+        none_if(MISSING, unmarked.map_err(failed("iam:UntagRole"))).map(drop)
     }
 
     async fn put_in_all(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
@@ -104,15 +97,8 @@ fn handle(properties: &Value) -> Value {
 }
 
 fn found(key: String, name: String, roles: Vec<String>) -> Observed {
-    Observed {
-        type_name: TYPE.into(),
-        physical_id: key,
-        properties: json!({}),
-        tags: BTreeMap::new(),
-        attributes: BTreeMap::new(),
-        state: State::Ready("exists".into()),
-        handle: json!({"PolicyName": name, "Roles": roles}),
-    }
+    let handle = json!({"PolicyName": name, "Roles": roles});
+    Observed { handle, ..listed(TYPE, key, BTreeMap::new(), BTreeMap::new()) }
 }
 
 #[async_trait]
@@ -137,10 +123,7 @@ impl Provider for InlinePolicyProvider {
         let documents = try_join_all(roles.iter().map(|role| self.document(role, &name))).await?;
         let with: Vec<_> =
             roles.iter().zip(&documents).filter(|(_, found)| found.is_some()).map(|(role, _)| role).collect();
-        let wanted = canonical(fields.get("PolicyDocument").unwrap_or(&Value::Null), &Shape::Policy);
-        // Of several, the one that is not as wanted is told.
-        let odd = documents.iter().flatten().find(|document| canonical(document, &Shape::Policy) != wanted);
-        Ok(odd.or(documents.iter().flatten().next()).map(|document| Observed {
+        Ok(odd_one(&documents, fields.get("PolicyDocument")).map(|document| Observed {
             properties: json!({"PolicyName": name, "Roles": with, "PolicyDocument": document}),
             tags: BTreeMap::new(),
             handle: handle(&resource.properties),
@@ -174,18 +157,12 @@ impl Provider for InlinePolicyProvider {
     }
 
     async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
-        let asked = self.iam.get_account_authorization_details().filter(EntityType::Role).max_items(1000);
-        let mut pages = asked.into_paginator().send();
         let mut by_key: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(failed("iam:GetAccountAuthorizationDetails"))?;
-            for role in page.role_detail_list.unwrap_or_default() {
-                let tags: BTreeMap<_, _> = role.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
-                let (true, Some(role)) = (scope.owns(&tags), role.role_name) else { continue };
-                for (key, value) in tags {
-                    if let Some(name) = key.strip_prefix(MARK) {
-                        by_key.entry((value, name.to_owned())).or_default().push(role.clone());
-                    }
+        for (role, tags) in owned_roles(&self.iam, scope).await? {
+            let Some(role) = role.role_name else { continue };
+            for (key, value) in tags {
+                if let Some(name) = key.strip_prefix(MARK) {
+                    by_key.entry((value, name.to_owned())).or_default().push(role.clone());
                 }
             }
         }

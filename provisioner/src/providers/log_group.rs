@@ -18,15 +18,15 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::claim::take_over;
-use super::errors::failed;
+use super::errors::{failed, none_if};
 use super::fields::{Fields, object};
 use super::names::Naming;
-use super::observed::as_wanted;
+use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use super::transient::log_group_busy;
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
-    Schema, Scope, Shape, State, retry_until,
+    Schema, Scope, Shape, retry_until,
 };
 
 const TYPE: &str = "AWS::Logs::LogGroup";
@@ -55,10 +55,8 @@ impl LogGroupProvider {
 
     async fn tags_of(&self, arn: &str) -> Result<Option<BTreeMap<String, String>>, ProviderError> {
         let asked = self.logs.list_tags_for_resource().resource_arn(arn).send();
-        match asked.await.map_err(failed("logs:ListTagsForResource")) {
-            Err(error) if error.is(MISSING) => Ok(None),
-            answer => Ok(Some(answer?.tags.unwrap_or_default().into_iter().collect())),
-        }
+        let answer = none_if(MISSING, asked.await.map_err(failed("logs:ListTagsForResource")))?;
+        Ok(answer.map(|answer| answer.tags.unwrap_or_default().into_iter().collect()))
     }
 
     async fn call_create(&self, resource: &Resource) -> Result<(), ProviderError> {
@@ -113,14 +111,9 @@ impl LogGroupProvider {
 
     async fn found(&self, name: String, scope: &Scope) -> Result<Option<Observed>, ProviderError> {
         let tags = self.tags_of(&arn(&name, scope)).await?;
-        Ok(tags.filter(|tags| scope.owns(tags)).map(|tags| Observed {
-            type_name: TYPE.into(),
-            attributes: self.attributes(&name, &Value::Null, scope),
-            physical_id: name,
-            properties: json!({}),
-            tags,
-            state: State::Ready("exists".into()),
-            handle: Value::Null,
+        Ok(tags.filter(|tags| scope.owns(tags)).map(|tags| {
+            let attributes = self.attributes(&name, &Value::Null, scope);
+            listed(TYPE, name, tags, attributes)
         }))
     }
 }
@@ -235,10 +228,7 @@ impl Provider for LogGroupProvider {
                 call.send().await.map_err(failed("logs:DeleteLogGroup"))
             },
         );
-        match deleted.await {
-            Err(error) if error.is(MISSING) => Ok(()),
-            deleted => deleted.map(|_| ()),
-        }
+        none_if(MISSING, deleted.await).map(drop)
     }
 
     async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {

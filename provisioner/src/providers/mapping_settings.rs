@@ -31,6 +31,27 @@ pub(super) struct Settings {
     tumbling_window: Option<i32>,
 }
 
+/// The requests that make and change it have the same setters, and no trait in common.
+macro_rules! set_all {
+    ($call:expr, $settings:expr) => {
+        $call
+            .set_batch_size($settings.batch_size)
+            .set_maximum_batching_window_in_seconds($settings.window)
+            .set_function_response_types($settings.response_types)
+            .set_scaling_config($settings.scaling)
+            .set_filter_criteria($settings.filters)
+            .set_kms_key_arn($settings.kms_key)
+            .set_provisioned_poller_config($settings.pollers)
+            .set_metrics_config($settings.metrics)
+            .set_destination_config($settings.destination)
+            .set_maximum_record_age_in_seconds($settings.record_age)
+            .set_maximum_retry_attempts($settings.retries)
+            .set_bisect_batch_on_function_error($settings.bisect)
+            .set_parallelization_factor($settings.parallelization)
+            .set_tumbling_window_in_seconds($settings.tumbling_window)
+    };
+}
+
 impl Settings {
     /// The properties that `wanted` picks. One that the template leaves out is cleared by an empty object or list: leaving it
     /// out of the request would leave it as it is (E32).
@@ -79,40 +100,14 @@ impl Settings {
         self,
         call: CreateEventSourceMappingFluentBuilder,
     ) -> CreateEventSourceMappingFluentBuilder {
-        call.set_batch_size(self.batch_size)
-            .set_maximum_batching_window_in_seconds(self.window)
-            .set_function_response_types(self.response_types)
-            .set_scaling_config(self.scaling)
-            .set_filter_criteria(self.filters)
-            .set_kms_key_arn(self.kms_key)
-            .set_provisioned_poller_config(self.pollers)
-            .set_metrics_config(self.metrics)
-            .set_destination_config(self.destination)
-            .set_maximum_record_age_in_seconds(self.record_age)
-            .set_maximum_retry_attempts(self.retries)
-            .set_bisect_batch_on_function_error(self.bisect)
-            .set_parallelization_factor(self.parallelization)
-            .set_tumbling_window_in_seconds(self.tumbling_window)
+        set_all!(call, self)
     }
 
     pub(super) fn on_update(
         self,
         call: UpdateEventSourceMappingFluentBuilder,
     ) -> UpdateEventSourceMappingFluentBuilder {
-        call.set_batch_size(self.batch_size)
-            .set_maximum_batching_window_in_seconds(self.window)
-            .set_function_response_types(self.response_types)
-            .set_scaling_config(self.scaling)
-            .set_filter_criteria(self.filters)
-            .set_kms_key_arn(self.kms_key)
-            .set_provisioned_poller_config(self.pollers)
-            .set_metrics_config(self.metrics)
-            .set_destination_config(self.destination)
-            .set_maximum_record_age_in_seconds(self.record_age)
-            .set_maximum_retry_attempts(self.retries)
-            .set_bisect_batch_on_function_error(self.bisect)
-            .set_parallelization_factor(self.parallelization)
-            .set_tumbling_window_in_seconds(self.tumbling_window)
+        set_all!(call, self)
     }
 }
 

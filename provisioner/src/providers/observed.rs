@@ -1,6 +1,8 @@
-//! What a provider gives back after a change.
+//! What a provider gives back after a change, and from a listing.
 
-use serde_json::Value;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use crate::engine::{Observed, Resource, State};
 
@@ -13,6 +15,24 @@ pub(super) fn as_wanted(resource: &Resource) -> Observed {
         properties: resource.properties.clone(),
         tags: resource.tags.clone(),
         attributes: resource.attributes.clone(),
+        state: State::Ready("exists".into()),
+        handle: Value::Null,
+    }
+}
+
+/// A resource as a listing knows it: what a delete needs, and no properties.
+pub(super) fn listed(
+    type_name: &str,
+    physical_id: String,
+    tags: BTreeMap<String, String>,
+    attributes: BTreeMap<String, Value>,
+) -> Observed {
+    Observed {
+        type_name: type_name.to_owned(),
+        physical_id,
+        properties: json!({}),
+        tags,
+        attributes,
         state: State::Ready("exists".into()),
         handle: Value::Null,
     }

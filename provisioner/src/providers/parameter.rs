@@ -17,21 +17,24 @@ use aws_config::SdkConfig;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter, ParameterType, ResourceTypeForTagging, Tag};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::claim::take_over;
-use super::errors::failed;
+use super::errors::{failed, none_if};
 use super::fields::{Fields, object};
 use super::names::Naming;
-use super::observed::as_wanted;
+use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use crate::engine::{
     DeleteOptions, Difference, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource, Schema,
-    Scope, Shape, State, tag,
+    Scope, Shape, tag,
 };
 
 const TYPE: &str = "AWS::SSM::Parameter";
 const NAMING: Naming = Naming { kind: "parameter", property: "Name", longest: 1011, marks: "-_./" };
+const MISSING: &str = "ParameterNotFound";
+
+/// How many parameters' tags are read side by side.
 const WIDTH: usize = 8;
 
 /// Parameters, over Systems Manager.
@@ -48,10 +51,8 @@ impl ParameterProvider {
     async fn value(&self, name: &str) -> Result<Option<aws_sdk_ssm::types::Parameter>, ProviderError> {
         // Never decrypted: the value of a SecureString is nobody's business here (E56).
         let asked = self.ssm.get_parameter().name(name).send().await;
-        match asked.map_err(failed("ssm:GetParameter")) {
-            Err(error) if error.is("ParameterNotFound") => Ok(None),
-            answer => Ok(answer?.parameter),
-        }
+        let answer = none_if(MISSING, asked.map_err(failed("ssm:GetParameter")))?;
+        Ok(answer.and_then(|answer| answer.parameter))
     }
 
     async fn described(&self, filters: Vec<ParameterStringFilter>) -> Result<Vec<ParameterMetadata>, ProviderError> {
@@ -62,13 +63,9 @@ impl ParameterProvider {
 
     async fn tags_of(&self, name: &str) -> Result<Option<BTreeMap<String, String>>, ProviderError> {
         let call = self.ssm.list_tags_for_resource().resource_type(ResourceTypeForTagging::Parameter);
-        match call.resource_id(name).send().await.map_err(failed("ssm:ListTagsForResource")) {
-            Err(error) if error.is("InvalidResourceId") => Ok(None),
-            answer => {
-                let tags = answer?.tag_list.unwrap_or_default();
-                Ok(Some(tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
-            }
-        }
+        let asked = call.resource_id(name).send().await.map_err(failed("ssm:ListTagsForResource"));
+        let tags = none_if("InvalidResourceId", asked)?.map(|answer| answer.tag_list.unwrap_or_default());
+        Ok(tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
     }
 
     /// Tags go with the first put only: with `overwrite` SSM refuses them (E56).
@@ -103,14 +100,9 @@ impl ParameterProvider {
 
     async fn found(&self, name: String, scope: &Scope) -> Result<Option<Observed>, ProviderError> {
         let tags = self.tags_of(&name).await?.filter(|tags| scope.owns(tags));
-        Ok(tags.map(|tags| Observed {
-            type_name: TYPE.into(),
-            attributes: [("Ref".to_owned(), name.as_str().into())].into(),
-            physical_id: name,
-            properties: json!({}),
-            tags,
-            state: State::Ready("exists".into()),
-            handle: Value::Null,
+        Ok(tags.map(|tags| {
+            let attributes = [("Ref".to_owned(), name.as_str().into())].into();
+            listed(TYPE, name, tags, attributes)
         }))
     }
 }
@@ -204,10 +196,7 @@ impl Provider for ParameterProvider {
         _progress: &Progress,
     ) -> Result<(), ProviderError> {
         let call = self.ssm.delete_parameter().name(&observed.physical_id);
-        match call.send().await.map_err(failed("ssm:DeleteParameter")) {
-            Err(error) if error.is("ParameterNotFound") => Ok(()),
-            deleted => deleted.map(drop),
-        }
+        none_if(MISSING, call.send().await.map_err(failed("ssm:DeleteParameter"))).map(drop)
     }
 
     async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {

@@ -14,7 +14,7 @@ use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
 use serde_json::{Value, json};
 
-use super::errors::failed;
+use super::errors::{failed, none_if};
 use super::fields::{Fields, object};
 use super::names::Naming;
 use super::observed::as_wanted;
@@ -53,10 +53,9 @@ impl PermissionProvider {
 
     /// The function's policy, or `None` where it or the function is missing.
     async fn policy(&self, function: &str) -> Result<Option<Value>, ProviderError> {
-        match self.lambda.get_policy().function_name(function).send().await.map_err(failed("lambda:GetPolicy")) {
-            Err(error) if error.is(MISSING) => Ok(None),
-            answer => Ok(answer?.policy.as_deref().map(parsed)),
-        }
+        let asked = self.lambda.get_policy().function_name(function).send().await;
+        let answer = none_if(MISSING, asked.map_err(failed("lambda:GetPolicy")))?;
+        Ok(answer.and_then(|answer| answer.policy).as_deref().map(parsed))
     }
 
     async fn add(&self, resource: &Resource) -> Result<(), ProviderError> {
@@ -174,10 +173,7 @@ impl Provider for PermissionProvider {
     ) -> Result<(), ProviderError> {
         let call = self.lambda.remove_permission().function_name(function_of(&observed.physical_id));
         let call = call.statement_id(statement_id(&observed.physical_id));
-        match call.send().await.map_err(failed("lambda:RemovePermission")) {
-            Err(error) if error.is(MISSING) => Ok(()),
-            removed => removed.map(drop),
-        }
+        none_if(MISSING, call.send().await.map_err(failed("lambda:RemovePermission"))).map(drop)
     }
 
     /// A statement goes with its function; one that only left the template is not looked for here.

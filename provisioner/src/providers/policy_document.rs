@@ -3,6 +3,8 @@
 use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
+use crate::engine::{Shape, canonical};
+
 /// A document as JSON; IAM percent-encodes it, the emulator may not (E12). What is no JSON stays text, and so is drift.
 pub(super) fn parsed(text: &str) -> Value {
     if let Ok(document) = serde_json::from_str(text) {
@@ -10,6 +12,13 @@ pub(super) fn parsed(text: &str) -> Value {
     }
     let decoded = percent_decode_str(text).decode_utf8_lossy();
     serde_json::from_str(&decoded).unwrap_or_else(|_| Value::from(text))
+}
+
+/// Of one policy's documents in several places the one that is not as wanted, else any; `None` where there is none at all.
+pub(super) fn odd_one<'d>(documents: &'d [Option<Value>], wanted: Option<&Value>) -> Option<&'d Value> {
+    let wanted = canonical(wanted.unwrap_or(&Value::Null), &Shape::Policy);
+    let mut there = documents.iter().flatten();
+    there.clone().find(|document| canonical(document, &Shape::Policy) != wanted).or_else(|| there.next())
 }
 
 #[cfg(test)]

@@ -29,12 +29,12 @@ use super::clients::own_endpoint;
 use super::errors::failed;
 use super::fields::Fields;
 use super::names::Naming;
-use super::observed::as_wanted;
+use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use super::transient::queue_deleted_recently;
 use crate::engine::{
     Absent, DeleteOptions, Difference, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
-    Resource, Schema, Scope, Shape, State, poll_until, retry_until,
+    Resource, Schema, Scope, Shape, poll_until, retry_until,
 };
 
 const TYPE: &str = "AWS::SQS::Queue";
@@ -90,14 +90,9 @@ impl QueueProvider {
             tags => tags?,
         };
         let name = url.rsplit('/').next().unwrap_or_default().to_owned();
-        Ok(scope.owns(&tags).then(|| Observed {
-            type_name: TYPE.into(),
-            attributes: self.attributes(&name, &Value::Null, scope),
-            physical_id: name,
-            properties: json!({}),
-            tags,
-            state: State::Ready("exists".into()),
-            handle: json!({"QueueUrl": url}),
+        Ok(scope.owns(&tags).then(|| {
+            let attributes = self.attributes(&name, &Value::Null, scope);
+            Observed { handle: json!({"QueueUrl": url}), ..listed(TYPE, name, tags, attributes) }
         }))
     }
 

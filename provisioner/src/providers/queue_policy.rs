@@ -19,12 +19,12 @@ use serde_json::{Value, json};
 
 use super::errors::failed;
 use super::fields::Fields;
-use super::observed::as_wanted;
-use super::policy_document::parsed;
+use super::observed::{as_wanted, listed};
+use super::policy_document::{odd_one, parsed};
 use super::queue::is_missing;
 use crate::engine::{
     DeleteOptions, Difference, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource, Schema,
-    Scope, Shape, State, canonical,
+    Scope, Shape,
 };
 
 const TYPE: &str = "AWS::SQS::QueuePolicy";
@@ -104,15 +104,7 @@ fn urls(properties: &Value) -> Vec<String> {
 }
 
 fn found((key, urls): (String, Vec<String>)) -> Observed {
-    Observed {
-        type_name: TYPE.into(),
-        attributes: BTreeMap::new(),
-        physical_id: key,
-        properties: json!({}),
-        tags: BTreeMap::new(),
-        state: State::Ready("exists".into()),
-        handle: json!({"Queues": urls}),
-    }
+    Observed { handle: json!({"Queues": urls}), ..listed(TYPE, key, BTreeMap::new(), BTreeMap::new()) }
 }
 
 #[async_trait]
@@ -137,12 +129,7 @@ impl Provider for QueuePolicyProvider {
         let policies = try_join_all(urls.iter().map(|url| self.policy(url))).await?;
         let with: Vec<&String> =
             urls.iter().zip(&policies).filter(|(_, policy)| policy.is_some()).map(|pair| pair.0).collect();
-        let documents: Vec<&Value> = policies.iter().flatten().collect();
-        let wanted =
-            canonical(Fields(&resource.properties).get("PolicyDocument").unwrap_or(&Value::Null), &Shape::Policy);
-        // Of several, the one that is not as wanted is told.
-        let odd = documents.iter().find(|document| canonical(document, &Shape::Policy) != wanted);
-        Ok(odd.or(documents.first()).map(|document| Observed {
+        Ok(odd_one(&policies, Fields(&resource.properties).get("PolicyDocument")).map(|document| Observed {
             properties: json!({"Queues": with, "PolicyDocument": document}),
             tags: BTreeMap::new(),
             handle: json!({"Queues": urls}),

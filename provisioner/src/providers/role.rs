@@ -16,21 +16,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::{EntityType, RoleDetail, Tag};
+use aws_sdk_iam::types::RoleDetail;
 use serde_json::{Value, json};
 
 use super::claim::take_over;
-use super::errors::failed;
+use super::errors::{failed, none_if};
 use super::fields::{Fields, list, object};
 use super::inline_policy::MARK;
 use super::names::Naming;
-use super::observed::as_wanted;
+use super::observed::{as_wanted, listed};
+use super::owned_roles::{iam_tags, owned_roles, plain_tags};
 use super::policy_document::parsed;
 use super::tags::TagChanges;
 use super::transient::iam_settling;
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
-    Schema, Scope, Shape, State, retry_until,
+    Schema, Scope, Shape, retry_until,
 };
 
 const TYPE: &str = "AWS::IAM::Role";
@@ -53,26 +54,26 @@ impl RoleProvider {
 
     async fn role(&self, name: &str) -> Result<Option<aws_sdk_iam::types::Role>, ProviderError> {
         let asked = self.iam.get_role().role_name(name).send().await.map_err(failed("iam:GetRole"));
-        Ok(none_if_missing(asked)?.and_then(|answer| answer.role))
+        Ok(none_if(MISSING, asked)?.and_then(|answer| answer.role))
     }
 
     async fn inline_names(&self, role: &str) -> Result<BTreeSet<String>, ProviderError> {
         let pages = self.iam.list_role_policies().role_name(role).into_paginator().items().send();
         let names: Result<Vec<_>, _> = pages.try_collect().await.map_err(failed("iam:ListRolePolicies"));
-        Ok(none_if_missing(names)?.unwrap_or_default().into_iter().collect())
+        Ok(none_if(MISSING, names)?.unwrap_or_default().into_iter().collect())
     }
 
     async fn attached(&self, role: &str) -> Result<Vec<String>, ProviderError> {
         let pages = self.iam.list_attached_role_policies().role_name(role).into_paginator().items().send();
         let policies: Result<Vec<_>, _> = pages.try_collect().await.map_err(failed("iam:ListAttachedRolePolicies"));
-        let arns = none_if_missing(policies)?.unwrap_or_default().into_iter().filter_map(|policy| policy.policy_arn);
+        let arns = none_if(MISSING, policies)?.unwrap_or_default().into_iter().filter_map(|policy| policy.policy_arn);
         Ok(arns.collect())
     }
 
     async fn documents(&self, role: &str, names: &BTreeSet<String>) -> Result<Inline, ProviderError> {
         let reads = names.iter().map(|name| async move {
             let asked = self.iam.get_role_policy().role_name(role).policy_name(name).send().await;
-            let answer = none_if_missing(asked.map_err(failed("iam:GetRolePolicy")))?;
+            let answer = none_if(MISSING, asked.map_err(failed("iam:GetRolePolicy")))?;
             Ok::<_, ProviderError>(answer.map(|answer| (name.clone(), parsed(&answer.policy_document))))
         });
         Ok(futures::future::try_join_all(reads).await?.into_iter().flatten().collect())
@@ -108,7 +109,7 @@ impl RoleProvider {
 
     async fn remove_policy(&self, role: &str, name: &str) -> Result<(), ProviderError> {
         let removed = self.iam.delete_role_policy().role_name(role).policy_name(name).send().await;
-        none_if_missing(removed.map_err(failed("iam:DeleteRolePolicy"))).map(drop)
+        none_if(MISSING, removed.map_err(failed("iam:DeleteRolePolicy"))).map(drop)
     }
 
     async fn attach(&self, role: &str, arn: &str) -> Result<(), ProviderError> {
@@ -119,7 +120,7 @@ impl RoleProvider {
 
     async fn detach(&self, role: &str, arn: &str) -> Result<(), ProviderError> {
         let detached = self.iam.detach_role_policy().role_name(role).policy_arn(arn).send().await;
-        none_if_missing(detached.map_err(failed("iam:DetachRolePolicy"))).map(drop)
+        none_if(MISSING, detached.map_err(failed("iam:DetachRolePolicy"))).map(drop)
     }
 
     /// Inline policies as the template says, starting from what was observed: none for a new role.
@@ -240,7 +241,7 @@ impl RoleProvider {
         }
         for profile in profiles {
             let call = self.iam.remove_role_from_instance_profile().role_name(role).instance_profile_name(profile);
-            none_if_missing(call.send().await.map_err(failed("iam:RemoveRoleFromInstanceProfile")))?;
+            none_if(MISSING, call.send().await.map_err(failed("iam:RemoveRoleFromInstanceProfile")))?;
         }
         Ok(())
     }
@@ -248,14 +249,14 @@ impl RoleProvider {
     async fn instance_profiles(&self, role: &str) -> Result<Vec<String>, ProviderError> {
         let pages = self.iam.list_instance_profiles_for_role().role_name(role).into_paginator().items().send();
         let profiles: Result<Vec<_>, _> = pages.try_collect().await.map_err(failed("iam:ListInstanceProfilesForRole"));
-        let profiles = none_if_missing(profiles)?.unwrap_or_default();
+        let profiles = none_if(MISSING, profiles)?.unwrap_or_default();
         Ok(profiles.into_iter().map(|profile| profile.instance_profile_name).collect())
     }
 
     async fn empty_and_delete(&self, role: &str) -> Result<(), ProviderError> {
         self.empty(role).await?;
         let deleted = self.iam.delete_role().role_name(role).send().await;
-        none_if_missing(deleted.map_err(failed("iam:DeleteRole"))).map(drop)
+        none_if(MISSING, deleted.map_err(failed("iam:DeleteRole"))).map(drop)
     }
 }
 
@@ -278,13 +279,6 @@ fn schema() -> Schema {
     Schema::new(TYPE, properties, &["Arn", "RoleId"])
 }
 
-fn none_if_missing<T>(result: Result<T, ProviderError>) -> Result<Option<T>, ProviderError> {
-    match result {
-        Err(error) if error.is(MISSING) => Ok(None),
-        result => result.map(Some),
-    }
-}
-
 fn policies(properties: &Value) -> Inline {
     let given = Fields(properties).objects("Policies");
     given
@@ -295,15 +289,6 @@ fn policies(properties: &Value) -> Inline {
 
 fn attached_in(properties: &Value) -> BTreeSet<String> {
     Fields(properties).texts("ManagedPolicyArns").unwrap_or_default().into_iter().collect()
-}
-
-fn iam_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
-    // The builder refuses only a missing key or value.
-    tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
-}
-
-fn plain_tags(tags: &[Tag]) -> BTreeMap<String, String> {
-    tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
 }
 
 fn attributes(name: &str, arn: &str, id: Option<&str>) -> BTreeMap<String, Value> {
@@ -328,18 +313,10 @@ fn properties(role: &aws_sdk_iam::types::Role, inline: Inline, attached: Vec<Str
     ])
 }
 
-fn found(role: RoleDetail, scope: &Scope) -> Option<Observed> {
-    let tags = plain_tags(role.tags());
-    let name = role.role_name.filter(|_| scope.owns(&tags))?;
-    Some(Observed {
-        type_name: TYPE.into(),
-        attributes: attributes(&name, &role.arn.unwrap_or_default(), role.role_id.as_deref()),
-        physical_id: name,
-        properties: json!({}),
-        tags,
-        state: State::Ready("exists".into()),
-        handle: Value::Null,
-    })
+fn found((role, tags): (RoleDetail, BTreeMap<String, String>)) -> Option<Observed> {
+    let name = role.role_name?;
+    let attributes = attributes(&name, &role.arn.unwrap_or_default(), role.role_id.as_deref());
+    Some(listed(TYPE, name, tags, attributes))
 }
 
 #[async_trait]
@@ -419,15 +396,7 @@ impl Provider for RoleProvider {
     }
 
     async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
-        // One listing with tags; ListRoles gives none, and a call a role is slow in an account of a thousand.
-        let asked = self.iam.get_account_authorization_details().filter(EntityType::Role).max_items(1000);
-        let mut pages = asked.into_paginator().send();
-        let mut ours = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(failed("iam:GetAccountAuthorizationDetails"))?;
-            ours.extend(page.role_detail_list.into_iter().flatten().filter_map(|role| found(role, scope)));
-        }
-        Ok(ours)
+        Ok(owned_roles(&self.iam, scope).await?.into_iter().filter_map(found).collect())
     }
 
     fn permissions(&self) -> Permissions {

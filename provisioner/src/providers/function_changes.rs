@@ -1,0 +1,127 @@
+//! What an update of a function sends, one call after another.
+
+use aws_sdk_lambda::types::Architecture;
+use serde_json::json;
+
+use super::errors::failed;
+use super::fields::Fields;
+use super::function::FunctionProvider;
+use super::function_settings::{CONFIGURED, Settings};
+use super::function_state::SETTLES;
+use super::lambda_tags::set_tags;
+use super::tags::TagChanges;
+use super::transient::function_busy;
+use crate::engine::{Difference, Limit, Observed, Progress, ProviderError, Resource, retry_until};
+
+/// The id of the role that the function was made with: a role re-made under its name is another one (E11).
+pub(super) const ROLE_ID_TAG: &str = "provision:role-id";
+
+impl FunctionProvider {
+    async fn update_settings(
+        &self,
+        resource: &Resource,
+        changed: impl Fn(&str) -> bool,
+        revision: Option<String>,
+        progress: &Progress,
+    ) -> Result<Option<String>, ProviderError> {
+        if !CONFIGURED.iter().any(|name| changed(name)) {
+            return Ok(revision);
+        }
+        let name = &resource.physical_id;
+        retry_until("the function's earlier update to end", SETTLES, progress, function_busy, || {
+            let call = self.lambda.update_function_configuration().function_name(name);
+            let call = Settings::of(&resource.properties, &changed).on_update(call).set_revision_id(revision.clone());
+            async { call.send().await.map_err(failed("lambda:UpdateFunctionConfiguration")) }
+        })
+        .await?;
+        self.settled(name, progress).await.map(Some)
+    }
+
+    async fn update_code(
+        &self,
+        resource: &Resource,
+        revision: Option<String>,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let (name, code) = (&resource.physical_id, self.codes.of(resource)?);
+        let architectures = architectures(Fields(&resource.properties)).unwrap_or_else(|| vec![Architecture::X8664]);
+        retry_until("the function's earlier update to end", SETTLES, progress, function_busy, || {
+            let sent = code.clone().into_function_code();
+            let call = self.lambda.update_function_code().function_name(name).set_revision_id(revision.clone());
+            let call = call.set_zip_file(sent.zip_file).set_image_uri(sent.image_uri);
+            let call = call.set_s3_bucket(sent.s3_bucket).set_s3_key(sent.s3_key);
+            let call = call.set_s3_object_version(sent.s3_object_version);
+            let call = call.set_architectures(Some(architectures.clone()));
+            async { call.send().await.map_err(failed("lambda:UpdateFunctionCode")) }
+        })
+        .await?;
+        self.settled(name, progress).await.map(drop)
+    }
+
+    /// One update after another, as Lambda takes no second one before the first has ended (E16).
+    pub(super) async fn change(
+        &self,
+        resource: &Resource,
+        observed: &Observed,
+        differences: &[Difference],
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let changed = |name: &str| differences.iter().any(|difference| difference.property() == name);
+        let revision = Fields(&observed.handle).text("RevisionId");
+        let revision = self.update_settings(resource, changed, revision, progress).await?;
+        if changed("Code") || changed("Architectures") {
+            self.update_code(resource, revision, progress).await?;
+        }
+        if changed("ReservedConcurrentExecutions") {
+            let reserved = Fields(&resource.properties).int32("ReservedConcurrentExecutions");
+            self.set_concurrency(&resource.physical_id, reserved).await?;
+        }
+        let mut tags = TagChanges::of(resource, differences);
+        let role_id = Fields(&observed.handle).text("RoleId").filter(|_| changed("Tags"));
+        tags.set.extend(role_id.map(|id| (ROLE_ID_TAG.to_owned(), id)));
+        set_tags(&self.lambda, &arn_of(resource), tags).await?;
+        if changed("Role") {
+            self.tag_role_id(resource, progress).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn set_concurrency(&self, name: &str, reserved: Option<i32>) -> Result<(), ProviderError> {
+        match reserved {
+            Some(reserved) => {
+                let call = self.lambda.put_function_concurrency().function_name(name);
+                let call = call.reserved_concurrent_executions(reserved);
+                call.send().await.map_err(failed("lambda:PutFunctionConcurrency"))?;
+            }
+            None => {
+                let call = self.lambda.delete_function_concurrency().function_name(name);
+                call.send().await.map_err(failed("lambda:DeleteFunctionConcurrency"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Not one of the tags that make it ours, so it may follow the create call.
+    pub(super) async fn tag_role_id(&self, resource: &Resource, progress: &Progress) -> Result<(), ProviderError> {
+        let Some(id) = self.roles.id(&role_of(resource)).await? else { return Ok(()) };
+        let limit = Limit::seconds(60);
+        retry_until("Lambda to take the function's tags", limit, progress, function_busy, || async {
+            let set = [(ROLE_ID_TAG.to_owned(), id.clone())].into();
+            set_tags(&self.lambda, &arn_of(resource), TagChanges { set, removed: vec![] }).await
+        })
+        .await
+    }
+}
+
+pub(super) fn architectures(fields: Fields<'_>) -> Option<Vec<Architecture>> {
+    let names = fields.texts("Architectures")?;
+    Some(names.iter().map(|name| Architecture::from(name.as_str())).collect())
+}
+
+pub(super) fn role_of(resource: &Resource) -> String {
+    Fields(&resource.properties).text("Role").unwrap_or_default()
+}
+
+fn arn_of(resource: &Resource) -> String {
+    Fields(&json!(resource.attributes)).text("Arn").unwrap_or_default()
+}

@@ -1,0 +1,76 @@
+//! Whether a function can be used, and the wait until it can.
+
+use aws_sdk_lambda::types::{FunctionConfiguration, LastUpdateStatus, State as AwsState};
+
+use super::function::FunctionProvider;
+use crate::engine::{Limit, Poll, Progress, ProviderError, State, poll_until};
+
+/// GetFunction has a limit of its own, 100 a second; a look a second leaves room for others (E28).
+pub(super) const SETTLES: Limit = Limit::seconds(300);
+
+impl FunctionProvider {
+    /// Waits until the function takes invocations and changes, and gives its RevisionId.
+    pub(super) async fn settled(&self, name: &str, progress: &Progress) -> Result<String, ProviderError> {
+        poll_until("the function to be Active and its update Successful", SETTLES, progress, || async {
+            let found = self.get(name).await?.and_then(|answer| answer.configuration);
+            let Some(found) = found else { return Ok(Poll::Pending("function is not found yet".into())) };
+            match state(&found) {
+                State::Changing(word) => Ok(Poll::Pending(format!("function is {word}"))),
+                State::Failed(reason) => Err(ProviderError::refused(
+                    format!("the function {name} cannot run: {reason}"),
+                    "mend what AWS names, then run the command again",
+                )),
+                _ => Ok(Poll::Ready(found.revision_id.unwrap_or_default())),
+            }
+        })
+        .await
+    }
+}
+
+/// A state that this build does not know is waited for; Inactive only means idle for weeks (E15). No update status is an
+/// update in progress, if the state is not told either (E16).
+pub(super) fn state(found: &FunctionConfiguration) -> State {
+    let reason =
+        |code: Option<&str>, text: Option<&str>| [code, text].into_iter().flatten().collect::<Vec<_>>().join(": ");
+    if found.state() == Some(&AwsState::Failed) {
+        let code = found.state_reason_code().map(|code| code.as_str());
+        return State::Failed(reason(code, found.state_reason()));
+    }
+    if found.last_update_status() == Some(&LastUpdateStatus::Failed) {
+        let code = found.last_update_status_reason_code().map(|code| code.as_str());
+        return State::Failed(reason(code, found.last_update_status_reason()));
+    }
+    if found.last_update_status() == Some(&LastUpdateStatus::InProgress) {
+        return State::Changing("being updated".into());
+    }
+    match found.state() {
+        Some(AwsState::Active | AwsState::Inactive) => State::Ready("Active".into()),
+        Some(other) => State::Changing(other.as_str().to_owned()),
+        // Listings leave the state out.
+        None => State::Ready("exists".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(state: &str, update: Option<&str>) -> State {
+        let found = FunctionConfiguration::builder().state(state.into());
+        let found = found.set_last_update_status(update.map(LastUpdateStatus::from));
+        super::state(&found.state_reason("because").build())
+    }
+
+    #[test]
+    fn e15_an_unknown_state_is_waited_for_and_an_idle_function_is_healthy() {
+        assert_eq!(with("Brandnew", None), State::Changing("Brandnew".into()));
+        assert_eq!(with("Inactive", Some("Successful")), State::Ready("Active".into()));
+        assert_eq!(with("Failed", None), State::Failed("because".into()));
+    }
+
+    #[test]
+    fn e16_an_update_in_progress_is_waited_for_and_a_failed_one_ends_the_wait() {
+        assert!(matches!(with("Active", Some("InProgress")), State::Changing(_)));
+        assert!(matches!(with("Active", Some("Failed")), State::Failed(_)));
+    }
+}
