@@ -96,6 +96,9 @@ pub enum Command {
     /// Do jobs in this process, without Lambda
     #[command(after_help = DOWNLOAD)]
     Download(Download),
+    /// Read the lake and prove that every title is in exactly one place
+    #[command(after_help = VERIFY)]
+    Verify(Verify),
     /// up, launch, wait, status, down: the whole crawl in one
     #[command(after_help = RUN)]
     Run(Run),
@@ -244,6 +247,17 @@ pub struct Download {
     pub titles: Titles,
 }
 
+/// Flags of `verify`.
+#[derive(Args, Debug)]
+pub struct Verify {
+    /// A folder or s3://bucket [default: the stack's bucket]
+    #[arg(long, value_name = "DIR|s3://", env = "PROVISION_LAKE")]
+    pub lake: Option<String>,
+    /// Count titles that were fetched longer ago: 30d, 2w, 6mo, 1y
+    #[arg(long, value_name = "SPAN", default_value = "6mo")]
+    pub older_than: String,
+}
+
 /// Flags of `run`.
 #[derive(Args, Debug, Default)]
 pub struct Run {
@@ -311,6 +325,11 @@ const DOWNLOAD: &str = "\
 Examples:
   provision download --year 1999 --initial TH --lake ./lake
   provision download --all --lake s3://my-lake";
+const VERIFY: &str = "\
+Examples:
+  provision verify                      the stack's lake
+  provision verify --lake ./lake --older-than 30d
+  provision verify --json | jq '.partitions[] | select(.not_done > 0)'";
 const RUN: &str = "\
 Examples:
   provision run --years 2000..2020 --yes

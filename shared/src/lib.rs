@@ -1,7 +1,7 @@
 //! The crawler: IMDb titles in, TMDb films and reviews out, into a lake.
 //!
 //! The way of the data, a module a step: [`imdb`] reads title.basics once and cuts it into [`job`]s; an [`order`] is what a message
-//! says about them; [`crawl`] does one job by asking [`tmdb`] and writing to the [`lake`]. This crate knows nothing of Lambda or SQS.
+//! says about them; [`crawl`] does one job by asking [`tmdb`] and writing to the [`lake`]; [`verify`] proves what came of it. This crate knows nothing of Lambda or SQS.
 
 #![deny(missing_docs)]
 
@@ -13,6 +13,7 @@ pub mod order;
 pub mod partition;
 pub mod secret;
 pub mod tmdb;
+pub mod verify;
 
 pub use crawl::{CrawlError, Crawler, Marker};
 pub use job::Job;

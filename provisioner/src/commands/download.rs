@@ -4,16 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crawler_core::imdb::Manifest;
-use crawler_core::lake::{LocalLake, S3Lake};
 use crawler_core::tmdb::{Client, FetchMode, Settings};
 use crawler_core::{CrawlError, Crawler, Job, Lake};
 
-use super::{Run, opened, secret, simulate, titles};
+use super::{Run, lake, secret, simulate, titles};
 use crate::cli;
 use crate::error::Failure;
 use crate::fleet::FleetError;
 use crate::interrupt;
-use crate::providers::s3_client;
 use crate::ui::crawl::Downloaded;
 
 /// Requests a second to TMDb, where nothing says another rate.
@@ -25,7 +23,7 @@ const JOB_TITLES: u32 = 1_000;
 
 pub(super) async fn run(run: &Run, flags: &cli::Download) -> Result<(), Failure> {
     let started = Instant::now();
-    let (lake, config) = lake(run, &flags.lake).await?;
+    let (lake, config) = lake::at(run, &flags.lake).await?;
     let manifest = titles::manifest(run, &flags.titles, &lake, config.as_ref(), JOB_TITLES).await?;
     let jobs = jobs(flags, &manifest)?;
     let crawler = crawler(run, Arc::clone(&lake))?;
@@ -38,19 +36,6 @@ pub(super) async fn run(run: &Run, flags: &cli::Download) -> Result<(), Failure>
     drop(busy);
     whole.took = started.elapsed();
     run.ui.result(|| whole.text(), &whole)
-}
-
-/// A folder, or a bucket; only a bucket needs AWS.
-async fn lake(run: &Run, at: &str) -> Result<(Arc<dyn Lake>, Option<aws_config::SdkConfig>), Failure> {
-    let Some(bucket) = at.strip_prefix("s3://") else {
-        return Ok((Arc::new(LocalLake::new(at)), None));
-    };
-    let bucket = bucket.trim_end_matches('/');
-    if bucket.is_empty() || bucket.contains('/') {
-        return Err(Failure::usage("this names no bucket", at).help("write --lake s3://bucket; a lake fills a bucket"));
-    }
-    let aws = opened::connect(run).await?;
-    Ok((Arc::new(S3Lake::new(s3_client(&aws.config), bucket)), Some(aws.config)))
 }
 
 /// Every selected job with `--all`, else those of one year and initial.

@@ -4,6 +4,7 @@ mod crawl;
 mod down;
 mod download;
 mod init;
+mod lake;
 mod launch;
 mod opened;
 mod package;
@@ -15,6 +16,7 @@ mod simulate;
 mod status;
 mod titles;
 mod up;
+mod verify;
 
 use std::sync::Arc;
 
@@ -64,6 +66,7 @@ pub async fn run(cli: Cli, ui: &Arc<Ui>, interrupt: &CancellationToken) -> Resul
         Command::Launch(flags) => launch::run(&run, &flags).await,
         Command::Simulate(flags) => simulate::run(&run, &flags).await,
         Command::Download(flags) => download::run(&run, &flags).await,
+        Command::Verify(flags) => verify::run(&run, &flags).await,
         Command::Run(flags) => run::run(&run, &flags).await,
     }
 }

@@ -8,6 +8,7 @@ pub mod plan;
 mod progress;
 pub mod report;
 pub mod status;
+pub mod verify;
 
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};

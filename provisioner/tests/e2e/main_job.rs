@@ -16,6 +16,8 @@ fn run_crawls_every_film_once_and_leaves_only_the_lake() {
     let counts = stage.check_lake(LAKE, 2013..=2014);
     assert_eq!(counts["failed"], 0);
     assert!(counts["movies"].as_u64() > Some(1000) && counts["reviews"].as_u64() > Some(100), "{counts}");
+    let proof = stage.user.run(["verify", "--json"]).succeeds().json();
+    assert_eq!((&proof["holds"], &proof["missed"]), (&json!(true), &counts["misses"]), "{proof}");
     let left = stage.account();
     let nothing = json!([]);
     assert_eq!(left["buckets"], json!([LAKE]));

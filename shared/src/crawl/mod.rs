@@ -29,6 +29,7 @@ use crate::{
 
 pub use answer::Outcome;
 pub use marker::{Marker, done};
+pub(crate) use output::text_of;
 pub use prune::prune;
 pub use refresh::Refresh;
 

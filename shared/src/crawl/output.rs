@@ -24,6 +24,11 @@ pub(super) fn gzip(plain: &[u8]) -> std::io::Result<Bytes> {
     gzip.finish().map(Bytes::from)
 }
 
+/// The text of the object at `key`, inflated where its name says so.
+pub(crate) fn text_of(key: &str, bytes: &[u8]) -> std::io::Result<String> {
+    if key.ends_with(".gz") { gunzip(bytes) } else { String::from_utf8(bytes.to_vec()).map_err(std::io::Error::other) }
+}
+
 pub(super) fn gunzip(packed: &[u8]) -> std::io::Result<String> {
     let mut text = String::new();
     MultiGzDecoder::new(packed).read_to_string(&mut text)?;

@@ -67,9 +67,26 @@ impl Kind {
     }
 }
 
+/// Beneath it stand all records of one kind.
+pub fn folder(kind: Kind) -> String {
+    format!("tmdb/{}/", kind.folder())
+}
+
 /// The object of a job that holds the records of one kind, as gzipped NDJSON.
 pub fn records(kind: Kind, job: &Job) -> String {
-    format!("tmdb/{}/{}.ndjson.gz", kind.folder(), job.name())
+    format!("{}{}.ndjson.gz", folder(kind), job.name())
+}
+
+/// What the records at `key` tell about; none if there are none.
+pub fn kind_of(key: &str) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|kind| key.starts_with(&folder(*kind)))
+}
+
+/// The name of the job whose records of `kind` stand at `key`; none if that is no job's.
+pub fn job_of(kind: Kind, key: &str) -> Option<&str> {
+    // A job's name has no dot in it; what follows the first one is ours to choose.
+    let name = key.strip_prefix(&folder(kind))?.split('.').next()?;
+    name.starts_with("year=").then_some(name)
 }
 
 /// Whole films of a job that is not done yet.

@@ -1,0 +1,41 @@
+//! Which lake a command works on: a folder, a bucket, or the stack's own.
+
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use crawler_core::Lake;
+use crawler_core::lake::{LocalLake, S3Lake};
+
+use super::crawl::Crawl;
+use super::{Opened, Run, opened};
+use crate::error::Failure;
+use crate::providers::s3_client;
+
+/// The lake at `at`; only a bucket needs AWS.
+///
+/// # Errors
+/// A text that names no bucket, or whatever keeps AWS from answering.
+pub(super) async fn at(run: &Run, at: &str) -> Result<(Arc<dyn Lake>, Option<SdkConfig>), Failure> {
+    let Some(bucket) = at.strip_prefix("s3://") else {
+        return Ok((Arc::new(LocalLake::new(at)), None));
+    };
+    let bucket = bucket.trim_end_matches('/');
+    if bucket.is_empty() || bucket.contains('/') {
+        return Err(Failure::usage("this names no bucket", at).help("write --lake s3://bucket; a lake fills a bucket"));
+    }
+    let aws = opened::connect(run).await?;
+    Ok((Arc::new(S3Lake::new(s3_client(&aws.config), bucket)), Some(aws.config)))
+}
+
+/// The lake that is given, else the bucket of the stack.
+///
+/// # Errors
+/// As [`at`]; or a template without the outputs of a crawl.
+pub(super) async fn given_or_stacks(run: &Run, given: Option<&str>) -> Result<Arc<dyn Lake>, Failure> {
+    if let Some(given) = given {
+        return Ok(at(run, given).await?.0);
+    }
+    let opened = Opened::open(run).await?;
+    let stack = opened.stack(run)?;
+    Ok(Crawl::open(&stack, &opened.aws.config)?.fleet.lake)
+}

@@ -1,0 +1,181 @@
+//! One job against its marker and its titles.
+
+use std::collections::{HashMap, HashSet};
+
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use super::{Age, Counts, Fault, Problem, Reviews};
+use crate::{
+    Job, Lake, Marker,
+    crawl::text_of,
+    imdb::{ImdbId, read_titles},
+    lake::{LakeError, layout, layout::Done, layout::Kind},
+};
+
+/// What one job comes to.
+#[derive(Debug, Default)]
+pub(super) struct Checked {
+    /// Whether it has a marker of its titles.
+    pub done: bool,
+    /// The objects that its marker names.
+    pub objects: Vec<String>,
+    pub counts: Counts,
+    pub reviews: Reviews,
+    pub age: Age,
+    pub problems: Vec<Problem>,
+}
+
+/// What tells whose a line is.
+#[derive(Deserialize)]
+struct Line {
+    id_imdb: String,
+    fetched_on: Date,
+    /// TMDb's id: a number for a film, a text for a review.
+    #[serde(default)]
+    id: serde_json::Value,
+    movie_id: Option<u64>,
+    total_reviews: Option<u64>,
+}
+
+/// The lines of a job by what they tell about.
+#[derive(Default)]
+struct Records {
+    lines: HashMap<Kind, u64>,
+    places: HashMap<ImdbId, HashSet<Kind>>,
+    fetched: HashMap<ImdbId, Date>,
+    /// What TMDb said of each film's reviews, and how many there are.
+    reviews: HashMap<(ImdbId, u64), (u64, u64)>,
+    seen: HashSet<(Kind, ImdbId, String)>,
+}
+
+/// Reads a job's marker and all that it names, and holds both against the titles of the index.
+pub(super) async fn check(
+    lake: &dyn Lake,
+    dataset: &str,
+    job: &Job,
+    markers: &[Done],
+    before: Date,
+) -> Result<Checked, LakeError> {
+    let titles = u64::from(job.titles);
+    let mut checked = Checked { counts: Counts { titles, ..Counts::default() }, ..Checked::default() };
+    let markers: Vec<&Done> = markers.iter().filter(|done| done.is_of(job)).collect();
+    let Some(done) = markers.first() else {
+        checked.counts.not_done = titles;
+        return Ok(checked);
+    };
+    checked.done = true;
+    if markers.len() > 1 {
+        checked.wrong(Fault::Markers, job.name());
+    }
+    let key = done.key();
+    let marker: Option<Marker> = lake
+        .get(&key)
+        .await?
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .filter(|marker: &Marker| marker.done() == **done);
+    let Some(marker) = marker else {
+        checked.wrong(Fault::Unreadable, key);
+        return Ok(checked);
+    };
+    let mut records = Records::default();
+    for object in &marker.objects {
+        read(lake, object, &mut records, &mut checked).await?;
+    }
+    checked.objects = marker.objects.clone();
+    let range = lake.get_range(&layout::titles(dataset), job.offset..job.offset + job.length).await?;
+    match range.and_then(|range| read_titles(job, &range)) {
+        Some(ids) => checked.places(&ids, &records),
+        None => checked.wrong(Fault::Index, job.name()),
+    }
+    checked.reviews_of(&records);
+    records.fetched.values().for_each(|day| checked.age.see(*day, before));
+    if !checked.agrees_with(&marker, &records) {
+        checked.wrong(Fault::Counts, done.key());
+    }
+    Ok(checked)
+}
+
+/// Reads an object's lines.
+async fn read(lake: &dyn Lake, key: &str, records: &mut Records, checked: &mut Checked) -> Result<(), LakeError> {
+    let Some(bytes) = lake.get(key).await? else {
+        checked.wrong(Fault::Missing, key);
+        return Ok(());
+    };
+    let (Some(kind), Ok(text)) = (layout::kind_of(key), text_of(key, &bytes)) else {
+        checked.wrong(Fault::Unreadable, key);
+        return Ok(());
+    };
+    for (number, text) in text.lines().enumerate() {
+        let line = serde_json::from_str::<Line>(text).ok();
+        match line.and_then(|line| Some((line.id_imdb.parse().ok()?, line))) {
+            Some((id, line)) => records.add(kind, id, line, key, checked),
+            None => checked.wrong(Fault::Unreadable, format!("{key} line {}", number + 1)),
+        }
+    }
+    Ok(())
+}
+
+impl Records {
+    fn add(&mut self, kind: Kind, id: ImdbId, line: Line, key: &str, checked: &mut Checked) {
+        *self.lines.entry(kind).or_default() += 1;
+        if !self.seen.insert((kind, id, format!("{:?} {}", line.movie_id, line.id))) {
+            checked.wrong(Fault::Twice, format!("{id} in {key}"));
+        }
+        match (kind, line.movie_id, line.id.as_u64()) {
+            (Kind::Reviews, Some(movie), _) => self.reviews.entry((id, movie)).or_default().1 += 1,
+            (Kind::Movies, _, Some(movie)) => {
+                self.reviews.entry((id, movie)).or_default().0 += line.total_reviews.unwrap_or_default();
+            }
+            _ => {}
+        }
+        if kind != Kind::Reviews {
+            self.places.entry(id).or_default().insert(kind);
+            self.fetched.insert(id, line.fetched_on);
+        }
+    }
+
+    fn count(&self, kind: Kind) -> u64 {
+        self.lines.get(&kind).copied().unwrap_or_default()
+    }
+}
+
+impl Checked {
+    fn wrong(&mut self, fault: Fault, which: impl Into<String>) {
+        self.problems.push(Problem::new(fault, which));
+    }
+
+    /// Each title in one place, and no other title in any.
+    fn places(&mut self, ids: &[ImdbId], records: &Records) {
+        let of = |id: &ImdbId| records.places.get(id).map_or(0, HashSet::len);
+        for id in ids.iter().filter(|id| of(id) != 1) {
+            let fault = if of(id) == 0 { Fault::NoPlace } else { Fault::TwoPlaces };
+            self.wrong(fault, id.to_string());
+        }
+        let ids: HashSet<&ImdbId> = ids.iter().collect();
+        let mut strangers: Vec<_> = records.places.keys().filter(|id| !ids.contains(id)).collect();
+        strangers.sort_unstable();
+        for id in strangers {
+            self.wrong(Fault::TwoPlaces, id.to_string());
+        }
+        let count = |kind| records.places.values().filter(|places| places.contains(&kind)).count() as u64;
+        self.counts.linked = count(Kind::Movies);
+        self.counts.missed = count(Kind::Misses);
+        self.counts.others = count(Kind::Others);
+        self.counts.failed = count(Kind::Failed);
+    }
+
+    fn reviews_of(&mut self, records: &Records) {
+        for (promised, found) in records.reviews.values() {
+            self.reviews.promised += promised;
+            self.reviews.found += found;
+            self.reviews.films_that_differ += u64::from(promised != found);
+        }
+    }
+
+    fn agrees_with(&self, marker: &Marker, records: &Records) -> bool {
+        let found = [self.counts.linked, self.counts.missed, self.counts.others, self.counts.failed];
+        let told = [marker.linked, marker.missed, marker.others, marker.failed].map(u64::from);
+        found == told && (records.count(Kind::Movies), records.count(Kind::Reviews)) == (marker.movies, marker.reviews)
+    }
+}
