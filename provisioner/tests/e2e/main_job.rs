@@ -1,5 +1,8 @@
 //! The whole story, read back by tools that are not ours.
 
+use std::process::Command;
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use testkit::titles;
 
@@ -34,6 +37,26 @@ fn run_crawls_every_film_once_and_leaves_only_the_lake() {
 }
 
 #[test]
+fn run_interrupted_and_run_again_goes_on() {
+    let stage = Stage::new();
+    let source = titles::sample().display().to_string();
+    stage.user.run(["secret", "set"]).succeeds();
+    let line = format!("run --yes --years 2014 --titles-source {source} --param TmdbRate=200");
+    let running = stage.user.spawn(words(&line));
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while stage.tmdb.requests().len() < 20 {
+        assert!(Instant::now() < deadline, "the crawl does not begin");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap().success());
+    running.wait().exits(130).complains("interrupted").complains("run the same command again");
+
+    stage.user.run(words(&line)).succeeds();
+    assert_eq!(stage.check_lake(LAKE, 2014..=2014)["failed"], 0);
+    assert_eq!(stage.account()["functions"], json!([]));
+}
+
+#[test]
 fn the_original_s_message_alone_does_its_partition() {
     let stage = Stage::new();
     let source = titles::sample().display().to_string();
@@ -41,10 +64,10 @@ fn the_original_s_message_alone_does_its_partition() {
     stage.user.run(["up", "--yes"]).succeeds();
     stage.user.run(words(&format!("simulate --year 2004 --initial TH --titles-source {source}"))).succeeds();
     let done = || stage.user.run(["status", "--json"]).succeeds().json();
-    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_secs(60);
     let status = loop {
         let status = done();
-        if status["jobs"]["done"] == 1 || std::time::Instant::now() > deadline {
+        if status["jobs"]["done"] == 1 || Instant::now() > deadline {
             break status;
         }
     };

@@ -1,0 +1,136 @@
+//! What the repository says of itself: its documents name only what is there, and its dependencies are what it promises.
+
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::{CommandFactory as _, Parser as _};
+use provisioner::cli::Cli;
+
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(workspace().join(path)).unwrap()
+}
+
+/// Every Markdown page for readers, by path.
+fn pages() -> Vec<(PathBuf, String)> {
+    let mut folders = vec![workspace(), workspace().join("docs"), workspace().join("docs/commands")];
+    let mut pages = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "md") {
+                pages.push((path.clone(), std::fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    pages
+}
+
+/// A page, and the pages beside it that it sends its reader to.
+fn with_linked_pages(path: &str) -> String {
+    let page = read(path);
+    let linked = local_links(&page).filter(|link| link.ends_with(".md")).map(|link| {
+        let beside = Path::new(path).parent().unwrap().join(link);
+        read(&beside.display().to_string())
+    });
+    linked.fold(page.clone(), |all, page| all + &page)
+}
+
+/// Files that a page links to.
+fn local_links(page: &str) -> impl Iterator<Item = &str> {
+    let links = page.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+    links.filter(|link| !link.is_empty() && !link.contains("://"))
+}
+
+/// The lines of a page's shell blocks, without comments.
+fn shell_lines(page: &str) -> impl Iterator<Item = &str> {
+    page.split("```sh\n")
+        .skip(1)
+        .filter_map(|block| block.split("```").next())
+        .flat_map(str::lines)
+        .map(|line| line.split(" #").next().unwrap_or_default().trim())
+}
+
+#[test]
+fn every_provision_line_in_the_documents_is_understood() {
+    let mut tried = 0;
+    for (path, page) in pages() {
+        for line in shell_lines(&page).filter(|line| line.starts_with("provision ")) {
+            let parsed = Cli::try_parse_from(line.split_whitespace());
+            assert!(parsed.is_ok(), "{}: {line}\n{}", path.display(), parsed.unwrap_err());
+            tried += 1;
+        }
+    }
+    assert!(tried >= 8, "only {tried} lines");
+}
+
+#[test]
+fn every_make_target_in_the_documents_is_in_the_makefile() {
+    let makefile = read("Makefile");
+    let targets: BTreeSet<_> = makefile.lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
+    let mut named = 0;
+    for (path, page) in pages() {
+        for rest in page.split("`make ").skip(1).chain(page.split("\nmake ").skip(1)) {
+            let target = rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap();
+            assert!(targets.contains(target), "{}: make {target}", path.display());
+            named += 1;
+        }
+    }
+    assert!(named >= 2, "only {named} targets");
+}
+
+#[test]
+fn every_command_has_its_page_and_its_line_in_the_readme() {
+    let readme = read("README.md");
+    let mut missing = Vec::new();
+    for command in Cli::command().get_subcommands().filter(|command| command.get_name() != "help") {
+        let name = command.get_name();
+        let page = with_linked_pages(&format!("docs/commands/{name}.md"));
+        assert!(readme.contains(&format!("| `{name}")) || readme.contains(&format!("`{name}`")), "README: {name}");
+        for flag in command.get_arguments().filter(|flag| !flag.is_global_set() && !flag.is_hide_set()) {
+            let Some(long) = flag.get_long().filter(|long| *long != "help") else { continue };
+            if !page.contains(&format!("--{long}")) {
+                missing.push(format!("docs/commands/{name}.md: --{long}"));
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn every_local_link_in_the_documents_leads_somewhere() {
+    for (path, page) in pages() {
+        for link in local_links(&page) {
+            assert!(path.parent().unwrap().join(link).exists(), "{}: {link}", path.display());
+        }
+    }
+}
+
+#[test]
+fn there_is_one_http_stack_and_one_tls_stack() {
+    let tree = Command::new(env!("CARGO"))
+        .args(["tree", "--workspace", "--locked", "--offline", "--prefix", "none", "--edges", "normal,build"])
+        .current_dir(workspace())
+        .output()
+        .unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let versions = |name: &str| -> BTreeSet<String> {
+        let rows = tree.lines().filter_map(|line| line.split_once(" v"));
+        rows.filter(|(found, _)| *found == name)
+            .filter_map(|(_, rest)| rest.split_whitespace().next().map(str::to_owned))
+            .collect()
+    };
+    for name in ["hyper", "hyper-rustls", "hyper-util", "rustls", "tokio-rustls", "http", "h2"] {
+        assert_eq!(versions(name).len(), 1, "{name}: {:?}", versions(name));
+    }
+    for other in ["native-tls", "openssl", "curl", "ureq", "isahc"] {
+        assert_eq!(versions(other).len(), 0, "{other} is a second stack");
+    }
+}

@@ -1,0 +1,51 @@
+//! The built binary's zips: the same bytes wherever and whenever they are built.
+
+#![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
+
+use serde_json::Value;
+use testkit::provision::Provision;
+
+const TEMPLATE: &str = "Resources:
+  Greeter:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: provided.al2023
+      Handler: bootstrap
+      Role: arn:aws:iam::000000000000:role/greeter
+      Code: .
+";
+const MANIFEST: &str = "[package]\nname = \"greeter\"\nversion = \"0.1.0\"\nedition = \"2024\"\n\n[workspace]\n";
+/// Generated code that can panic carries its path into the binary, and so does `file!`: what differs between two folders.
+const BUILD: &str = r#"fn main() {
+    let out = std::env::var("OUT_DIR").unwrap();
+    let code = "pub fn generated(n: usize) -> u8 { [1, 2, 3][n % 4] }";
+    std::fs::write(format!("{out}/generated.rs"), code).unwrap();
+}
+"#;
+const MAIN: &str = r#"include!(concat!(env!("OUT_DIR"), "/generated.rs"));
+
+fn main() {
+    println!("{} {}", file!(), generated(std::env::args().count()));
+}
+"#;
+
+/// Builds the project in a folder of its own; what `package` says, and the zip's bytes.
+fn package() -> (Value, Vec<u8>) {
+    let user = Provision::new(env!("CARGO_BIN_EXE_provision"))
+        .file("greeter.yaml", TEMPLATE)
+        .file("Cargo.toml", MANIFEST)
+        .file("build.rs", BUILD)
+        .file("src/main.rs", MAIN);
+    let said = user.run(["package", "--template", "greeter.yaml", "--json"]).succeeds().json();
+    let path = user.folder().join(said["packages"][0]["path"].as_str().unwrap());
+    let bytes = std::fs::read(path).unwrap();
+    (said, bytes)
+}
+
+#[test]
+fn e20_two_builds_in_two_folders_give_the_same_zip_byte_for_byte() {
+    let ((first, bytes), (second, again)) = (package(), package());
+    assert_eq!(first["packages"][0]["sha256"], second["packages"][0]["sha256"]);
+    assert!(bytes == again, "{first}\n{second}");
+    assert_ne!(first["packages"][0]["path"], "", "{first}");
+}
