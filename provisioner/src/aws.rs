@@ -11,6 +11,7 @@ use crate::config::{Profile, Settings};
 use crate::engine::{ProviderError, Scope};
 use crate::error::Failure;
 use crate::providers::{failed, s3_client};
+use crate::rules::Quota;
 
 /// Without a network a command fails in seconds, not minutes.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -42,6 +43,15 @@ impl Aws {
             return Err(Failure::WrongAccount { found: account, wanted: wanted.clone() });
         }
         Ok(Self { config, scope: Scope { stack: settings.stack.clone(), account, region, partition } })
+    }
+
+    /// How many functions may run at once here; none where the caller may not ask, as it is wanted for warnings only.
+    pub async fn lambda_quota(&self) -> Option<Quota> {
+        let asked = aws_sdk_lambda::Client::new(&self.config).get_account_settings().send().await;
+        let settings = asked.inspect_err(|error| tracing::debug!("lambda:GetAccountSettings: {error}")).ok()?;
+        let limit = settings.account_limit()?;
+        let unreserved = limit.unreserved_concurrent_executions().map(i64::from);
+        Some(Quota { limit: limit.concurrent_executions().into(), unreserved: unreserved? })
     }
 
     /// How many objects a bucket has, all pages of its listing counted.

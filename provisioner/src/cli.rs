@@ -102,6 +102,16 @@ pub enum Command {
     /// up, launch, wait, status, down: the whole crawl in one
     #[command(after_help = RUN)]
     Run(Run),
+    /// Tell what AWS does, what provision does about it, and what to do
+    #[command(after_help = EXPLAIN)]
+    Explain(Explain),
+}
+
+/// What `explain` explains.
+#[derive(Args, Debug, Default)]
+pub struct Explain {
+    /// An edge (E35), an error code of AWS's (QueueDeletedRecently), or a resource type; without it the edges are listed
+    pub topic: Option<String>,
 }
 
 /// Flags of `init`. What is not given is asked for on a terminal.
@@ -334,6 +344,12 @@ const RUN: &str = "\
 Examples:
   provision run --years 2000..2020 --yes
   provision run --keep-up";
+const EXPLAIN: &str = "\
+Examples:
+  provision explain                     the list
+  provision explain E35
+  provision explain QueueDeletedRecently
+  provision explain AWS::SQS::Queue     its properties: what a change does, what leaving it out means";
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::cli::Global;
 use crate::error::Failure;
+use crate::template::nearest;
 
 /// The configuration file, looked for in the current folder.
 pub const FILE: &str = "provision.toml";
@@ -71,7 +72,7 @@ impl File {
             wrong(error.span(), error.message().to_owned(), "write it as TOML: key = \"value\"".into())
         })?;
         if let Some((key, _)) = table.get_ref().iter().find(|(key, _)| !KEYS.contains(&key.get_ref().as_ref())) {
-            let help = match nearest(key.get_ref(), &KEYS) {
+            let help = match nearest(key.get_ref(), KEYS) {
                 Some(name) => format!("did you mean `{name}`? parameters of the template go into the table [params]"),
                 None => format!("the keys are {}", KEYS.join(", ")),
             };
@@ -229,12 +230,6 @@ pub fn check_stack(name: &str) -> Result<(), Failure> {
     }
     Err(Failure::usage("this is no name for a stack", format!("`{name}`"))
         .help("begin with a letter, go on with letters, digits and hyphens, 128 at most: --stack films"))
-}
-
-/// The name in `known` that `name` was probably meant to be.
-pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let scored = known.iter().map(|each| (strsim::jaro_winkler(&name.to_lowercase(), &each.to_lowercase()), *each));
-    scored.filter(|(score, _)| *score > 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, each)| each)
 }
 
 fn given(value: &Option<String>) -> Option<String> {

@@ -87,6 +87,11 @@ impl Function {
         })
     }
 
+    /// Whether a build may make the zip, so that there is none to look at before.
+    pub fn is_built(&self) -> bool {
+        self.build.is_some() || self.code.join("Cargo.toml").is_file()
+    }
+
     /// Makes the zip, building first where a build makes it. `say` hears what goes on.
     ///
     /// # Errors

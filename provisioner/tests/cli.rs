@@ -60,7 +60,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 fn the_help_is_whole() {
     let folder = folder(&[]);
     let commands =
-        ["", "init", "secret", "package", "plan", "up", "down", "status", "launch", "simulate", "download", "run"];
+        ["", "init", "secret", "package", "plan", "up", "down", "status", "launch", "simulate", "download", "run", "explain"];
     let mut shown = String::new();
     for command in commands {
         let ran = run(folder.path(), &format!("{command} --help"));
@@ -109,6 +109,54 @@ fn a_missing_template_is_an_error_that_names_it() {
 fn a_template_with_an_unknown_type_tells_its_place_before_any_call() {
     let folder = folder(&[("a.yaml", "Resources:\n  Jobs:\n    Typ: AWS::SQS::Queue\n")]);
     run(folder.path(), "plan --template a.yaml").tells(2, &["a.yaml:3:5", "Typ", "help: "]);
+}
+
+/// A queue that feeds a function whose code is `code.zip`.
+fn fed(visibility: u32) -> String {
+    format!(
+        "Resources:
+  Jobs: {{Type: AWS::SQS::Queue, Properties: {{VisibilityTimeout: {visibility}}}}}
+  Worker:
+    Type: AWS::Lambda::Function
+    Properties: {{Role: arn:aws:iam::1:role/r, Runtime: provided.al2023, Handler: b, Code: code.zip, Timeout: 60}}
+  Mapping:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties: {{EventSourceArn: !GetAtt Jobs.Arn, FunctionName: !Ref Worker, FunctionResponseTypes: []}}
+"
+    )
+}
+
+#[test]
+fn e35_a_broken_rule_is_told_before_credentials_are_asked_for() {
+    let folder = folder(&[("a.yaml", &fed(30))]);
+    let told = ["(E35)", "a.yaml:2:46", "help: set VisibilityTimeout to 360"];
+    run(folder.path(), "plan --template a.yaml --region eu-central-1").tells(2, &told);
+}
+
+#[test]
+fn e23_a_finished_zip_is_looked_into_before_credentials_are_asked_for() {
+    let folder = folder(&[("a.yaml", &fed(60))]);
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(folder.path().join("code.zip")).unwrap());
+    zip.start_file("bin/bootstrap", zip::write::SimpleFileOptions::default()).unwrap();
+    zip.finish().unwrap();
+    let line = "plan --template a.yaml --region eu-central-1";
+    run(folder.path(), line).tells(2, &["(E23)", "a.yaml:5:", "warning: a.yaml:2:46", "(E35)"]);
+    run(folder.path(), "status --template a.yaml --region eu-central-1").tells(4, &["credentials"]);
+}
+
+#[test]
+fn explain_tells_an_edge_an_error_code_and_a_type_without_any_call() {
+    let folder = folder(&[]);
+    let says = |line: &str, words: &[&str]| {
+        let ran = run(folder.path(), line);
+        assert_eq!(ran.code, Some(0), "{ran:#?}");
+        words.iter().for_each(|word| assert!(ran.stdout.contains(word), "{word}: {ran:#?}"));
+    };
+    says("explain", &["E1 ", "E67 "]);
+    says("explain e35", &["what AWS does", "what provision does", "what to do", "VisibilityTimeout"]);
+    says("explain QueueDeletedRecently --json", &["\"number\": \"E43\""]);
+    says("explain AWS::SQS::Queue", &["VisibilityTimeout", "replaces", "30", "QueueUrl"]);
+    run(folder.path(), "explain QueueDeletedRecntly").tells(2, &["did you mean QueueDeletedRecently?"]);
 }
 
 #[test]

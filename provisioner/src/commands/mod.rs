@@ -3,6 +3,7 @@
 mod crawl;
 mod down;
 mod download;
+mod explain;
 mod init;
 mod lake;
 mod launch;
@@ -68,5 +69,6 @@ pub async fn run(cli: Cli, ui: &Arc<Ui>, interrupt: &CancellationToken) -> Resul
         Command::Download(flags) => download::run(&run, &flags).await,
         Command::Verify(flags) => verify::run(&run, &flags).await,
         Command::Run(flags) => run::run(&run, &flags).await,
+        Command::Explain(flags) => explain::run(&run, &flags).await,
     }
 }

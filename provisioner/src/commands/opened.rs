@@ -7,11 +7,12 @@ use aws_config::SdkConfig;
 use super::Run;
 use super::packager::Packager;
 use crate::aws::{self, Aws};
-use crate::engine::{Providers, Scope, Stack};
+use crate::engine::{Plan, Providers, Scope, Stack};
 use crate::error::Failure;
 use crate::interrupt;
-use crate::providers;
-use crate::template::{Bound, Pseudo, Template};
+use crate::providers::{self, Artifacts};
+use crate::rules;
+use crate::template::{Bound, Diagnostic, Pseudo, Template};
 
 /// A template, and the account and region that it is for.
 pub struct Opened {
@@ -29,13 +30,49 @@ impl Opened {
     /// # Errors
     /// A template that is wrong, or whatever keeps AWS from answering.
     pub async fn open(run: &Run) -> Result<Self, Failure> {
+        Self::open_as(run, Purpose::Look).await
+    }
+
+    /// The same for what goes by the code and the whole template: warnings are told too, and a finished zip is looked into.
+    ///
+    /// # Errors
+    /// As [`Opened::open`], and code that would not run.
+    pub async fn open_to_plan(run: &Run) -> Result<Self, Failure> {
+        Self::open_as(run, Purpose::Plan).await
+    }
+
+    async fn open_as(run: &Run, purpose: Purpose) -> Result<Self, Failure> {
         let template = Template::load(&run.settings.template)?;
         let config = aws::configuration(&run.settings).await;
-        let packager = Packager::new(&run.settings.template, Arc::clone(&run.ui));
-        let providers = providers::all(&config, Arc::new(packager));
-        check(&template, run, &config, &providers)?;
+        let packager = Arc::new(Packager::new(&run.settings.template, Arc::clone(&run.ui)));
+        let providers = providers::all(&config, Arc::clone(&packager) as Arc<dyn Artifacts>);
+        let scope = no_account(run, &config);
+        let stack = Stack { bound: bind(&template, run, &scope)?, scope, providers: providers.clone() };
+        let warnings = rules::check(&stack)?;
+        if purpose == Purpose::Plan {
+            warn(run, &template, warnings);
+            packager.check(&stack).await?;
+        }
         let aws = connect_with(run, config).await?;
         Ok(Self { template, aws, providers })
+    }
+
+    /// What `up` would do, with the account's quota read beside (E26).
+    ///
+    /// # Errors
+    /// As [`Stack::plan`], and a reservation for which the account has no room.
+    pub async fn plan(&self, run: &Run, stack: &Stack<'_>, adopt: bool) -> Result<Plan, Failure> {
+        let quota = async {
+            match rules::asks_quota(&stack.declare()?) {
+                true => Ok(self.aws.lambda_quota().await),
+                false => Ok(None),
+            }
+        };
+        let (plan, quota) = futures::try_join!(stack.plan(adopt), quota)?;
+        if let Some(quota) = quota {
+            warn(run, &self.template, rules::check_quota(stack, &plan, quota)?);
+        }
+        Ok(plan)
     }
 
     /// The stack that the template makes with the run's parameters.
@@ -57,17 +94,27 @@ pub async fn connect(run: &Run) -> Result<Aws, Failure> {
     connect_with(run, config).await
 }
 
-/// The template against its types' schemas, in an account that need not be known for that.
-fn check(template: &Template, run: &Run, config: &SdkConfig, providers: &Providers) -> Result<(), Failure> {
-    let scope = Scope {
+/// What a template is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Look,
+    Plan,
+}
+
+/// Where the template is checked before AWS says whose the credentials are.
+fn no_account(run: &Run, config: &SdkConfig) -> Scope {
+    Scope {
         stack: run.settings.stack.clone(),
         account: "0".repeat(12),
         region: config.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string),
         partition: "aws".into(),
-    };
-    let bound = bind(template, run, &scope)?;
-    Stack { scope, bound, providers: providers.clone() }.declare()?;
-    Ok(())
+    }
+}
+
+fn warn(run: &Run, template: &Template, warnings: Vec<Diagnostic>) {
+    for warning in warnings {
+        run.ui.warn(&template.diagnostics(vec![warning]).to_string());
+    }
 }
 
 async fn connect_with(run: &Run, config: SdkConfig) -> Result<Aws, Failure> {

@@ -8,9 +8,10 @@ use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::engine::ProviderError;
+use crate::engine::{ProviderError, Resource, Stack};
 use crate::package::{Function, Zip};
 use crate::providers::{Artifact, Artifacts};
+use crate::template::Diagnostics;
 use crate::ui::Ui;
 
 /// Makes what `Code` names, relative to the template's folder.
@@ -24,6 +25,34 @@ pub(super) struct Packager {
 impl Packager {
     pub(super) fn new(template: &Path, ui: Arc<Ui>) -> Self {
         Self { folder: folder(template), ui, made: Mutex::default() }
+    }
+}
+
+impl Packager {
+    /// Looks into every zip and folder that is there already, before any call: what Lambda would refuse, or take and never
+    /// run (E20 to E23). What a build makes is looked at when it is made.
+    ///
+    /// # Errors
+    /// All that is unfit, each at its `Code`.
+    pub(super) async fn check(&self, stack: &Stack<'_>) -> Result<(), Diagnostics> {
+        let (resources, _) = stack.declare_each();
+        let mut problems = Vec::new();
+        for function in resources.iter().filter(|resource| resource.type_name == "AWS::Lambda::Function") {
+            if let Some(error) = self.unfit(function).await {
+                problems.push(stack.problem(function, "/Code", error.to_string()).help(error.help()));
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(stack.bound.template().diagnostics(problems)) }
+    }
+
+    async fn unfit(&self, resource: &Resource) -> Option<ProviderError> {
+        let Resource { properties, metadata, .. } = resource;
+        let path = properties.get("Code")?.as_str()?;
+        match Function::new(&self.folder, path, properties, metadata) {
+            Ok(function) if function.is_built() => None,
+            Ok(_) => self.zip(path, properties, metadata).await.err(),
+            Err(error) => Some(error.refused()),
+        }
     }
 }
 

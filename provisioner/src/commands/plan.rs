@@ -7,10 +7,10 @@ use crate::interrupt;
 use crate::ui::plan;
 
 pub(super) async fn run(run: &Run, flags: &cli::Plan) -> Result<(), Failure> {
-    let opened = Opened::open(run).await?;
+    let opened = Opened::open_to_plan(run).await?;
     let stack = opened.stack(run)?;
     let busy = run.ui.busy("reading what is there");
-    let plan = interrupt::until(&run.interrupt, stack.plan(flags.adopt)).await?;
+    let plan = interrupt::until(&run.interrupt, opened.plan(run, &stack, flags.adopt)).await?;
     drop(busy);
     run.ui.result(|| plan::text(&plan, &stack.scope), &plan::document(&plan, &stack.scope))?;
     if flags.exit_code && !plan.is_empty() { Err(Failure::Different) } else { Ok(()) }

@@ -11,10 +11,10 @@ use crate::ui::{plan, report};
 
 pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
     let started = Instant::now();
-    let opened = Opened::open(run).await?;
+    let opened = Opened::open_to_plan(run).await?;
     let stack = opened.stack(run)?;
     let busy = run.ui.busy("reading what is there, and packaging");
-    let plan = interrupt::until(&run.interrupt, stack.plan(flags.adopt)).await?;
+    let plan = interrupt::until(&run.interrupt, opened.plan(run, &stack, flags.adopt)).await?;
     drop(busy);
     let report = match plan.is_empty() {
         true => Report::default(),

@@ -47,6 +47,16 @@ pub enum ProviderError {
         /// What the last look or try said.
         last: String,
     },
+    /// A name that AWS would not take (E5); told at the property that gives it.
+    #[error("{message}")]
+    BadName {
+        /// The property.
+        property: &'static str,
+        /// What and which.
+        message: String,
+        /// What to do.
+        help: String,
+    },
     /// Refused here, before or instead of a call.
     #[error("{message}")]
     Refused {
@@ -90,7 +100,7 @@ impl ProviderError {
             }
             Self::Api { .. } => "mend the cause that AWS names, then run the command again: it goes on".into(),
             Self::TimedOut { .. } => "run the command again: it goes on from here".into(),
-            Self::Refused { help, .. } => help.clone(),
+            Self::BadName { help, .. } | Self::Refused { help, .. } => help.clone(),
         }
     }
 }

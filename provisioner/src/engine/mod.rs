@@ -28,5 +28,4 @@ pub use provider::{DeleteOptions, Difference, Observed, Permissions, Provider, R
 pub use schema::{Absent, OnChange, Property, Schema, Shape};
 pub use scope::{Scope, tag};
 pub use stack::{Look, Providers, Stack};
-pub use validate::nearest;
 pub use wait::{Limit, Poll, poll_until, retry_until};

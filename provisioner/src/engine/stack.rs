@@ -7,9 +7,11 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use super::validate::{nearest, validate};
-use super::{EngineError, Observed, Provider, Resource, Scope};
-use crate::template::{Attribute, Attributes, Bound, DeletionPolicy, Diagnostic, Diagnostics, ResourceDecl};
+use super::validate::validate;
+use super::{EngineError, Observed, Provider, ProviderError, Resource, Scope};
+use crate::template::{
+    Attribute, Attributes, Bound, DeletionPolicy, Diagnostic, Diagnostics, ResourceDecl, nearest, property_path,
+};
 
 /// How many calls go side by side; AWS's control planes take more, and a stack seldom has more.
 pub(super) const WIDTH: usize = 32;
@@ -65,22 +67,36 @@ impl Stack<'_> {
     /// # Errors
     /// All the template's problems at once.
     pub fn declare(&self) -> Result<Vec<Resource>, Diagnostics> {
+        let (resources, problems) = self.declare_each();
+        if problems.is_empty() { Ok(resources) } else { Err(self.bound.template().diagnostics(problems)) }
+    }
+
+    /// The same, with every resource that has a name and references that resolve, sound or not, and all problems.
+    pub fn declare_each(&self) -> (Vec<Resource>, Vec<Diagnostic>) {
         let mut known = KnownAttributes::new();
-        let mut resources = Vec::new();
-        let mut problems: Option<Diagnostics> = None;
+        let (mut resources, mut problems) = (Vec::new(), Vec::new());
         for declared in self.bound.resources() {
-            match self.resource(declared, &known) {
-                Ok((resource, attributes)) => {
+            match self.unchecked(declared, &known) {
+                Ok((resource, attributes, found)) => {
                     known.insert(resource.logical_id.clone(), attributes);
                     resources.push(resource);
+                    problems.extend(found);
                 }
-                Err(found) => match &mut problems {
-                    Some(problems) => problems.extend(found.list().iter().cloned()),
-                    None => problems = Some(found),
-                },
+                Err(found) => problems.extend(found),
             }
         }
-        problems.map_or(Ok(resources), Err)
+        (resources, problems)
+    }
+
+    /// A problem with the property at a JSON pointer of a declared resource, at its place in the template.
+    pub fn problem(&self, resource: &Resource, pointer: &str, message: impl Into<String>) -> Diagnostic {
+        let id = &resource.logical_id;
+        let resolved =
+            self.bound.resolve(id, &Lookup { stack: self, known: &KnownAttributes::new() }).unwrap_or_default();
+        let of_resource = self.bound.declared(id).map(|declared| declared.position);
+        let problem = resolved.diagnostic(id, pointer, message);
+        let position = problem.position.or(of_resource);
+        problem.at(position)
     }
 
     /// One resource, its references resolved by `known`, with the attributes that follow from its name.
@@ -89,6 +105,19 @@ impl Stack<'_> {
         declared: &ResourceDecl,
         known: &KnownAttributes,
     ) -> Result<(Resource, BTreeMap<String, Value>), Diagnostics> {
+        let (resource, attributes, problems) = self.unchecked(declared, known)?;
+        match problems.is_empty() {
+            true => Ok((resource, attributes)),
+            false => Err(self.bound.template().diagnostics(problems)),
+        }
+    }
+
+    /// The same, with the problems that its type's schema has with it.
+    fn unchecked(
+        &self,
+        declared: &ResourceDecl,
+        known: &KnownAttributes,
+    ) -> Result<(Resource, BTreeMap<String, Value>, Vec<Diagnostic>), Diagnostics> {
         let provider = self.provider(declared)?;
         let resolved = self.bound.resolve(&declared.logical_id, &Lookup { stack: self, known })?;
         let problems = validate(
@@ -98,16 +127,18 @@ impl Stack<'_> {
             &resolved.positions,
             Some(declared.position),
         );
-        if !problems.is_empty() {
-            return Err(self.bound.template().diagnostics(problems));
-        }
-        let mut properties = resolved.properties;
+        let (mut properties, positions) = (resolved.properties, resolved.positions);
         let given_tags = properties.as_object_mut().and_then(|map| map.shift_remove("Tags"));
         let physical_id = provider.physical_id(&declared.logical_id, &properties, &self.scope).map_err(|error| {
-            let path = format!("Resources.{}", declared.logical_id);
-            self.bound
-                .template()
-                .diagnostics(vec![Diagnostic::new(path, error.to_string()).at(declared.position).help(error.help())])
+            let pointer = match &error {
+                ProviderError::BadName { property, .. } => format!("/{property}"),
+                _ => String::new(),
+            };
+            let path = property_path(&declared.logical_id, &pointer);
+            let at = positions.get(&pointer).copied().unwrap_or(declared.position);
+            let problem = Diagnostic::new(path, error.to_string()).at(at).help(error.help());
+            let edge = matches!(error, ProviderError::BadName { .. }).then_some("E5");
+            self.bound.template().diagnostics(vec![Diagnostic { edge, ..problem }])
         })?;
         let attributes = provider.attributes(&physical_id, &properties, &self.scope);
         let retain = declared.deletion_policy == DeletionPolicy::Retain;
@@ -127,7 +158,7 @@ impl Stack<'_> {
             retain,
             retain_on_replace: declared.update_replace_policy == DeletionPolicy::Retain,
         };
-        Ok((resource, attributes))
+        Ok((resource, attributes, problems))
     }
 
     fn provider(&self, declared: &ResourceDecl) -> Result<&Arc<dyn Provider>, Diagnostics> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Property, Schema, Shape};
-use crate::template::{Diagnostic, Position};
+use crate::template::{Diagnostic, Position, nearest};
 
 /// Every property that the type does not have, that has the wrong shape, or that is missing, each with its place.
 ///
@@ -138,15 +138,6 @@ impl Check<'_> {
             }
         }
     }
-}
-
-/// The candidate that is most like `name`, if any is like it at all.
-pub fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    candidates
-        .map(|candidate| (strsim::jaro_winkler(&name.to_lowercase(), &candidate.to_lowercase()), candidate))
-        .filter(|(score, _)| *score > 0.85)
-        .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

@@ -149,9 +149,9 @@ impl Provider for BucketProvider {
             return Ok(name.to_lowercase());
         }
         if name.len() < 3 || name.chars().any(|c| c.is_ascii_uppercase()) {
-            return Err(ProviderError::refused(
+            return Err(NAMING.bad(
                 format!("the bucket name {name:?} is not one that S3 takes"),
-                "use 3 to 63 lower-case letters, digits, dots and dashes in BucketName",
+                "use 3 to 63 lower-case letters, digits, dots and dashes in BucketName".into(),
             ));
         }
         Ok(name)

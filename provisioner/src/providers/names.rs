@@ -36,18 +36,23 @@ impl Naming {
         let Self { kind, property, longest, marks } = self;
         let length = name.chars().count();
         if name.is_empty() || length > *longest {
-            return Err(ProviderError::refused(
+            return Err(self.bad(
                 format!("the {kind} name {name:?} has {length} characters; AWS takes 1 to {longest}"),
                 format!("give a shorter {property}, or a shorter --stack"),
             ));
         }
         match name.chars().find(|c| !c.is_ascii_alphanumeric() && !marks.contains(*c)) {
-            Some(wrong) => Err(ProviderError::refused(
+            Some(wrong) => Err(self.bad(
                 format!("the {kind} name {name:?} has a {wrong:?}, which AWS does not take"),
                 format!("use letters, digits and {marks} in {property}"),
             )),
             None => Ok(name),
         }
+    }
+
+    /// The refusal of a name, told at its property.
+    pub(super) fn bad(&self, message: String, help: String) -> ProviderError {
+        ProviderError::BadName { property: self.property, message, help }
     }
 }
 

@@ -38,6 +38,7 @@ pub use parameters::{Parameter, ParameterKind};
 pub use pseudo::Pseudo;
 pub use resolve::{Attribute, Attributes, Resolved, property_path};
 pub use resources::{DeletionPolicy, ResourceDecl};
+pub use text::nearest;
 
 use conditions::Conditions;
 use intrinsics::{Expression, Reader};

@@ -6,7 +6,7 @@ pub(super) fn printable(text: &str) -> String {
 }
 
 /// The name among `known` that `name` was probably meant to be: a slip of the pen away, or its beginning.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     const SHORTEST_BEGINNING: usize = 3;
     let wanted = name.to_lowercase();
     let near = known.into_iter().filter_map(|candidate| {

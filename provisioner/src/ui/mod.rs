@@ -2,6 +2,7 @@
 
 mod ask;
 pub mod crawl;
+pub mod explain;
 mod failure;
 pub mod launch;
 pub mod plan;

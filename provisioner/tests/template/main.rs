@@ -8,4 +8,5 @@ mod binding;
 mod broken;
 mod hostile;
 mod intrinsics;
+mod rules;
 mod shipped;

@@ -1,0 +1,88 @@
+//! What AWS does that a straightforward program does not expect: one data file, compiled in, by number and by error code.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize, Serializer};
+
+/// An edge of AWS.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Edge {
+    /// Its number, which never changes; `E35` when it is written.
+    #[serde(serialize_with = "written")]
+    pub number: u8,
+    /// In a line.
+    pub title: String,
+    /// What AWS does.
+    pub aws: String,
+    /// What `provision` or the crawler's function does about it.
+    pub tool: String,
+    /// What a person can do.
+    pub todo: String,
+    /// AWS's error codes that lead here.
+    pub codes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    edge: Vec<Edge>,
+}
+
+fn written<S: Serializer>(number: &u8, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("E{number}"))
+}
+
+impl fmt::Display for Edge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, title, aws, tool, todo, codes } = self;
+        write!(
+            f,
+            "E{number}  {title}\n\n  what AWS does        {aws}\n  what provision does  {tool}\n  what to do           {todo}"
+        )?;
+        match codes.is_empty() {
+            true => Ok(()),
+            false => write!(f, "\n  error codes          {}", codes.join(", ")),
+        }
+    }
+}
+
+/// Every edge, by number.
+///
+/// # Errors
+/// None, as a test reads the file; it is compiled in.
+pub fn edges() -> Result<Vec<Edge>, toml::de::Error> {
+    Ok(toml::from_str::<File>(include_str!("edges.toml"))?.edge)
+}
+
+/// The edges of a number (`E35`, `35`) or of an error code, whose case does not matter.
+pub fn matching<'e>(edges: &'e [Edge], topic: &str) -> Vec<&'e Edge> {
+    let number: Option<u8> = topic.trim_start_matches(['E', 'e']).parse().ok();
+    let is_code = |edge: &Edge| edge.codes.iter().any(|code| code.eq_ignore_ascii_case(topic));
+    edges.iter().filter(|edge| Some(edge.number) == number || is_code(edge)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_edge_is_there_once_and_says_all_it_has_to() {
+        let edges = edges().unwrap();
+        assert!(edges.iter().map(|edge| edge.number).eq(1..=67));
+        for edge in edges {
+            for text in [&edge.title, &edge.aws, &edge.tool, &edge.todo] {
+                assert!(!text.is_empty() && !text.contains('\n'), "E{}", edge.number);
+            }
+        }
+    }
+
+    #[test]
+    fn an_edge_is_found_by_number_and_by_error_code() {
+        let edges = edges().unwrap();
+        let found = |topic| matching(&edges, topic).iter().map(|edge| edge.number).collect::<Vec<_>>();
+        assert_eq!((found("E35"), found("e35"), found("35")), (vec![35], vec![35], vec![35]));
+        assert_eq!(found("queuedeletedrecently"), [43]);
+        assert_eq!(found("OperationAborted"), [55, 67]);
+        assert_eq!((found("E68"), found("NoSuchThing")), (vec![], vec![]));
+    }
+}
