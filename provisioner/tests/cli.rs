@@ -59,8 +59,10 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 #[test]
 fn the_help_is_whole() {
     let folder = folder(&[]);
-    let commands =
-        ["", "init", "secret", "package", "plan", "up", "down", "status", "launch", "simulate", "download", "run", "explain"];
+    let commands = [
+        "", "init", "secret", "package", "plan", "up", "down", "status", "launch", "simulate", "download", "run",
+        "explain",
+    ];
     let mut shown = String::new();
     for command in commands {
         let ran = run(folder.path(), &format!("{command} --help"));
