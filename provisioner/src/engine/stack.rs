@@ -77,8 +77,8 @@ impl Stack<'_> {
         let (mut resources, mut problems) = (Vec::new(), Vec::new());
         for declared in self.bound.resources() {
             match self.unchecked(declared, &known) {
-                Ok((resource, attributes, found)) => {
-                    known.insert(resource.logical_id.clone(), attributes);
+                Ok((resource, found)) => {
+                    known.insert(resource.logical_id.clone(), resource.attributes.clone());
                     resources.push(resource);
                     problems.extend(found);
                 }
@@ -105,9 +105,9 @@ impl Stack<'_> {
         declared: &ResourceDecl,
         known: &KnownAttributes,
     ) -> Result<(Resource, BTreeMap<String, Value>), Diagnostics> {
-        let (resource, attributes, problems) = self.unchecked(declared, known)?;
+        let (resource, problems) = self.unchecked(declared, known)?;
         match problems.is_empty() {
-            true => Ok((resource, attributes)),
+            true => Ok((resource.clone(), resource.attributes)),
             false => Err(self.bound.template().diagnostics(problems)),
         }
     }
@@ -117,7 +117,7 @@ impl Stack<'_> {
         &self,
         declared: &ResourceDecl,
         known: &KnownAttributes,
-    ) -> Result<(Resource, BTreeMap<String, Value>, Vec<Diagnostic>), Diagnostics> {
+    ) -> Result<(Resource, Vec<Diagnostic>), Diagnostics> {
         let provider = self.provider(declared)?;
         let resolved = self.bound.resolve(&declared.logical_id, &Lookup { stack: self, known })?;
         let problems = validate(
@@ -152,13 +152,13 @@ impl Stack<'_> {
             after_apply: resolved.after_apply,
             secret: resolved.secret,
             tags,
-            attributes: attributes.clone(),
+            attributes,
             metadata: declared.metadata.clone(),
             depends_on: declared.depends_on.clone(),
             retain,
             retain_on_replace: declared.update_replace_policy == DeletionPolicy::Retain,
         };
-        Ok((resource, attributes, problems))
+        Ok((resource, problems))
     }
 
     fn provider(&self, declared: &ResourceDecl) -> Result<&Arc<dyn Provider>, Diagnostics> {
