@@ -23,8 +23,6 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
-use aws_sdk_lambda::types::FunctionConfiguration;
-use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::artifacts::Artifacts;
@@ -37,9 +35,9 @@ use super::function_changes::{ROLE_ID_TAG, architectures, role_of};
 use super::function_code::{Code, Codes};
 use super::function_settings::{Settings, properties};
 use super::function_state::{SETTLES, state};
-use super::lambda_tags::tags_of;
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
+use super::owned_functions::OwnedFunctions;
 use super::transient::{function_busy, role_not_assumable};
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
@@ -50,22 +48,21 @@ const TYPE: &str = "AWS::Lambda::Function";
 const NAMING: Naming = Naming { kind: "function", property: "FunctionName", longest: 64, marks: "-_" };
 const MISSING: &str = "ResourceNotFoundException";
 
-/// How many functions' tags are read side by side; Lambda allows 15 such calls a second (E28).
-const WIDTH: usize = 8;
-
 /// Functions, over Lambda.
 pub(super) struct FunctionProvider {
     pub(super) lambda: Client,
     pub(super) roles: ExecutionRoles,
     pub(super) codes: Codes,
+    owned: Arc<OwnedFunctions>,
     schema: Schema,
 }
 
 impl FunctionProvider {
-    pub(super) fn new(config: &SdkConfig, artifacts: Arc<dyn Artifacts>) -> Self {
+    pub(super) fn new(config: &SdkConfig, artifacts: Arc<dyn Artifacts>, owned: Arc<OwnedFunctions>) -> Self {
         Self {
             lambda: Client::new(config),
             roles: ExecutionRoles::new(config),
+            owned,
             codes: Codes::new(artifacts, s3_client(config)),
             schema: schema(),
         }
@@ -102,17 +99,6 @@ impl FunctionProvider {
             self.call_create(resource, code.clone())
         })
         .await
-    }
-
-    async fn found(&self, function: FunctionConfiguration, scope: &Scope) -> Result<Option<Observed>, ProviderError> {
-        let (Some(name), Some(arn)) = (function.function_name.clone(), function.function_arn.clone()) else {
-            return Ok(None);
-        };
-        let tags = tags_of(&self.lambda, &arn).await?.filter(|tags| scope.owns(tags));
-        Ok(tags.map(|tags| {
-            let attributes = self.attributes(&name, &Value::Null, scope);
-            Observed { state: state(&function), ..listed(TYPE, name, tags, attributes) }
-        }))
     }
 }
 
@@ -272,11 +258,12 @@ impl Provider for FunctionProvider {
     }
 
     async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
-        let pages = self.lambda.list_functions().into_paginator().items().send();
-        let listed: Vec<_> = pages.try_collect().await.map_err(failed("lambda:ListFunctions"))?;
-        let looks = listed.into_iter().map(|function| self.found(function, scope));
-        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        let found = self.owned.list(scope).await?.into_iter().filter_map(|(function, tags)| {
+            let name = function.function_name.clone()?;
+            let attributes = self.attributes(&name, &Value::Null, scope);
+            Some(Observed { state: state(&function), ..listed(TYPE, name, tags, attributes) })
+        });
+        Ok(found.collect())
     }
 
     fn teardown_rank(&self) -> u8 {

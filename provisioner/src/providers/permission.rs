@@ -8,34 +8,41 @@
 //! | SourceArn, SourceAccount, EventSourceToken, FunctionUrlAuthType, PrincipalOrgID | replaces | not there |
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::errors::{failed, none_if};
 use super::fields::{Fields, object};
 use super::names::Naming;
-use super::observed::as_wanted;
+use super::observed::{as_wanted, listed};
+use super::owned_functions::{Owned, OwnedFunctions};
 use super::policy_document::parsed;
 use crate::engine::{
     DeleteOptions, Difference, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource, Schema,
-    Scope, Shape,
+    Scope, Shape, tag,
 };
 
 const TYPE: &str = "AWS::Lambda::Permission";
 const NAMING: Naming = Naming { kind: "statement", property: "StatementId", longest: 100, marks: "-_" };
 const MISSING: &str = "ResourceNotFoundException";
 
+/// How many functions' policies are read side by side; Lambda allows 15 such calls a second (E28).
+const WIDTH: usize = 8;
+
 /// Statements of functions' policies, over Lambda.
 pub(super) struct PermissionProvider {
     lambda: Client,
+    owned: Arc<OwnedFunctions>,
     schema: Schema,
 }
 
 impl PermissionProvider {
-    pub(super) fn new(config: &SdkConfig) -> Self {
+    pub(super) fn new(config: &SdkConfig, owned: Arc<OwnedFunctions>) -> Self {
         let text = |name: &str| Property::new(name, Shape::Text).replaces();
         let properties = vec![
             text("FunctionName").required(),
@@ -48,7 +55,7 @@ impl PermissionProvider {
             text("PrincipalOrgID").removed_when_absent(),
         ];
         let schema = Schema::new(TYPE, properties, &["Id"]).belongs_to("FunctionName");
-        Self { lambda: Client::new(config), schema }
+        Self { lambda: Client::new(config), owned, schema }
     }
 
     /// The function's policy, or `None` where it or the function is missing.
@@ -56,6 +63,22 @@ impl PermissionProvider {
         let asked = self.lambda.get_policy().function_name(function).send().await;
         let answer = none_if(MISSING, asked.map_err(failed("lambda:GetPolicy")))?;
         Ok(answer.and_then(|answer| answer.policy).as_deref().map(parsed))
+    }
+
+    /// A statement is kept as its function is.
+    async fn statements(&self, (function, tags): Owned, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+        let name = function.function_name.unwrap_or_default();
+        let policy = self.policy(&name).await?.unwrap_or_default();
+        let kept: BTreeMap<_, _> = tags.into_iter().filter(|(key, _)| key == tag::DELETION_POLICY).collect();
+        let ids = policy.get("Statement").and_then(Value::as_array).into_iter().flatten();
+        let ids = ids.filter_map(|statement| statement.get("Sid")?.as_str());
+        let ours = ids.filter(|id| id.strip_prefix(&scope.stack).is_some_and(|rest| rest.starts_with('-')));
+        let found = ours.map(|id| {
+            let physical_id = format!("{name}/{id}");
+            let attributes = self.attributes(&physical_id, &Value::Null, scope);
+            listed(TYPE, physical_id, kept.clone(), attributes)
+        });
+        Ok(found.collect())
     }
 
     async fn add(&self, resource: &Resource) -> Result<(), ProviderError> {
@@ -176,9 +199,11 @@ impl Provider for PermissionProvider {
         none_if(MISSING, call.send().await.map_err(failed("lambda:RemovePermission"))).map(drop)
     }
 
-    /// A statement goes with its function; one that only left the template is not looked for here.
-    async fn find(&self, _scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
-        Ok(Vec::new())
+    /// Statements that were made under the stack's name, in the policies of the stack's own functions.
+    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+        let looks = self.owned.list(scope).await?.into_iter().map(|owned| self.statements(owned, scope));
+        let found: Vec<Vec<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     fn teardown_rank(&self) -> u8 {
@@ -187,7 +212,7 @@ impl Provider for PermissionProvider {
 
     fn permissions(&self) -> Permissions {
         Permissions {
-            read: &["lambda:GetPolicy"],
+            read: &["lambda:GetPolicy", "lambda:ListFunctions", "lambda:ListTags"],
             write: &["lambda:AddPermission", "lambda:RemovePermission"],
             delete: &["lambda:RemovePermission"],
         }

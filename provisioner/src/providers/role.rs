@@ -8,7 +8,7 @@
 //! | Description | in place | empty |
 //! | MaxSessionDuration | in place | 3600 |
 //! | PermissionsBoundary | in place | removed |
-//! | ManagedPolicyArns, Policies | in place | removed, also those attached by hand, but not those of an `AWS::IAM::Policy` |
+//! | ManagedPolicyArns, Policies | in place | removed, also those attached by hand, but not those of an `AWS::IAM::Policy` or that an `AWS::IAM::ManagedPolicy` attaches |
 //! | Tags | in place | |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,13 +25,15 @@ use super::fields::{Fields, list, object};
 use super::inline_policy::MARK;
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
+use super::owned_policies::{ATTACHES_TAG, policy_tags};
 use super::owned_roles::{iam_tags, owned_roles, plain_tags};
 use super::policy_document::parsed;
+use super::policy_holders::Holder;
 use super::tags::TagChanges;
 use super::transient::iam_settling;
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
-    Schema, Scope, Shape, retry_until,
+    Schema, Scope, Shape, retry_until, tag,
 };
 
 const TYPE: &str = "AWS::IAM::Role";
@@ -68,6 +70,28 @@ impl RoleProvider {
         let policies: Result<Vec<_>, _> = pages.try_collect().await.map_err(failed("iam:ListAttachedRolePolicies"));
         let arns = none_if(MISSING, policies)?.unwrap_or_default().into_iter().filter_map(|policy| policy.policy_arn);
         Ok(arns.collect())
+    }
+
+    /// The attached policies without those that an `AWS::IAM::ManagedPolicy` of the stack attaches by itself.
+    async fn attached_by_role(&self, resource: &Resource) -> Result<Vec<String>, ProviderError> {
+        let wanted = attached_in(&resource.properties);
+        let mut attached = Vec::new();
+        for arn in self.attached(&resource.physical_id).await? {
+            if wanted.contains(&arn) || !self.attaches_itself(&arn, resource).await? {
+                attached.push(arn);
+            }
+        }
+        Ok(attached)
+    }
+
+    async fn attaches_itself(&self, policy: &str, role: &Resource) -> Result<bool, ProviderError> {
+        // AWS's own policies have no tags.
+        if policy.contains(":iam::aws:policy/") {
+            return Ok(false);
+        }
+        let tags = policy_tags(&self.iam, policy).await?.unwrap_or_default();
+        let same = |key| tags.contains_key(key) && tags.get(key) == role.tags.get(key);
+        Ok(same(tag::STACK) && same(tag::REGION) && tags.get(ATTACHES_TAG).is_some_and(|attaches| attaches == "yes"))
     }
 
     async fn documents(&self, role: &str, names: &BTreeSet<String>) -> Result<Inline, ProviderError> {
@@ -112,17 +136,6 @@ impl RoleProvider {
         none_if(MISSING, removed.map_err(failed("iam:DeleteRolePolicy"))).map(drop)
     }
 
-    async fn attach(&self, role: &str, arn: &str) -> Result<(), ProviderError> {
-        let call = self.iam.attach_role_policy().role_name(role).policy_arn(arn);
-        call.send().await.map_err(failed("iam:AttachRolePolicy"))?;
-        Ok(())
-    }
-
-    async fn detach(&self, role: &str, arn: &str) -> Result<(), ProviderError> {
-        let detached = self.iam.detach_role_policy().role_name(role).policy_arn(arn).send().await;
-        none_if(MISSING, detached.map_err(failed("iam:DetachRolePolicy"))).map(drop)
-    }
-
     /// Inline policies as the template says, starting from what was observed: none for a new role.
     async fn settle_policies(&self, resource: &Resource, observed: &Value) -> Result<(), ProviderError> {
         let role = &resource.physical_id;
@@ -142,10 +155,10 @@ impl RoleProvider {
     async fn settle_attached(&self, resource: &Resource, observed: &Value) -> Result<(), ProviderError> {
         let (wanted, before) = (attached_in(&resource.properties), attached_in(observed));
         for arn in wanted.difference(&before) {
-            self.attach(&resource.physical_id, arn).await?;
+            Holder::Role.attach(&self.iam, &resource.physical_id, arn).await?;
         }
         for arn in before.difference(&wanted) {
-            self.detach(&resource.physical_id, arn).await?;
+            Holder::Role.detach(&self.iam, &resource.physical_id, arn).await?;
         }
         Ok(())
     }
@@ -237,7 +250,7 @@ impl RoleProvider {
             self.remove_policy(role, name).await?;
         }
         for arn in &attached {
-            self.detach(role, arn).await?;
+            Holder::Role.detach(&self.iam, role, arn).await?;
         }
         for profile in profiles {
             let call = self.iam.remove_role_from_instance_profile().role_name(role).instance_profile_name(profile);
@@ -339,7 +352,7 @@ impl Provider for RoleProvider {
         let name = &resource.physical_id;
         let wanted = policies(&resource.properties).into_keys().collect();
         let (role, inline, attached) =
-            futures::try_join!(self.role(name), self.inline(name, &wanted), self.attached(name))?;
+            futures::try_join!(self.role(name), self.inline(name, &wanted), self.attached_by_role(resource))?;
         Ok(role.map(|role| {
             let tags = plain_tags(role.tags());
             let own = inline.into_iter().filter(|(name, _)| !tags.contains_key(&format!("{MARK}{name}"))).collect();
@@ -406,6 +419,7 @@ impl Provider for RoleProvider {
                 "iam:ListRolePolicies",
                 "iam:GetRolePolicy",
                 "iam:ListAttachedRolePolicies",
+                "iam:ListPolicyTags",
                 "iam:GetAccountAuthorizationDetails",
             ],
             write: &[

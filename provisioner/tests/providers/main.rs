@@ -9,6 +9,7 @@ mod event_source_mapping;
 mod function;
 mod inline_policy;
 mod log_group;
+mod managed_policy;
 mod parameter;
 mod permission;
 mod queue;

@@ -24,7 +24,12 @@ async fn a_permission_is_made_replaced_and_deleted() {
     assert_eq!(stage.paths(&second).await, ["SourceArn"]);
     stage.update(&second).await;
     assert_eq!(stage.paths(&second).await, Vec::<String>::new());
+    let by_hand = aws_sdk_lambda::Client::new(&stage.config).add_permission().function_name(&function.physical_id);
+    let by_hand = by_hand.statement_id("by-hand").action("lambda:InvokeFunction").principal("sns.amazonaws.com");
+    by_hand.send().await.unwrap();
+    assert_eq!(stage.found(PERMISSION).await, [first.physical_id.as_str()], "its function's policy finds it");
     stage.delete(&made).await;
     stage.delete(&made).await;
     assert_eq!(stage.read(&first).await, None);
+    assert_eq!(stage.found(PERMISSION).await, Vec::<String>::new());
 }

@@ -1,0 +1,38 @@
+//! Which managed policies are the stack's: shared by the policy and by the roles that it is attached to.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_iam::Client;
+use aws_sdk_iam::types::{Policy, PolicyScopeType};
+use futures::stream::{self, StreamExt, TryStreamExt};
+
+use super::errors::{failed, none_if};
+use super::owned_roles::plain_tags;
+use crate::engine::{ProviderError, Scope};
+
+/// How many policies' tags are read side by side: listings of policies give none.
+const WIDTH: usize = 8;
+
+/// `yes` on a policy that names in the template what it is attached to; else the roles name the policy.
+pub(super) const ATTACHES_TAG: &str = "provision:attaches";
+
+type Tags = BTreeMap<String, String>;
+
+/// Every managed policy of the account that carries the stack's tags.
+pub(super) async fn owned_policies(iam: &Client, scope: &Scope) -> Result<Vec<(Policy, Tags)>, ProviderError> {
+    let pages = iam.list_policies().scope(PolicyScopeType::Local).into_paginator().send();
+    let pages: Vec<_> = pages.try_collect().await.map_err(failed("iam:ListPolicies"))?;
+    let looks = pages.into_iter().flat_map(|page| page.policies.unwrap_or_default()).map(|policy| async move {
+        let tags = policy_tags(iam, policy.arn().unwrap_or_default()).await?;
+        Ok::<_, ProviderError>(tags.filter(|tags| scope.owns(tags)).map(|tags| (policy, tags)))
+    });
+    let found: Vec<_> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// All tags of a managed policy, or `None` where there is none of that ARN.
+pub(super) async fn policy_tags(iam: &Client, arn: &str) -> Result<Option<Tags>, ProviderError> {
+    let asked = iam.list_policy_tags().policy_arn(arn).into_paginator().items().send();
+    let tags: Result<Vec<_>, _> = asked.try_collect().await.map_err(failed("iam:ListPolicyTags"));
+    Ok(none_if("NoSuchEntity", tags)?.map(|tags| plain_tags(&tags)))
+}

@@ -1,0 +1,62 @@
+use provisioner::engine::Resource;
+use serde_json::{Value, json};
+
+use crate::function;
+use crate::stage::Stage;
+
+const POLICY: &str = "AWS::IAM::ManagedPolicy";
+
+fn document(action: &str) -> Value {
+    let statement = json!({"Effect": "Allow", "Action": action, "Resource": "*"});
+    json!({"Version": "2012-10-17", "Statement": [statement]})
+}
+
+async fn of(stage: &Stage, properties: Value) -> Resource {
+    stage.resource(POLICY, "Policy", properties).await
+}
+
+#[tokio::test]
+async fn a_managed_policy_lives_from_create_to_delete() {
+    let stage = Stage::new("managedpolicy-life").await;
+    let role = function::role(&stage).await;
+    let first = of(&stage, json!({"Path": "/team/", "PolicyDocument": document("s3:GetObject"), "Roles": []})).await;
+    let second = json!({
+        "Path": "/team/", "PolicyDocument": document("s3:PutObject"), "Roles": [role.physical_id],
+    });
+    let second = of(&stage, second).await;
+    stage.live_through(&first, &second, &["PolicyDocument", "Roles"]).await;
+}
+
+#[tokio::test]
+async fn a_policy_that_attaches_itself_is_no_drift_of_its_role_and_one_by_hand_is() {
+    let stage = Stage::new("managedpolicy-role").await;
+    let role = function::role(&stage).await;
+    let named = json!({"PolicyDocument": document("s3:GetObject"), "Roles": [role.physical_id]});
+    let policy = of(&stage, named).await;
+    let made = stage.create(&policy).await;
+    assert_eq!(stage.paths(&role).await, Vec::<String>::new());
+    let unnamed = of(&stage, json!({"PolicyDocument": document("s3:GetObject")})).await;
+    stage.update(&unnamed).await;
+    assert_eq!(stage.paths(&role).await, ["ManagedPolicyArns"], "nothing in the template attaches it any more");
+    stage.delete(&made).await;
+    assert_eq!(stage.read(&policy).await, None, "an attachment does not hold up the delete");
+}
+
+#[tokio::test]
+async fn a_sixth_version_takes_the_place_of_the_oldest() {
+    let stage = Stage::new("managedpolicy-versions").await;
+    for action in ["s3:A", "s3:B", "s3:C", "s3:D", "s3:E", "s3:F", "s3:G"] {
+        let policy = of(&stage, json!({"PolicyDocument": document(action)})).await;
+        match stage.read(&policy).await {
+            None => drop(stage.create(&policy).await),
+            Some(_) => drop(stage.update(&policy).await),
+        }
+        assert_eq!(stage.paths(&policy).await, Vec::<String>::new(), "{action} is in force");
+    }
+    let arn = of(&stage, json!({"PolicyDocument": document("s3:G")})).await.attributes["Ref"].clone();
+    let iam = aws_sdk_iam::Client::new(&stage.config);
+    let listed = iam.list_policy_versions().policy_arn(arn.as_str().unwrap()).send().await.unwrap();
+    let mut kept: Vec<_> = listed.versions().iter().filter_map(|version| version.version_id()).collect();
+    kept.sort_unstable();
+    assert_eq!(kept, ["v3", "v4", "v5", "v6", "v7"]);
+}
