@@ -29,6 +29,13 @@ pub struct Breaker {
     spoiled: AtomicU32,
 }
 
+/// The mapping as Lambda lists it.
+struct Mapping {
+    id: String,
+    arn: String,
+    enabled: bool,
+}
+
 /// The mapping could not be stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum BreakerError {
@@ -67,12 +74,13 @@ impl Breaker {
     }
 
     async fn pause(&self, queue_arn: &str, reason: &str) -> Result<(), BreakerError> {
-        let (id, arn) = self.mapping(queue_arn).await?;
+        let Mapping { id, arn, enabled } = self.mapping(queue_arn).await?;
         let pause =
             Pause { reason: reason.to_owned(), by: format!("function {}", self.function), at: Timestamp::now() };
-        // The first reason stands: those of the other functions are the same.
-        self.lake.put(layout::PAUSED, pause.to_bytes(), PutMode::CreateOnly).await?;
-        let tagged = self.client.tag_resource().resource(arn).tags(TAG, tag_value(reason)).send().await;
+        // The first reason of a pause stands; one that was left behind by an earlier pause does not.
+        let mode = if enabled { PutMode::Overwrite } else { PutMode::CreateOnly };
+        self.lake.put(layout::PAUSED, pause.to_bytes(), mode).await?;
+        let tagged = self.client.tag_resource().resource(arn).tags(TAG, pause.as_tag()).send().await;
         tagged.map_err(|error| BreakerError::Lambda(DisplayErrorContext(error).to_string()))?;
         let update = self.client.update_event_source_mapping().uuid(id).enabled(false);
         let updated = update.send().await;
@@ -80,8 +88,8 @@ impl Breaker {
         Ok(())
     }
 
-    /// The id and the ARN of the mapping from the queue to this function; it has no name (E31).
-    async fn mapping(&self, queue_arn: &str) -> Result<(String, String), BreakerError> {
+    /// The mapping from the queue to this function; it has no name (E31).
+    async fn mapping(&self, queue_arn: &str) -> Result<Mapping, BreakerError> {
         let list = self.client.list_event_source_mappings().function_name(&self.function);
         let mut pages = list.into_paginator().items().send();
         while let Some(mapping) = pages.next().await {
@@ -89,9 +97,11 @@ impl Breaker {
             if mapping.event_source_arn.as_deref() != Some(queue_arn) {
                 continue;
             }
+            let enabled = !matches!(mapping.state.as_deref(), Some("Disabled" | "Disabling"));
             if let (Some(id), arn) = (mapping.uuid, mapping.event_source_mapping_arn) {
                 let arn = arn.or_else(|| mapping_arn(&mapping.function_arn?, &id));
-                return arn.map(|arn| (id, arn)).ok_or_else(|| BreakerError::NoMapping(queue_arn.to_owned()));
+                let arn = arn.ok_or_else(|| BreakerError::NoMapping(queue_arn.to_owned()))?;
+                return Ok(Mapping { id, arn, enabled });
             }
         }
         Err(BreakerError::NoMapping(queue_arn.to_owned()))
@@ -104,21 +114,9 @@ fn mapping_arn(function_arn: &str, id: &str) -> Option<String> {
     Some(format!("{front}:event-source-mapping:{id}"))
 }
 
-/// A tag's value knows few characters, and 256 of them.
-fn tag_value(text: &str) -> String {
-    let allowed = |c: char| c.is_alphanumeric() || " _.:/=+-@".contains(c);
-    text.chars().map(|c| if allowed(c) { c } else { ' ' }).take(256).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_tag_holds_the_reason_in_the_characters_it_knows() {
-        assert_eq!(tag_value("refused (401: `x`);\nset"), "refused  401:  x    set");
-        assert_eq!(tag_value(&"x".repeat(999)).len(), 256);
-    }
 
     #[test]
     fn the_mapping_s_arn_follows_from_its_function_s() {

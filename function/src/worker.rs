@@ -81,7 +81,7 @@ impl Worker {
             // A task of its own: a panic is one failed message, not a dead batch.
             let done = tokio::spawn(async move { worker.message(&message, deadline).await }).await;
             let done = done.unwrap_or_else(|panic| {
-                tracing::error!(message = id, %panic, "the delivery panicked");
+                tracing::error!(message_id = id, %panic, "the delivery panicked");
                 false
             });
             match (done, id.is_empty()) {
@@ -154,7 +154,7 @@ impl Worker {
     }
 
     async fn hand_back(&self, message: &SqsMessage, seconds: i32, reason: &str) {
-        tracing::warn!(message = message.message_id, seconds, reason, "message handed back");
+        tracing::warn!(message_id = message.message_id, seconds, reason, "message handed back");
         let receipt = message.receipt_handle.as_deref().unwrap_or_default();
         if let Err(error) = self.queues.show_again_in(receipt, seconds).await {
             // It comes again all the same, only later.
@@ -166,11 +166,11 @@ impl Worker {
         let attempts = message.attributes.get("ApproximateReceiveCount");
         let attempts = attempts.and_then(|count| count.parse().ok()).unwrap_or(1);
         let id = message.message_id.as_deref().unwrap_or_default();
-        tracing::error!(message = id, reason, attempts, body, "message goes to the dead letters");
+        tracing::error!(message_id = id, reason, attempts, body, "message goes to the dead letters");
         match self.queues.bury(body, reason, attempts, id).await {
             Ok(()) => true,
             Err(error) => {
-                tracing::error!(message = id, %error, "message not sent to the dead letters");
+                tracing::error!(message_id = id, %error, "message not sent to the dead letters");
                 false
             }
         }

@@ -93,6 +93,18 @@ pub enum Command {
     /// Send the message of one year and initial
     #[command(after_help = SIMULATE)]
     Simulate(Simulate),
+    /// Stop giving jobs to the functions, and write down why
+    #[command(after_help = PAUSE)]
+    Pause(Pause),
+    /// Go on after a pause, the fleet's own or a person's
+    #[command(after_help = RESUME)]
+    Resume,
+    /// List what could not be done: jobs, reason, attempts, last error
+    #[command(after_help = DEAD_LETTERS)]
+    DeadLetters(DeadLetters),
+    /// Send dead letters round again
+    #[command(after_help = REDRIVE)]
+    Redrive(Redrive),
     /// Do jobs in this process, without Lambda
     #[command(after_help = DOWNLOAD)]
     Download(Download),
@@ -234,6 +246,30 @@ pub struct Simulate {
     pub titles: Titles,
 }
 
+/// Flags of `pause`.
+#[derive(Args, Debug)]
+pub struct Pause {
+    /// Why, for whoever looks at `status`
+    #[arg(long, value_name = "TEXT", default_value = "paused by hand")]
+    pub reason: String,
+}
+
+/// Flags of `dead-letters`.
+#[derive(Args, Debug)]
+pub struct DeadLetters {
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: usize,
+}
+
+/// Flags of `redrive`.
+#[derive(Args, Debug)]
+pub struct Redrive {
+    /// Which jobs; all by default.
+    #[command(flatten)]
+    pub selection: Selection,
+}
+
 /// Flags of `download`.
 #[derive(Args, Debug)]
 pub struct Download {
@@ -331,6 +367,22 @@ const SIMULATE: &str = "\
 Examples:
   provision simulate                    2004/AD
   provision simulate --year 1999 --initial TH";
+const PAUSE: &str = "\
+Examples:
+  provision pause
+  provision pause --reason \"TMDb asked us to wait until Monday\"";
+const RESUME: &str = "\
+Examples:
+  provision resume
+  provision secret set && provision resume   after a refused key";
+const DEAD_LETTERS: &str = "\
+Examples:
+  provision dead-letters
+  provision dead-letters --json | jq -r '.dead_letters[].reason' | sort | uniq -c";
+const REDRIVE: &str = "\
+Examples:
+  provision redrive
+  provision redrive --years 2017 --initials TH";
 const DOWNLOAD: &str = "\
 Examples:
   provision download --year 1999 --initial TH --lake ./lake

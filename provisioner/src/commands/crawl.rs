@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Run;
+use super::{Opened, Run};
 use crate::config::Settings;
 use crate::engine::{Look, Stack};
 use crate::error::Failure;
@@ -40,6 +40,14 @@ impl Crawl {
         let share = rate / variable("FLEET_SIZE").unwrap_or(1.0).max(1.0);
         let timeout = number(&properties["Timeout"]).unwrap_or(DEFAULT_TIMEOUT);
         Ok(Self { fleet, rate, job_titles: crawler_core::job::titles_per_job(share, timeout as u32) })
+    }
+
+    /// The same of what a command has opened.
+    ///
+    /// # Errors
+    /// Parameters that the template does not take, or a template without the outputs of a crawl.
+    pub(super) fn opened(run: &Run, opened: &Opened) -> Result<Self, Failure> {
+        Self::open(&opened.stack(run)?, &opened.aws.config)
     }
 
     /// The least time that this many titles take: two requests each, at the fleet's rate.

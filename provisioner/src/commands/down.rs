@@ -49,8 +49,14 @@ async fn carry_out(
     let data = if options.delete_data { ", with all data in it" } else { "" };
     let question = format!("this deletes {}{data}", names.join(", "));
     interrupt::until(&run.interrupt, run.ui.confirm(&question)).await?;
-    save_dead_letters(run, opened, stack, plan).await?;
+    let ending = ending_crawl(opened, stack, plan);
+    if let Some(crawl) = &ending {
+        save_dead_letters(run, crawl).await?;
+    }
     let report = stack.destroy(plan, options, &run.ui.observer(), &run.interrupt).await;
+    if let (Some(crawl), true) = (&ending, report.is_whole()) {
+        crawl.fleet.forget_pause().await?;
+    }
     let remaining = match report.is_whole() {
         true => interrupt::until(&run.interrupt, stack.audit(options)).await?,
         false => Vec::new(),
@@ -58,16 +64,16 @@ async fn carry_out(
     Ok((report, remaining))
 }
 
-/// What could not be done is told in the lake, before the queue that remembers it goes.
-async fn save_dead_letters(run: &Run, opened: &Opened, stack: &Stack<'_>, plan: &DestroyPlan) -> Result<(), Failure> {
-    let Ok(crawl) = Crawl::open(stack, &opened.aws.config) else {
-        return Ok(());
-    };
+/// The crawl whose queues go while its lake stays: what the queues know is kept in the lake.
+fn ending_crawl(opened: &Opened, stack: &Stack<'_>, plan: &DestroyPlan) -> Option<Crawl> {
+    let crawl = Crawl::open(stack, &opened.aws.config).ok()?;
     let goes = |name: &str| plan.deletions.iter().any(|change| name.ends_with(&format!("/{}", change.physical_id)));
-    let dead = &crawl.fleet.dead_letters;
-    if !goes(dead.url()) || plan.deletions.iter().any(|change| change.physical_id == crawl.fleet.bucket) {
-        return Ok(());
-    }
+    let lake_goes = plan.deletions.iter().any(|change| change.physical_id == crawl.fleet.bucket);
+    (goes(crawl.fleet.dead_letters.url()) && !lake_goes).then_some(crawl)
+}
+
+/// What could not be done is told in the lake, before the queue that remembers it goes.
+async fn save_dead_letters(run: &Run, crawl: &Crawl) -> Result<(), Failure> {
     let saved = crawl.fleet.save_dead_letters().await?;
     if saved > 0 {
         run.ui.note(&format!("saved {saved} dead letters to s3://{}/tmdb/_dead_letters/", crawl.fleet.bucket));

@@ -18,6 +18,9 @@ pub(super) async fn run(run: &Run, flags: &cli::Launch) -> Result<(), Failure> {
         return run.ui.result(|| jobs_text(&launch.plan), &crate::ui::launch::jobs_document(&launch.plan));
     }
     let outcome = launch.send(run, &opened).await?;
+    if let Some(pause) = interrupt::until(&run.interrupt, launch.crawl.fleet.paused()).await? {
+        run.ui.warn(&format!("the fleet is paused ({}); the jobs wait until `provision resume`", pause.reason));
+    }
     run.ui.result(|| outcome.text(), &outcome)
 }
 

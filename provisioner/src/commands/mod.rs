@@ -1,6 +1,7 @@
 //! A file a command; each reads top to bottom as what the person asked for.
 
 mod crawl;
+mod dead_letters;
 mod down;
 mod download;
 mod explain;
@@ -10,6 +11,7 @@ mod launch;
 mod opened;
 mod package;
 mod packager;
+mod pause;
 mod plan;
 mod run;
 mod secret;
@@ -68,6 +70,10 @@ pub async fn run(cli: Cli, ui: &Arc<Ui>, interrupt: &CancellationToken) -> Resul
         Command::Simulate(flags) => simulate::run(&run, &flags).await,
         Command::Download(flags) => download::run(&run, &flags).await,
         Command::Verify(flags) => verify::run(&run, &flags).await,
+        Command::Pause(flags) => pause::pause(&run, &flags).await,
+        Command::Resume => pause::resume(&run).await,
+        Command::DeadLetters(flags) => dead_letters::list(&run, &flags).await,
+        Command::Redrive(flags) => dead_letters::redrive(&run, &flags).await,
         Command::Run(flags) => run::run(&run, &flags).await,
         Command::Explain(flags) => explain::run(&run, &flags).await,
     }

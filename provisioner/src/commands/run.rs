@@ -1,6 +1,8 @@
 //! `provision run`: up, launch, wait, status, down. Interrupted and run again, it goes on.
 
+use super::crawl::Crawl;
 use super::launch::Launch;
+use super::pause::stands_still;
 use super::{Opened, Run, down, status, up};
 use crate::cli;
 use crate::error::Failure;
@@ -13,6 +15,10 @@ pub(super) async fn run(run: &Run, flags: &cli::Run) -> Result<(), Failure> {
     up::run(&steps, &cli::Up::default()).await?;
     let opened = Opened::open(&steps).await?;
     let stack = opened.stack(run)?;
+    let crawl = Crawl::open(&stack, &opened.aws.config)?;
+    if let Some(pause) = interrupt::until(&run.interrupt, crawl.fleet.paused()).await? {
+        return Err(stands_still(run, &pause));
+    }
     let launch = Launch::plan(run, &opened, &stack, &flags.selection, &flags.titles, false).await?;
     let sent = launch.send(run, &opened).await?;
     run.ui.note(&sent.text());
@@ -20,6 +26,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Run) -> Result<(), Failure> {
     status::run(&steps, &cli::Status::default()).await?;
     let progress = match ended {
         Ended::Complete(progress) if progress.dead_letters.is_empty() && progress.titles.failed == 0 => progress,
+        Ended::Paused(pause) => return Err(stands_still(run, &pause)),
         Ended::Complete(progress) | Ended::Incomplete(progress) => return Err(unfinished(run, &progress)),
     };
     run.ui.result(|| crawl::text(&progress), &progress)?;
@@ -45,5 +52,5 @@ fn unfinished(run: &Run, progress: &Progress) -> Failure {
         format!("the crawl is not whole: {missing} jobs are not done, {dead} dead letters, {failed} titles failed"),
         format!("stack {}, left up", run.settings.stack),
     )
-    .help("look at the function's logs and mend the cause, then: provision run (sends what is missing), or provision down (saves the dead letters into the lake)")
+    .help("look at provision dead-letters and the function's logs, mend the cause, then: provision redrive and provision run (sends what is missing), or provision down (saves the dead letters into the lake)")
 }

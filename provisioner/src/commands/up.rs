@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Opened, Run};
 use crate::cli;
-use crate::engine::{Action, Look, Plan, Report, Stack};
+use crate::engine::{Action, Look, Plan, Report, Stack, State};
 use crate::error::Failure;
 use crate::interrupt;
 use crate::ui::{plan, report};
@@ -21,10 +21,14 @@ pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
         false => carry_out(run, &stack, &plan).await?,
     };
     // After a change everything is read again: what comes now is what AWS says, not what we wanted.
-    let outputs = match plan.is_empty() {
-        true => stack.outputs(&looks(&plan))?,
-        false => stack.outputs(&interrupt::until(&run.interrupt, stack.look_without_artifacts()).await?)?,
+    let looks = match plan.is_empty() {
+        true => looks(&plan),
+        false => interrupt::until(&run.interrupt, stack.look_without_artifacts()).await?,
     };
+    let outputs = stack.outputs(&looks)?;
+    for (mapping, reason) in looks.iter().filter_map(paused) {
+        run.ui.warn(&format!("{mapping} is paused and stays so ({reason}); to go on: provision resume"));
+    }
     let whole =
         report::Up { scope: &stack.scope, plan: &plan, report: &report, outputs: &outputs, took: started.elapsed() };
     run.ui.result(|| whole.text(), &whole.document())?;
@@ -35,6 +39,14 @@ pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
 fn looks(plan: &Plan) -> Vec<Look> {
     let wanted = plan.changes.iter().filter_map(|change| Some((change.resource.clone()?, change.observed.clone())));
     wanted.map(|(resource, observed)| Look { resource, observed }).collect()
+}
+
+/// What was paused on purpose, with the reason: it is left as it is.
+fn paused(look: &Look) -> Option<(&str, &str)> {
+    match &look.observed.as_ref()?.state {
+        State::Paused(reason) => Some((&look.resource.logical_id, reason)),
+        _ => None,
+    }
 }
 
 async fn carry_out(run: &Run, stack: &Stack<'_>, plan: &Plan) -> Result<Report, Failure> {

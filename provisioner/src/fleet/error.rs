@@ -25,6 +25,15 @@ pub enum FleetError {
         /// SQS's reason for the first of them.
         reason: String,
     },
+    /// SQS's own task that moves dead letters did not move them all.
+    #[error("the task that moves the dead letters ended early: {reason}")]
+    TaskEnded {
+        /// SQS's words.
+        reason: String,
+    },
+    /// Nothing gives jobs to the functions.
+    #[error("there is no mapping from the jobs queue to the function")]
+    NoMapping,
     /// The lake could not be read or written.
     #[error(transparent)]
     Lake(#[from] LakeError),
@@ -55,6 +64,8 @@ impl FleetError {
                 "make the stack first: provision up".into()
             }
             Self::Queue(error) => error.help(),
+            Self::TaskEnded { .. } => "what was not moved is still a dead letter; run provision redrive again".into(),
+            Self::NoMapping => "make the stack first: provision up".into(),
             Self::Refused { .. } => {
                 "mend the cause that SQS names, then launch again: only what was not accepted is sent".into()
             }

@@ -5,8 +5,12 @@
 mod dead_letters;
 mod error;
 mod launch;
+mod log;
+mod mapping;
+mod pause;
 mod progress;
 mod queue;
+mod redrive;
 mod sent;
 mod wait;
 
@@ -23,8 +27,12 @@ use crate::providers::s3_client;
 pub use dead_letters::DeadLetter;
 pub use error::FleetError;
 pub use launch::{LaunchPlan, Launched};
+pub use log::Log;
+pub use mapping::Mapping;
+pub use pause::Change;
 pub use progress::{Jobs, Pace, Progress, Titles};
 pub use queue::{Depth, Queue};
+pub use redrive::Redriven;
 pub use wait::{Ended, Waiting};
 
 /// A crawl's queues and lake.
@@ -34,6 +42,10 @@ pub struct Fleet {
     pub jobs: Queue,
     /// Where jobs go that cannot be done.
     pub dead_letters: Queue,
+    /// What gives jobs to the functions.
+    pub mapping: Mapping,
+    /// What the functions wrote.
+    pub log: Log,
     /// Where index, films and markers are.
     pub lake: Arc<dyn Lake>,
     /// The bucket of the lake.
@@ -41,7 +53,7 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// The fleet that a template's outputs name: `JobsQueueUrl`, `DeadLetterQueueUrl`, `LakeBucketName`.
+    /// The fleet that a template's outputs name: `JobsQueueUrl`, `DeadLetterQueueUrl`, `FunctionName`, `LakeBucketName`.
     ///
     /// # Errors
     /// [`FleetError::NoOutput`] for a template that carries no crawl.
@@ -51,8 +63,11 @@ impl Fleet {
         };
         let sqs = aws_sdk_sqs::Client::new(config);
         let bucket = output("LakeBucketName")?;
+        let (jobs, function) = (output("JobsQueueUrl")?, output("FunctionName")?);
         Ok(Self {
-            jobs: Queue::new(sqs.clone(), output("JobsQueueUrl")?),
+            log: Log::new(aws_sdk_cloudwatchlogs::Client::new(config), &function),
+            mapping: Mapping::new(aws_sdk_lambda::Client::new(config), function, &jobs),
+            jobs: Queue::new(sqs.clone(), jobs),
             dead_letters: Queue::new(sqs, output("DeadLetterQueueUrl")?),
             lake: Arc::new(S3Lake::new(s3_client(config), bucket.clone())),
             bucket,

@@ -1,6 +1,7 @@
 //! How far a crawl is, from the lake's done markers and the queues' counters. Lists markers and reads none.
 
 use crawler_core::imdb::Manifest;
+use crawler_core::lake::Pause;
 use crawler_core::lake::layout::{self, Done};
 use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
@@ -24,6 +25,10 @@ pub struct Progress {
     pub titles: Titles,
     /// How fast, where jobs ended lately.
     pub pace: Option<Pace>,
+    /// Lambda's word for the mapping's state; none where there is no mapping.
+    pub mapping: Option<String>,
+    /// Why the fleet stands still, where it does.
+    pub paused: Option<Pause>,
 }
 
 /// Jobs of the current dataset.
@@ -81,24 +86,17 @@ impl Fleet {
     /// # Errors
     /// A failed read of lake or queues.
     pub async fn progress(&self, manifest: Option<&Manifest>) -> Result<Progress, FleetError> {
-        let queues = async {
-            let (queue, dead_letters) = futures::try_join!(self.jobs.depth(), self.dead_letters.depth())?;
-            Ok::<_, FleetError>((queue, dead_letters))
-        };
         let Some(manifest) = manifest else {
-            let (queue, dead_letters) = queues.await?;
-            return Ok(Progress { queue, dead_letters, ..Progress::default() });
+            return self.queues().await;
         };
-        let ((queue, dead_letters), done, mut launched) =
-            futures::try_join!(queues, self.done_with_times(), self.launched_marks(manifest))?;
+        let (queues, done, mut launched) =
+            futures::try_join!(self.queues(), self.done_with_times(), self.launched_marks(manifest))?;
         let jobs = by_mark(manifest);
         let done: Vec<_> = done.into_iter().filter(|(done, _)| jobs.contains_key(&mark(done))).collect();
         launched.extend(done.iter().map(|(done, _)| mark(done)));
         let total = launched.iter().filter_map(|mark| jobs.get(mark)).map(|job| u64::from(job.titles)).sum();
         let titles = count_titles(total, done.iter().map(|(done, _)| done));
         Ok(Progress {
-            queue,
-            dead_letters,
             jobs: Jobs {
                 indexed: jobs.len(),
                 total: launched.iter().filter(|mark| jobs.contains_key(*mark)).count(),
@@ -106,7 +104,15 @@ impl Fleet {
             },
             titles,
             pace: pace(&done, titles, Timestamp::now()),
+            ..queues
         })
+    }
+
+    /// What queues and mapping tell; nothing of jobs.
+    async fn queues(&self) -> Result<Progress, FleetError> {
+        let depths = async { Ok(futures::try_join!(self.jobs.depth(), self.dead_letters.depth())?) };
+        let ((queue, dead_letters), (mapping, paused)) = futures::try_join!(depths, self.mapping_and_pause())?;
+        Ok(Progress { queue, dead_letters, mapping, paused, ..Progress::default() })
     }
 
     async fn done_with_times(&self) -> Result<Vec<(Done, Timestamp)>, FleetError> {

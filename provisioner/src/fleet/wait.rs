@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crawler_core::imdb::Manifest;
+use crawler_core::lake::Pause;
 use tokio::time::Instant;
 
 use super::{Fleet, FleetError, Progress};
@@ -27,12 +28,14 @@ impl Default for Waiting {
 pub enum Ended {
     /// Every job that was sent is done.
     Complete(Progress),
+    /// The fleet is paused: nothing more is done until it is resumed.
+    Paused(Pause),
     /// The queue is empty, and jobs are missing: dead-lettered or lost.
     Incomplete(Progress),
 }
 
 impl Fleet {
-    /// Looks until all jobs are done, or the queue stays empty though some are not; `look` learns each look's result.
+    /// Looks until all jobs are done, the fleet is paused, or the queue stays empty though jobs are not done; `look` learns each look's result.
     ///
     /// # Errors
     /// A failed look.
@@ -48,6 +51,9 @@ impl Fleet {
             look(&progress);
             if progress.is_complete() && progress.is_idle() {
                 return Ok(Ended::Complete(progress));
+            }
+            if let Some(pause) = progress.paused {
+                return Ok(Ended::Paused(pause));
             }
             match (progress.is_idle(), empty_since) {
                 (false, _) => empty_since = None,

@@ -51,6 +51,7 @@ use owned_functions::OwnedFunctions;
 pub use artifacts::{Artifact, Artifacts};
 pub use clients::s3_client;
 pub use errors::failed;
+pub(crate) use transient::mapping_busy;
 
 /// One provider of each type, all over one configuration. `artifacts` gives functions their code.
 pub fn all(config: &SdkConfig, artifacts: Arc<dyn Artifacts>) -> Providers {

@@ -30,7 +30,7 @@ pub(super) fn function_busy(error: &ProviderError) -> Option<&'static str> {
 }
 
 /// A mapping takes no change while an earlier one is under way (E33).
-pub(super) fn mapping_busy(error: &ProviderError) -> Option<&'static str> {
+pub(crate) fn mapping_busy(error: &ProviderError) -> Option<&'static str> {
     error.is("ResourceInUseException").then_some("an earlier change of the mapping is in progress")
 }
 

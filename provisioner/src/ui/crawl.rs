@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crawler_core::Marker;
+use crawler_core::lake::Pause;
 use serde::Serialize;
 
 use crate::fleet::Progress;
@@ -19,7 +20,7 @@ pub fn line(progress: &Progress) -> String {
 
 /// The whole, for a terminal.
 pub fn text(progress: &Progress) -> String {
-    let Progress { queue, dead_letters, jobs, titles, pace } = progress;
+    let Progress { queue, dead_letters, jobs, titles, pace, mapping, paused } = progress;
     let mut lines = vec![
         format!("Queue         {} visible, {} in flight, {} delayed", queue.visible, queue.in_flight, queue.delayed),
         format!("Dead letters  {}", dead_letters.visible),
@@ -35,6 +36,18 @@ pub fn text(progress: &Progress) -> String {
             pace.titles_per_second,
             duration(pace.seconds_left)
         ));
+    }
+    match (paused, mapping.as_deref()) {
+        (Some(Pause { reason, by, at }), _) => {
+            let since = at.round(jiff::Unit::Second).unwrap_or(*at);
+            lines.push(format!("Paused        since {since} by {by}: {reason}; to go on: provision resume"));
+        }
+        (None, Some("Enabled")) if progress.is_idle() => {
+            lines.push(
+                "Mapping       Enabled on an empty queue; its polling is billed until: provision pause, or down".into(),
+            );
+        }
+        (None, _) => {}
     }
     lines.join("\n")
 }

@@ -3,6 +3,7 @@
 mod ask;
 pub mod crawl;
 pub mod explain;
+pub mod dead_letters;
 mod failure;
 pub mod launch;
 pub mod plan;

@@ -1,15 +1,17 @@
 //! The built `provision` binary against real parts: the AWS emulator, the function's real zip, the TMDb stand-in, real films.
 //!
 //! `main_job`: the whole crawl, read back by another tool. `converge`: up again, killed, down. `failures`: what goes wrong and what is
-//! said of it. `cloudformation`: the same template deployed by AWS's own tool. `lake_given`: a bucket that is used and never owned.
-//! `readme`: its commands, line by line.
+//! said of it. `dead_letters`: what could not be done. `pauses`: a fleet that stands still. `cloudformation`: the same template deployed
+//! by AWS's own tool. `lake_given`: a bucket that is used and never owned. `readme`: its commands, line by line.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod cloudformation;
 mod converge;
+mod dead_letters;
 mod failures;
 mod lake_given;
 mod main_job;
+mod pauses;
 mod readme;
 mod stage;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use testkit::emulator::{self, aws_env, tool};
@@ -96,6 +97,15 @@ pub fn user(aws: &str, tmdb: &str) -> Provision {
         .env("TMDB_API_KEY", KEY)
         .env("PROVISION_STACK", STACK)
         .file("templates/crawler.yaml", template())
+}
+
+/// Waits for a condition, for as long as anything takes on a busy machine.
+#[track_caller]
+pub fn until(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(120);
+    while !holds() {
+        assert!(Instant::now() < end, "not in time: {what}");
+    }
 }
 
 /// A command line's words.

@@ -72,8 +72,13 @@ pub struct Selection {
 impl Selection {
     /// Whether `job` is one of them.
     pub fn has(&self, job: &Job) -> bool {
-        let wanted = |initials: &Vec<String>| initials.contains(&job.initial);
-        self.years.as_ref().is_none_or(|years| years.has(job.year)) && self.initials.as_ref().is_none_or(wanted)
+        self.has_partition(job.year, &job.initial)
+    }
+
+    /// Whether jobs of this year and initial are among them.
+    pub fn has_partition(&self, year: Option<u16>, initial: &str) -> bool {
+        let wanted = |initials: &Vec<String>| initials.iter().any(|wanted| wanted == initial);
+        self.years.as_ref().is_none_or(|years| years.has(year)) && self.initials.as_ref().is_none_or(wanted)
     }
 
     /// Reads a list of initials: `TH`, `th,A_`.

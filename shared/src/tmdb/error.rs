@@ -8,9 +8,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TmdbError {
     /// The key is refused (401 or 403). No request helps until there is a new one.
-    #[error(
-        "TMDb refuses the key ({status}: {message}); store a valid one with `provision secret set`, `provision secret check` tells whether it is"
-    )]
+    #[error("TMDb refuses the key ({status}: {message}); store a valid one with `provision secret set`")]
     Unauthorized {
         /// The HTTP status.
         status: u16,
@@ -26,9 +24,7 @@ pub enum TmdbError {
         retry_after: Option<Duration>,
     },
     /// TMDb cannot be reached, or answers 5xx, also when asked again.
-    #[error(
-        "TMDb does not answer ({cause}); check the network and https://status.themoviedb.org, then go on with `provision resume`"
-    )]
+    #[error("TMDb does not answer ({cause}); check the network and https://status.themoviedb.org")]
     Unavailable {
         /// The HTTP status, where there was an answer.
         status: Option<u16>,
