@@ -2,8 +2,8 @@
 
 mod ask;
 pub mod crawl;
-pub mod explain;
 pub mod dead_letters;
+pub mod explain;
 mod failure;
 pub mod launch;
 pub mod plan;
