@@ -75,11 +75,11 @@ async fn key(run: &Run, file: &File) -> Result<bool, Failure> {
     let key = match secret::from_environment() {
         Some(_) => interrupt::until(&run.interrupt, secret::given(run)).await?,
         None if run.ui.can_ask() => {
-            let wanted = run.ui.ask("Store the TMDb key now? [y/N]", "n").await?;
-            if !wanted.eq_ignore_ascii_case("y") {
-                return Ok(false);
+            let asked = secret::ask(run, "TMDb key (not shown; empty: store it later)");
+            match interrupt::until(&run.interrupt, asked).await? {
+                Some(key) => key,
+                None => return Ok(false),
             }
-            interrupt::until(&run.interrupt, secret::given(run)).await?
         }
         None => return Ok(false),
     };

@@ -99,11 +99,24 @@ async fn stored(run: &Run, aws: &Aws) -> Result<Secret, Failure> {
 pub(super) async fn given(run: &Run) -> Result<Secret, Failure> {
     let key = match from_environment() {
         Some(key) => key,
-        None if run.ui.can_ask() => Secret::new(&run.ui.ask_secret("TMDb key (not shown)").await?),
+        None if run.ui.can_ask() => ask(run, "TMDb key (not shown)").await?.unwrap_or_else(|| Secret::new("")),
         None => Secret::new(&run.ui.standard_input().await?),
     };
     fits(&key)?;
     Ok(key)
+}
+
+/// The person's key, if they type one.
+///
+/// # Errors
+/// None that TMDb could have given.
+pub(super) async fn ask(run: &Run, question: &str) -> Result<Option<Secret>, Failure> {
+    let key = Secret::new(&run.ui.ask_secret(question).await?);
+    if key.is_empty() {
+        return Ok(None);
+    }
+    fits(&key)?;
+    Ok(Some(key))
 }
 
 /// The key in TMDB_API_KEY, where it is set.
