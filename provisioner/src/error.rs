@@ -3,6 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crawler_core::imdb::{IndexError, ManifestError};
+use crawler_core::lake::LakeError;
+
 use crate::engine::{EngineError, ProviderError};
 use crate::exit;
 use crate::fleet::FleetError;
@@ -177,6 +180,11 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// SQS has two names for this (E2).
+fn no_queue(error: &ProviderError) -> bool {
+    error.is("AWS.SimpleQueueService.NonExistentQueue") || error.is("QueueDoesNotExist")
+}
+
 fn code_of(error: &ProviderError) -> u8 {
     match error {
         ProviderError::Denied { .. } | ProviderError::Credentials { .. } => exit::DENIED,
@@ -255,12 +263,30 @@ impl From<EngineError> for Failure {
 impl From<FleetError> for Failure {
     fn from(error: FleetError) -> Self {
         match error {
+            FleetError::Queue(error) if no_queue(&error) => {
+                Self::failed("the stack has no queues", "the jobs queue and its dead letters")
+                    .help("make the stack first: provision up")
+            }
             FleetError::Queue(error) => Self::aws("the queues", error),
             FleetError::NothingSelected { .. } | FleetError::NoOutput { .. } => {
                 Self::usage(error.to_string(), "").help(error.help())
             }
+            FleetError::Lake(error)
+            | FleetError::Index(IndexError::Lake(error))
+            | FleetError::Manifest(ManifestError::Lake(error)) => Self::from(error),
+            FleetError::Index(IndexError::Unreadable { uri, source }) => {
+                Self::failed(format!("the titles cannot be read: {}", chain(&source)), uri)
+                    .help("check that the source is whole and can be reached, then try again; nothing was changed")
+            }
             error => Self::failed(chain(&error), "").help(error.help()),
         }
+    }
+}
+
+impl From<LakeError> for Failure {
+    fn from(error: LakeError) -> Self {
+        let which = format!("{}/{}", error.uri, error.key);
+        Self::failed(format!("cannot {} the lake: {}", error.operation, chain(&*error.source)), which).help(error.hint)
     }
 }
 

@@ -58,11 +58,6 @@ impl FleetError {
             Self::NoOutput { name } => {
                 format!("launch, status and run want a crawl: add the output {name} as templates/crawler.yaml has it")
             }
-            Self::Queue(error)
-                if error.is("AWS.SimpleQueueService.NonExistentQueue") || error.is("QueueDoesNotExist") =>
-            {
-                "make the stack first: provision up".into()
-            }
             Self::Queue(error) => error.help(),
             Self::TaskEnded { .. } => "what was not moved is still a dead letter; run provision redrive again".into(),
             Self::NoMapping => "make the stack first: provision up".into(),

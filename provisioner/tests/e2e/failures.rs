@@ -2,8 +2,9 @@
 
 use testkit::fault_proxy::Rule;
 use testkit::provision::Provision;
+use testkit::titles;
 
-use super::stage::{LAKE, Stage, template, user};
+use super::stage::{LAKE, Stage, template, user, words};
 
 const DEAD: &str = "http://127.0.0.1:9";
 
@@ -60,6 +61,33 @@ fn an_unknown_property_is_told_with_its_place_before_any_call() {
     let text = template().replace("      BatchSize: 1\n", "      BatchSice: 1\n");
     let user = user(DEAD, DEAD).file("templates/crawler.yaml", text);
     user.run(["up", "--yes"]).exits(2).complains("crawler.yaml:").complains("BatchSice").complains("BatchSize");
+}
+
+#[test]
+fn before_up_every_command_of_the_fleet_says_what_is_missing_and_what_to_do() {
+    let stage = Stage::new();
+    let source = titles::sample().display().to_string();
+    let launch = format!("launch --years 2014 --titles-source {source}");
+    for line in [&launch, "simulate", "pause", "resume", "dead-letters", "redrive"] {
+        let told = stage.user.run(words(line)).exits(1).complains("provision up").complains("help: ");
+        // Nobody wants to read a program's own notes.
+        told.never_says("ServiceError").never_says("NonExistentQueue");
+    }
+    stage.user.run(["status"]).succeeds().says("Missing");
+    assert_eq!(stage.changes(), Vec::<String>::new());
+}
+
+#[test]
+fn a_title_source_that_is_not_there_is_named() {
+    let stage = Stage::new();
+    let lost = words("download --all --lake ./lake --titles-source lost.tsv.gz");
+    stage
+        .user
+        .run(lost)
+        .exits(1)
+        .complains("titles cannot be read")
+        .complains("which: lost.tsv.gz")
+        .complains("help: ");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{error::Error, ops::Range};
 use async_trait::async_trait;
 use aws_sdk_s3::{
     Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
     types::Object,
 };
@@ -51,9 +51,7 @@ impl S3Lake {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let code = error.code().map(str::to_owned);
-        // An SDK error alone says "service error"; its context says which.
-        let context = DisplayErrorContext(error).to_string();
-        self.failed(operation, key, context, code.as_deref())
+        self.failed(operation, key, said(&error), code.as_deref())
     }
 
     fn failed(
@@ -88,6 +86,21 @@ impl S3Lake {
             .ok_or_else(|| self.failed("list", &key, "the listing gives no time", None))?;
         Ok(Entry { size: object.size.unwrap_or_default().unsigned_abs(), key, modified })
     }
+}
+
+/// What S3 answered, or else why it did not: an SDK error alone says "service error" or "dispatch failure".
+fn said<E>(error: &SdkError<E>) -> String
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    if let (Some(code), Some(message)) = (error.code(), error.message()) {
+        return format!("{code}: {message}");
+    }
+    let mut cause: &dyn Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    format!("{error}: {cause}")
 }
 
 #[async_trait]
