@@ -17,6 +17,9 @@ pub enum BadSelection {
     /// Not years.
     #[error("{0:?} is no year; write 2004, 2000..2020, none, or several with commas between")]
     Years(String),
+    /// A range that ends before it begins.
+    #[error("{0:?} ends before it begins; write the earlier year first")]
+    Backwards(String),
     /// Not initials.
     #[error("{0:?} is no initial; write two letters or digits (TH, A_), or several with commas between")]
     Initials(String),
@@ -52,7 +55,7 @@ impl FromStr for Years {
                 }
             };
             if range.is_empty() {
-                return Err(bad());
+                return Err(BadSelection::Backwards(part.to_owned()));
             }
             years.ranges.push(range);
         }
@@ -108,6 +111,7 @@ mod tests {
         for bad in ["", "x", "2004..", "2010..2000", "2004,,2005", "99999"] {
             assert!(bad.parse::<Years>().is_err(), "{bad}");
         }
+        assert_eq!("2010..2000".parse::<Years>(), Err(BadSelection::Backwards("2010..2000".into())));
         assert_eq!(Selection::parse_initials("th,A_,a "), Ok(vec!["TH".into(), "A_".into(), "A_".into()]));
         for bad in ["", "TH,", "ABC", "é"] {
             assert!(Selection::parse_initials(bad).is_err(), "{bad}");
