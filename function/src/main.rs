@@ -1,5 +1,6 @@
 //! The Lambda bootstrap: an SQS event in, a partial batch response out. Whatever is not Lambda's or SQS's is the crate crawler-core's.
 
+mod aws;
 mod breaker;
 mod delivery;
 mod key;
@@ -18,10 +19,10 @@ use crate::{settings::Settings, worker::Worker};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let settings = Settings::from_env(|name| std::env::var(name).ok())?;
+    let environment = |name: &str| std::env::var(name).ok();
+    let settings = Settings::from_env(environment)?;
     start_logging(settings.log_level);
-    let aws = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
-    let worker = Arc::new(Worker::new(settings, &aws));
+    let worker = Arc::new(Worker::new(settings, &aws::config(environment)));
     worker.warm_up().await;
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| handle(Arc::clone(&worker), event))).await
 }

@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use crawler_core::tmdb::{self, FetchMode};
+use crawler_core::{
+    lake::layout::Layout,
+    tmdb::{self, FetchMode},
+};
 use tracing::Level;
 
 /// What the function is told.
@@ -20,6 +23,10 @@ pub struct Settings {
     pub connections: usize,
     /// How TMDb is asked.
     pub fetch: FetchMode,
+    /// What `details` appends to a film beside its reviews.
+    pub append: Vec<String>,
+    /// How films and reviews are laid out.
+    pub layout: Layout,
     /// The queue that jobs come from.
     pub jobs_queue: String,
     /// The queue of what cannot be done.
@@ -53,6 +60,8 @@ impl Settings {
             share: rate / fleet.max(1.0),
             connections: parsed("MAX_CONNECTIONS", present("MAX_CONNECTIONS"), 10)?,
             fetch: parsed("FETCH", present("FETCH"), FetchMode::default())?,
+            append: present("APPEND").map(|names| names.split(',').map(str::to_owned).collect()).unwrap_or_default(),
+            layout: parsed("LAKE_LAYOUT", present("LAKE_LAYOUT"), Layout::default())?,
             jobs_queue: text("JOBS_QUEUE_URL")?,
             dead_letter_queue: text("DEAD_LETTER_QUEUE_URL")?,
             function: text("AWS_LAMBDA_FUNCTION_NAME")?,

@@ -125,7 +125,8 @@ impl Worker {
                 return Verdict::Spoiled { reason: error.to_string(), certain: true };
             }
         };
-        let crawler = Crawler::new(Arc::clone(&self.lake), tmdb.clone(), self.settings.fetch);
+        let crawler =
+            Crawler::new(Arc::clone(&self.lake), tmdb.clone(), self.settings.fetch).with_layout(self.settings.layout);
         let verdict = deliver(&crawler, &*self.lake, body, deadline).await;
         if !matches!(verdict, Verdict::Spoiled { certain: true, .. }) {
             return verdict;
@@ -147,6 +148,7 @@ impl Worker {
                 key,
                 requests_per_second: self.settings.share,
                 connections: self.settings.connections,
+                append: self.settings.append.clone(),
             })?;
             Ok(client)
         };

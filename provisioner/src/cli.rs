@@ -210,9 +210,25 @@ pub struct Titles {
     /// title.basics.tsv.gz: a file, an https URL, s3://bucket/key, or - for stdin [default: IMDb's own]
     #[arg(long, value_name = "FILE|URL", env = "PROVISION_TITLES_SOURCE")]
     pub titles_source: Option<String>,
-    /// Take a newer dataset or job size than the one that is pinned
+    /// IMDb's title types that count as films, joined by commas: movie,tvMovie,short [default: movie]
+    #[arg(long, value_name = "TYPES")]
+    pub title_types: Option<String>,
+    /// Adult films: in or out [default: in]
+    #[arg(long, value_name = "in|out")]
+    pub adult: Option<Adult>,
+    /// Take a newer dataset, other title types or another job size than those that are pinned
     #[arg(long)]
     pub new_index: bool,
+}
+
+/// Whether adult films are crawled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Adult {
+    /// They are.
+    In,
+    /// They are not.
+    Out,
 }
 
 /// Flags of `launch`.
@@ -285,6 +301,9 @@ pub struct Download {
     /// Every job that is not done
     #[arg(long)]
     pub all: bool,
+    /// Jobs side by side; the rate is that of all together
+    #[arg(long, value_name = "N", default_value = "4")]
+    pub jobs: std::num::NonZeroU8,
     /// Which jobs of `--all`.
     #[command(flatten)]
     pub selection: Selection,
@@ -362,7 +381,8 @@ const LAUNCH: &str = "\
 Examples:
   provision launch --years 2000..2020
   provision launch --years 2004,none --initials TH,A_ --dry-run
-  provision launch --titles-source title.basics.tsv.gz";
+  provision launch --titles-source title.basics.tsv.gz
+  provision launch --title-types movie,tvMovie --adult out --new-index";
 const SIMULATE: &str = "\
 Examples:
   provision simulate                    2004/AD

@@ -5,10 +5,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crawler_core::lake::layout::Layout;
+use crawler_core::tmdb::FetchMode;
 use indexmap::IndexMap;
 use toml::de::{DeTable, DeValue};
 
-use crate::cli::Global;
+use crate::cli::{Adult, Global};
 use crate::error::Failure;
 use crate::template::nearest;
 
@@ -50,13 +52,43 @@ pub struct File {
     /// Where the titles come from: a file, a URL or s3://.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub titles_source: Option<String>,
+    /// IMDb's title types that count as films.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title_types: Option<Vec<String>>,
+    /// Whether adult films are crawled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adult: Option<Adult>,
+    /// How TMDb is asked, `find` or `details`: the template's parameter Fetch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fetch: Option<FetchMode>,
+    /// What `details` appends to a film beside its reviews: the template's parameter Append.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub append: Option<Vec<String>>,
+    /// How films and reviews are laid out, `ndjson` or `objects`: the template's parameter LakeLayout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layout: Option<Layout>,
     /// Values of template parameters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, toml::Value>,
 }
 
-const KEYS: [&str; 10] =
-    ["stack", "region", "profile", "account", "template", "bucket", "tmdb_url", "rate", "titles_source", "params"];
+const KEYS: [&str; 15] = [
+    "stack",
+    "region",
+    "profile",
+    "account",
+    "template",
+    "bucket",
+    "tmdb_url",
+    "rate",
+    "titles_source",
+    "title_types",
+    "adult",
+    "fetch",
+    "append",
+    "layout",
+    "params",
+];
 
 impl File {
     /// Reads `text`, which stands at `path`.
@@ -135,6 +167,16 @@ pub struct Settings {
     pub tmdb_url: String,
     /// Where the titles come from, as provision.toml says.
     pub titles_source: Option<String>,
+    /// Which title types count as films, as provision.toml says.
+    pub title_types: Option<Vec<String>>,
+    /// Whether adult films are crawled, as provision.toml says.
+    pub adult: Option<Adult>,
+    /// How TMDb is asked by `download`.
+    pub fetch: FetchMode,
+    /// What `details` appends to a film.
+    pub append: Vec<String>,
+    /// How `download` lays films and reviews out.
+    pub layout: Layout,
     /// Parameters by `--param` and `[params]`: the template must know them.
     parameters: IndexMap<String, String>,
     /// Parameters by other keys and flags: given to a template that knows them.
@@ -187,6 +229,9 @@ impl Settings {
             ("LakeBucketName", file.bucket),
             ("TmdbApiUrl", tmdb_url.clone()),
             ("TmdbRate", file.rate.map(|rate| rate.to_string())),
+            ("Fetch", file.fetch.map(|fetch| fetch.to_string())),
+            ("Append", file.append.as_ref().map(|names| names.join(","))),
+            ("LakeLayout", file.layout.map(|layout| layout.to_string())),
         ];
         let parameters = file.params.iter().filter_map(|(key, value)| Some((key.clone(), parameter_of(value)?)));
         Ok(Self {
@@ -199,6 +244,11 @@ impl Settings {
             account: file.account,
             tmdb_url: tmdb_url.unwrap_or_else(|| TMDB_URL.into()).trim_end_matches('/').to_owned(),
             titles_source: file.titles_source,
+            title_types: file.title_types,
+            adult: file.adult,
+            fetch: file.fetch.unwrap_or_default(),
+            append: file.append.unwrap_or_default(),
+            layout: file.layout.unwrap_or_default(),
             parameters: parameters.chain(flags.params.iter().cloned()).collect(),
             offered: offered.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect(),
         })

@@ -11,7 +11,7 @@ use std::{
 
 use crawler_core::{
     CrawlError, Crawler, Job, Lake, Marker, Secret,
-    crawl::{Refresh, done, prune},
+    crawl::{Refresh, done, prune_when_complete},
     imdb::{IndexOptions, Manifest, Selection, Source, build_index},
     lake::{MemoryLake, layout, layout::Kind},
     tmdb::{Client, FetchMode, Settings, TmdbError},
@@ -53,6 +53,7 @@ impl Bench {
             key: Secret::new(key),
             requests_per_second: rate,
             connections: 10,
+            append: Vec::new(),
         };
         Client::new(settings).unwrap()
     }
@@ -360,7 +361,7 @@ async fn a_newer_index_asks_only_for_what_is_new_and_leaves_no_film_twice() {
         for job in &manifest.jobs {
             crawler.run(job, &manifest.dataset, Instant::now() + Duration::from_secs(60)).await.unwrap();
         }
-        prune(&bench.lake, manifest).await.unwrap();
+        prune_when_complete(&bench.lake, manifest).await.unwrap();
     };
     let old = index((1..=25).map(|id| row(id, 2004)).chain([row(90, 1999)]).collect()).await;
     crawl(&old).await;

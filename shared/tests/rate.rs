@@ -43,6 +43,7 @@ async fn a_fleet_uses_the_rate_that_is_allowed_and_is_hardly_ever_refused() {
         key: Secret::new("0123456789abcdef0123456789abcdef"),
         requests_per_second: f64::from(RATE) / f64::from(FLEET),
         connections: 10,
+        append: Vec::new(),
     };
     let titles = titles::read(&titles::sample()).unwrap();
     let until = Instant::now() + SPAN;

@@ -21,7 +21,7 @@ use tokio::time::Instant;
 /// The day on which everything is fetched.
 const TODAY: i64 = 1_795_000_000;
 
-/// Crawls the films of 1990 to 1992, and no others.
+/// Crawls the films of 1990, and no others.
 async fn crawl(lake: Arc<dyn Lake>) -> Manifest {
     let stand_in = StandIn::start(stand_in::Options::default()).unwrap();
     let options = IndexOptions { job_titles: 50, ..IndexOptions::default() };
@@ -31,10 +31,11 @@ async fn crawl(lake: Arc<dyn Lake>) -> Manifest {
         key: Secret::new("0123456789abcdef0123456789abcdef"),
         requests_per_second: 100_000.0,
         connections: 10,
+        append: Vec::new(),
     };
     let clock = || Timestamp::from_second(TODAY).unwrap();
     let crawler = Crawler::new(lake, Client::new(settings).unwrap(), FetchMode::Find).with_clock(clock);
-    let selection = Selection { years: Some("1990..1992".parse().unwrap()), initials: None };
+    let selection = Selection { years: Some("1990".parse().unwrap()), initials: None };
     for job in manifest.jobs_of(&selection) {
         crawler.run(job, &manifest.dataset, Instant::now() + Duration::from_secs(60)).await.unwrap();
     }
@@ -95,9 +96,10 @@ async fn a_crawled_lake_holds_by_partition_and_in_all() {
     assert_eq!(report.counts.titles, manifest.titles);
     let not_done: u64 = report.partitions.iter().map(|partition| partition.counts.not_done).sum();
     assert_eq!(report.counts.not_done, not_done);
-    assert!(report.counts.linked > 300 && report.counts.missed > 10 && report.counts.others > 0, "{report:?}");
+    let counts = report.counts;
+    assert!(counts.linked > 100 && counts.missed > 10 && counts.others > 0, "{counts:?}");
     assert_eq!((report.reviews.found, report.reviews.films_that_differ), (report.reviews.promised, 0));
-    assert!(report.reviews.found > 50);
+    assert!(report.reviews.found > 20, "{:?}", report.reviews);
     assert_eq!((report.age.old, report.age.oldest), (0, Some(day("2026-11-18"))));
     let in_a_year = verify(&*lake, day("2027-11-18"), |_, _| {}).await.unwrap();
     assert_eq!(in_a_year.age.old, manifest.titles - report.counts.not_done);

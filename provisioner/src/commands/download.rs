@@ -1,17 +1,19 @@
 //! `provision download`: jobs done in this process, by the very code that the function runs, into a folder or a bucket.
 
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crawler_core::crawl::{done, prune_when_complete};
 use crawler_core::imdb::Manifest;
-use crawler_core::tmdb::{Client, FetchMode, Settings};
-use crawler_core::{CrawlError, Crawler, Job, Lake};
+use crawler_core::tmdb::{Client, Settings};
+use crawler_core::{CrawlError, Crawler, Job, Lake, Marker};
+use futures::{StreamExt, TryStreamExt, future, stream};
 
 use super::{Run, lake, secret, simulate, titles};
 use crate::cli;
 use crate::error::Failure;
 use crate::fleet::FleetError;
-use crate::interrupt;
 use crate::ui::crawl::Downloaded;
 
 /// Requests a second to TMDb, where nothing says another rate.
@@ -26,14 +28,35 @@ pub(super) async fn run(run: &Run, flags: &cli::Download) -> Result<(), Failure>
     let (lake, config) = lake::at(run, &flags.lake).await?;
     let manifest = titles::manifest(run, &flags.titles, &lake, config.as_ref(), JOB_TITLES).await?;
     let jobs = jobs(flags, &manifest)?;
-    let crawler = crawler(run, Arc::clone(&lake))?;
-    let mut whole = Downloaded::new(lake.uri(), jobs.len());
-    let busy = run.ui.busy(&format!("0 of {} jobs", jobs.len()));
-    for job in jobs {
-        whole.add(&one(run, &crawler, job, &manifest.dataset).await?);
+    let stop = run.interrupt.child_token();
+    let crawler = crawler(run, Arc::clone(&lake))?.with_stop(stop.clone());
+    let left = not_done(&*lake, &jobs).await?;
+    let mut whole = Downloaded::new(lake.uri(), jobs.len(), jobs.len() - left.len());
+    let busy = run.ui.busy(&whole.progress());
+    let mut failure = None;
+    let mut markers = stream::iter(left)
+        .take_while(|_| future::ready(!stop.is_cancelled()))
+        .map(|job| one(&crawler, job, &manifest.dataset))
+        .buffer_unordered(usize::from(flags.jobs.get()));
+    while let Some(marker) = markers.next().await {
+        match marker {
+            Ok(marker) => whole.add(&marker),
+            // The others save what they have, and the first to fail says why.
+            Err(error) => {
+                stop.cancel();
+                failure.get_or_insert(error);
+            }
+        }
         busy.say(&whole.progress());
     }
     drop(busy);
+    if run.interrupt.is_cancelled() {
+        return Err(Failure::Interrupted);
+    }
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    prune(run, &*lake, &manifest).await?;
     whole.took = started.elapsed();
     run.ui.result(|| whole.text(), &whole)
 }
@@ -51,6 +74,13 @@ fn jobs<'m>(flags: &cli::Download, manifest: &'m Manifest) -> Result<Vec<&'m Job
     if jobs.is_empty() { Err(FleetError::NothingSelected { asked }.into()) } else { Ok(jobs) }
 }
 
+/// Those that have no marker yet; the markers' keys tell.
+async fn not_done<'m>(lake: &dyn Lake, jobs: &[&'m Job]) -> Result<Vec<&'m Job>, Failure> {
+    let done: HashSet<(String, String)> =
+        done(lake).map_ok(|done| (done.name(), done.digest)).try_collect().await.map_err(FleetError::from)?;
+    Ok(jobs.iter().copied().filter(|job| !done.contains(&(job.name(), job.digest.clone()))).collect())
+}
+
 fn crawler(run: &Run, lake: Arc<dyn Lake>) -> Result<Crawler, Failure> {
     let key = secret::from_environment().ok_or_else(|| {
         Failure::usage("no TMDb key is given", "TMDB_API_KEY")
@@ -61,9 +91,10 @@ fn crawler(run: &Run, lake: Arc<dyn Lake>) -> Result<Crawler, Failure> {
         key,
         requests_per_second: rate(run),
         connections: CONNECTIONS,
+        append: run.settings.append.clone(),
     };
     let tmdb = Client::new(settings).map_err(|error| Failure::usage(error.to_string(), "--tmdb-url"))?;
-    Ok(Crawler::new(lake, tmdb, FetchMode::default()))
+    Ok(Crawler::new(lake, tmdb, run.settings.fetch).with_layout(run.settings.layout))
 }
 
 /// As the template's parameter TmdbRate is set by provision.toml or `--param`.
@@ -72,11 +103,20 @@ fn rate(run: &Run) -> f64 {
     given.and_then(|rate| rate.parse().ok()).unwrap_or(RATE)
 }
 
-/// One job, to its end. An interruption leaves its checkpoint, or nothing; the next run goes on.
-async fn one(run: &Run, crawler: &Crawler, job: &Job, dataset: &str) -> Result<crawler_core::Marker, Failure> {
-    let never = tokio::time::Instant::now() + std::time::Duration::from_secs(30 * 24 * 3600);
-    let done = async { crawler.run(job, dataset, never).await.map_err(|error| failure(&error, job)) };
-    interrupt::until(&run.interrupt, done).await
+/// One job, to its end, or until it is stopped: then its whole films are saved, and the next run goes on.
+async fn one(crawler: &Crawler, job: &Job, dataset: &str) -> Result<Marker, Failure> {
+    let never = tokio::time::Instant::now() + Duration::from_secs(30 * 24 * 3600);
+    crawler.run(job, dataset, never).await.map_err(|error| failure(&error, job))
+}
+
+/// Removes what an earlier index left over, once all jobs of this one are done.
+async fn prune(run: &Run, lake: &dyn Lake, manifest: &Manifest) -> Result<(), Failure> {
+    let failed = |error: CrawlError| Failure::failed(error.to_string(), lake.uri()).help("run the same command again");
+    let pruned = prune_when_complete(lake, manifest).await.map_err(failed)?;
+    if !pruned.is_empty() {
+        run.ui.note(&format!("removed {} objects that an earlier index left over", pruned.len()));
+    }
+    Ok(())
 }
 
 fn failure(error: &CrawlError, job: &Job) -> Failure {

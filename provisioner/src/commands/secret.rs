@@ -37,7 +37,13 @@ pub(super) async fn check(run: &Run) -> Result<(), Failure> {
             (interrupt::until(&run.interrupt, stored(run, &aws)).await?, run.settings.key_parameter())
         }
     };
-    let settings = Settings { base_url: run.settings.tmdb_url.clone(), key, requests_per_second: 1.0, connections: 1 };
+    let settings = Settings {
+        base_url: run.settings.tmdb_url.clone(),
+        key,
+        requests_per_second: 1.0,
+        connections: 1,
+        append: Vec::new(),
+    };
     let asked = async { Client::new(settings)?.check_key().await };
     interrupt::until(&run.interrupt, async { asked.await.map_err(|error| told(&error, &whence)) }).await?;
     let text = || format!("The key in {whence} is valid at {}.", run.settings.tmdb_url);

@@ -8,12 +8,28 @@ use crawler_core::Lake;
 use crawler_core::imdb::{IndexOptions, Manifest, Selection, Source, build_index};
 use crawler_core::lake::S3Lake;
 
-use super::Run;
+use super::{Run, opened};
 use crate::cli;
+use crate::config::nearest;
 use crate::error::Failure;
 use crate::fleet::FleetError;
 use crate::interrupt;
 use crate::providers::s3_client;
+
+/// IMDb's title types.
+const TITLE_TYPES: [&str; 11] = [
+    "movie",
+    "short",
+    "tvEpisode",
+    "tvMiniSeries",
+    "tvMovie",
+    "tvPilot",
+    "tvSeries",
+    "tvShort",
+    "tvSpecial",
+    "video",
+    "videoGame",
+];
 
 /// What `--years` and `--initials` select.
 ///
@@ -45,21 +61,73 @@ pub(super) async fn manifest(
     config: Option<&SdkConfig>,
     job_titles: u32,
 ) -> Result<Manifest, Failure> {
+    let wanted = Wanted::read(run, flags)?;
     if !flags.new_index {
         let pinned =
             interrupt::until(&run.interrupt, async { Manifest::current(&**lake).await.map_err(FleetError::from) });
         if let Some(pinned) = pinned.await? {
-            return Ok(pinned);
+            return wanted.is_in(&pinned.options).map(|()| pinned);
         }
     }
-    let source = source(run, flags, config)?;
+    let source = source(run, flags, config).await?;
     let busy = run.ui.busy(&format!("reading the titles from {source}"));
-    let options = IndexOptions { job_titles, ..IndexOptions::default() };
+    let options = wanted.options(job_titles);
     let built = async { build_index(&**lake, &source, &options, |_| ()).await.map_err(FleetError::from) };
     let manifest = interrupt::until(&run.interrupt, built).await?;
     drop(busy);
     report(run, &manifest);
     Ok(manifest)
+}
+
+/// Which titles are wanted, where flags or provision.toml say it.
+#[derive(Debug, Default)]
+struct Wanted {
+    types: Option<Vec<String>>,
+    adult: Option<bool>,
+}
+
+impl Wanted {
+    fn read(run: &Run, flags: &cli::Titles) -> Result<Self, Failure> {
+        let typed = flags.title_types.as_ref().map(|types| types.split(',').map(|one| one.trim().to_owned()).collect());
+        let mut types: Option<Vec<String>> = typed.or_else(|| run.settings.title_types.clone());
+        if let Some(types) = &mut types {
+            // The same types in another order are the same index.
+            types.sort_unstable();
+            types.dedup();
+            check_types(types)?;
+        }
+        Ok(Self { types, adult: flags.adult.or(run.settings.adult).map(|adult| adult == cli::Adult::In) })
+    }
+
+    fn options(&self, job_titles: u32) -> IndexOptions {
+        let IndexOptions { types, adult, .. } = IndexOptions::default();
+        IndexOptions { types: self.types.clone().unwrap_or(types), adult: self.adult.unwrap_or(adult), job_titles }
+    }
+
+    /// Whether the pinned index is of these titles.
+    fn is_in(&self, pinned: &IndexOptions) -> Result<(), Failure> {
+        let same_types = self.types.as_ref().is_none_or(|types| *types == pinned.types);
+        if same_types && self.adult.is_none_or(|adult| adult == pinned.adult) {
+            return Ok(());
+        }
+        let adult = if pinned.adult { "in" } else { "out" };
+        Err(Failure::usage(
+            "the pinned index is of other titles",
+            format!("{}, adult films {adult}", pinned.types.join(",")),
+        )
+        .help("take these with --new-index: what is done stays, only what is new is asked for"))
+    }
+}
+
+fn check_types(types: &[String]) -> Result<(), Failure> {
+    let Some(unknown) = types.iter().find(|one| !TITLE_TYPES.contains(&one.as_str())) else {
+        return Ok(());
+    };
+    let help = match nearest(unknown, &TITLE_TYPES) {
+        Some(name) => format!("did you mean {name}?"),
+        None => format!("the types are {}", TITLE_TYPES.join(", ")),
+    };
+    Err(Failure::usage(format!("IMDb has no title type {unknown:?}"), "--title-types, title_types").help(help))
 }
 
 fn report(run: &Run, manifest: &Manifest) {
@@ -73,7 +141,7 @@ fn report(run: &Run, manifest: &Manifest) {
 }
 
 /// `--titles-source`, else provision.toml's, else IMDb's own file.
-fn source(run: &Run, flags: &cli::Titles, config: Option<&SdkConfig>) -> Result<Source, Failure> {
+async fn source(run: &Run, flags: &cli::Titles, config: Option<&SdkConfig>) -> Result<Source, Failure> {
     let Some(given) = flags.titles_source.as_ref().or(run.settings.titles_source.as_ref()) else {
         return Ok(Source::imdb());
     };
@@ -85,11 +153,12 @@ fn source(run: &Run, flags: &cli::Titles, config: Option<&SdkConfig>) -> Result<
         else {
             return Err(Failure::usage("this names no object", given).help("write s3://bucket/key"));
         };
-        let Some(config) = config else {
-            return Err(Failure::usage("an s3:// source needs AWS, and this lake is a folder", given)
-                .help("fetch the file first, or give a lake on S3"));
+        // A lake in a folder needs no AWS; its titles may.
+        let config = match config {
+            Some(config) => config.clone(),
+            None => opened::connect(run).await?.config,
         };
-        let lake = S3Lake::new(s3_client(config), bucket);
+        let lake = S3Lake::new(s3_client(&config), bucket);
         return Ok(Source::Object { lake: Arc::new(lake), key: key.to_owned() });
     }
     if given.starts_with("http://") || given.starts_with("https://") {
@@ -97,4 +166,29 @@ fn source(run: &Run, flags: &cli::Titles, config: Option<&SdkConfig>) -> Result<
         return Ok(Source::Url(url));
     }
     Ok(Source::File(PathBuf::from(given)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_of_other_titles_is_not_taken_for_the_one_that_is_wanted() {
+        let pinned = IndexOptions::default();
+        assert!(Wanted::default().is_in(&pinned).is_ok(), "who wants nothing takes what is pinned");
+        let wanted =
+            |types: &[&str], adult| Wanted { types: Some(types.iter().map(|one| (*one).into()).collect()), adult };
+        assert!(wanted(&["movie"], Some(true)).is_in(&pinned).is_ok());
+        assert!(wanted(&["movie", "short"], None).is_in(&pinned).is_err());
+        let told = wanted(&["movie"], Some(false)).is_in(&pinned).unwrap_err().to_string();
+        assert!(told.contains("movie, adult films in") && told.contains("--new-index"), "{told}");
+        let options = wanted(&["short"], Some(false)).options(7);
+        assert_eq!(options, IndexOptions { types: vec!["short".into()], adult: false, job_titles: 7 });
+    }
+
+    #[test]
+    fn a_misspelt_type_is_told_with_the_nearest() {
+        let told = check_types(&["movie".into(), "tvmovie".into()]).unwrap_err().to_string();
+        assert!(told.contains("\"tvmovie\"") && told.contains("did you mean tvMovie?"), "{told}");
+    }
 }

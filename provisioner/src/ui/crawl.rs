@@ -67,6 +67,7 @@ pub fn duration(seconds: u64) -> String {
 pub struct Downloaded {
     lake: String,
     jobs: usize,
+    jobs_done_before: usize,
     jobs_done: usize,
     titles: u64,
     linked: u64,
@@ -81,11 +82,12 @@ pub struct Downloaded {
 }
 
 impl Downloaded {
-    /// Nothing yet, of `jobs`.
-    pub fn new(lake: String, jobs: usize) -> Self {
+    /// Nothing yet, of `jobs`, of which `jobs_done_before` were done by an earlier run.
+    pub fn new(lake: String, jobs: usize, jobs_done_before: usize) -> Self {
         Self {
             lake,
             jobs,
+            jobs_done_before,
             jobs_done: 0,
             titles: 0,
             linked: 0,
@@ -112,14 +114,19 @@ impl Downloaded {
 
     /// One line, for a progress display.
     pub fn progress(&self) -> String {
-        format!("{} of {} jobs, {} titles, {} reviews", self.jobs_done, self.jobs, self.titles, self.reviews)
+        let done = self.jobs_done_before + self.jobs_done;
+        format!("{done} of {} jobs, {} titles, {} reviews", self.jobs, self.titles, self.reviews)
     }
 
     /// For a terminal.
     pub fn text(&self) -> String {
+        let before = match self.jobs_done_before {
+            0 => String::new(),
+            before => format!(" ({before} were done before)"),
+        };
         let Self { lake, jobs_done, titles, linked, missed, others, failed, reviews, requests, .. } = self;
         format!(
-            "{jobs_done} jobs, {titles} titles: {linked} linked, {missed} missed, {others} other, {failed} failed; {reviews} reviews, \
+            "{jobs_done} jobs{before}, {titles} titles: {linked} linked, {missed} missed, {others} other, {failed} failed; {reviews} reviews, \
              {requests} requests, {}\nThe lake is {lake}",
             duration(self.took.as_secs())
         )

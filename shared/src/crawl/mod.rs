@@ -9,28 +9,33 @@
 mod answer;
 mod checkpoint;
 mod marker;
+mod objects;
 mod output;
 mod prune;
 mod refresh;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use self::{answer::Answer, checkpoint::Checkpoint};
 use crate::{
     Job, Lake,
     imdb::{ImdbId, read_titles},
-    lake::{LakeError, layout},
+    lake::{
+        LakeError, layout,
+        layout::{Done, Layout},
+    },
     tmdb::{Client, FetchMode, TmdbError},
 };
 
 pub use answer::Outcome;
 pub use marker::{Marker, done};
 pub(crate) use output::text_of;
-pub use prune::prune;
+pub use prune::prune_when_complete;
 pub use refresh::Refresh;
 
 /// The longest that films are only in memory.
@@ -42,6 +47,8 @@ pub struct Crawler {
     lake: Arc<dyn Lake>,
     tmdb: Client,
     fetch: FetchMode,
+    layout: Layout,
+    stop: CancellationToken,
     clock: fn() -> Timestamp,
 }
 
@@ -91,7 +98,18 @@ pub enum CrawlError {
 impl Crawler {
     /// A crawler that writes what `tmdb` answers to `lake`.
     pub fn new(lake: Arc<dyn Lake>, tmdb: Client, fetch: FetchMode) -> Self {
-        Self { lake, tmdb, fetch, clock: Timestamp::now }
+        let (layout, stop) = (Layout::default(), CancellationToken::new());
+        Self { lake, tmdb, fetch, layout, stop, clock: Timestamp::now }
+    }
+
+    /// The same crawler, which lays films and reviews out so.
+    pub fn with_layout(self, layout: Layout) -> Self {
+        Self { layout, ..self }
+    }
+
+    /// The same crawler, for which the deadline is at the latest when `stop` is cancelled.
+    pub fn with_stop(self, stop: CancellationToken) -> Self {
+        Self { stop, ..self }
     }
 
     /// The same crawler by another clock, which gives the day of `fetched_on`.
@@ -132,23 +150,31 @@ impl Crawler {
         }
         let ids = self.titles(job, dataset).await?;
         let mut checkpoint = Checkpoint::load(lake, job).await?;
-        if !markers.is_empty() {
-            // Done before, of these titles or of others: only what is new, or to be refreshed, is asked for.
-            let kept = output::read(lake, job).await?.into_values();
-            checkpoint.keep(kept.filter(|answer| refresh.is_none_or(|refresh| refresh.keeps(answer))));
-        }
+        // Done before, of these titles or of others: only what is new, or to be refreshed, is asked for.
+        let earlier = self.objects(&markers).await?;
+        let kept = output::read(lake, &earlier).await?.into_values();
+        checkpoint.keep(kept.filter(|answer| refresh.is_none_or(|refresh| refresh.keeps(answer))));
         checkpoint.keep_only(&ids);
         let tmdb = self.tmdb.begin();
         self.ask(&tmdb, job, &ids, &mut checkpoint, deadline).await?;
 
         let answers: Vec<&Answer> = ids.iter().filter_map(|id| checkpoint.answer(*id)).collect();
-        let objects = output::write(lake, job, &answers).await?;
+        let objects = output::write(lake, self.layout, job, &answers, &earlier).await?;
         let marker = Marker::new(job, dataset, &answers, objects, &checkpoint.asked, (self.clock)());
         marker.write(lake, &markers).await?;
         if checkpoint.stored {
             lake.delete(&layout::checkpoint(job)).await?;
         }
         Ok(marker)
+    }
+
+    /// The objects that these markers name.
+    async fn objects(&self, markers: &[Done]) -> Result<BTreeSet<String>, CrawlError> {
+        let mut objects = BTreeSet::new();
+        for done in markers {
+            objects.extend(Marker::read(&*self.lake, &done.key()).await?.objects);
+        }
+        Ok(objects)
     }
 
     /// The ids in the job's range of the index.
@@ -174,11 +200,12 @@ impl Crawler {
         let mut answers = stream::iter(left).map(|id| self.answer(tmdb, job, id)).buffer_unordered(tmdb.connections());
         let mut saved = Instant::now();
         let stopped = loop {
-            match tokio::time::timeout_at(deadline, answers.next()).await {
-                Ok(Some(Ok(answer))) => checkpoint.add(answer),
-                Ok(Some(Err(error))) => break Some(error.into()),
-                Ok(None) => break None,
-                Err(_) => break Some(checkpoint.out_of_time(job, before)),
+            let next = self.stop.run_until_cancelled(tokio::time::timeout_at(deadline, answers.next()));
+            match next.await {
+                Some(Ok(Some(Ok(answer)))) => checkpoint.add(answer),
+                Some(Ok(Some(Err(error)))) => break Some(error.into()),
+                Some(Ok(None)) => break None,
+                Some(Err(_)) | None => break Some(checkpoint.out_of_time(job, before)),
             }
             if saved.elapsed() > SAVE_EVERY {
                 checkpoint.asked = asked_before.plus(tmdb.tally());

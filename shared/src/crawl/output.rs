@@ -1,21 +1,27 @@
-//! The objects of a job: gzipped NDJSON, one a kind, in the order of the job's titles; and reading them back.
+//! The objects of a job: gzipped NDJSON, one a kind, in the order of the job's titles, or an object a record; and reading them back.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io::{Read as _, Write as _},
 };
 
 use bytes::Bytes;
 use flate2::{Compression, GzBuilder, read::MultiGzDecoder};
-use futures::future::try_join_all;
+use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
 use serde::Deserialize;
 
-use super::{Answer, CrawlError};
+use super::{Answer, CrawlError, objects};
 use crate::{
     Job, Lake,
     imdb::ImdbId,
-    lake::{PutMode, layout, layout::Kind},
+    lake::{
+        PutMode, layout,
+        layout::{Kind, Layout},
+    },
 };
+
+/// Objects that are read or written at once.
+pub(super) const WIDTH: usize = 32;
 
 /// Gzip without a time and without a name, so that the same lines are the same bytes.
 pub(super) fn gzip(plain: &[u8]) -> std::io::Result<Bytes> {
@@ -35,13 +41,31 @@ pub(super) fn gunzip(packed: &[u8]) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// Writes the job's objects; where a kind has no lines there is no object. The keys that were written.
-pub(super) async fn write(lake: &dyn Lake, job: &Job, answers: &[&Answer]) -> Result<Vec<String>, CrawlError> {
-    let writes = Kind::ALL.map(|kind| write_kind(lake, job, kind, answers));
-    let keys = try_join_all(writes).await?;
-    Ok(keys.into_iter().flatten().collect())
+/// Writes the job's objects, in the place of `earlier` ones. The keys that were written.
+pub(super) async fn write(
+    lake: &dyn Lake,
+    layout: Layout,
+    job: &Job,
+    answers: &[&Answer],
+    earlier: &BTreeSet<String>,
+) -> Result<Vec<String>, CrawlError> {
+    let one_an_object: &[Kind] = match layout {
+        Layout::Ndjson => &[],
+        Layout::Objects => &[Kind::Movies, Kind::Reviews],
+    };
+    let in_lines = Kind::ALL.into_iter().filter(|kind| !one_an_object.contains(kind));
+    let lines = try_join_all(in_lines.map(|kind| write_kind(lake, job, kind, answers)));
+    let mut keys: Vec<String> = lines.await?.into_iter().flatten().collect();
+    if layout == Layout::Objects {
+        keys.extend(objects::write(lake, job, answers).await?);
+    }
+    for key in earlier.iter().filter(|key| !keys.contains(key)) {
+        lake.delete(key).await?;
+    }
+    Ok(keys)
 }
 
+/// Where a kind has no lines there is no object.
 async fn write_kind(lake: &dyn Lake, job: &Job, kind: Kind, answers: &[&Answer]) -> Result<Option<String>, CrawlError> {
     let key = layout::records(kind, job);
     let mut text = String::new();
@@ -60,23 +84,20 @@ async fn write_kind(lake: &dyn Lake, job: &Job, kind: Kind, answers: &[&Answer])
     Ok(Some(key))
 }
 
-/// The answers in the job's objects, by title.
-pub(super) async fn read(lake: &dyn Lake, job: &Job) -> Result<HashMap<ImdbId, Answer>, CrawlError> {
+/// The answers in `objects`, by title.
+pub(super) async fn read(lake: &dyn Lake, objects: &BTreeSet<String>) -> Result<HashMap<ImdbId, Answer>, CrawlError> {
     /// What tells whose a line is.
     #[derive(Deserialize)]
     struct Own {
         id_imdb: String,
     }
     let mut answers = HashMap::new();
-    for kind in Kind::ALL {
-        let key = layout::records(kind, job);
-        let Some(packed) = lake.get(&key).await? else {
-            continue;
-        };
-        let text = gunzip(&packed).map_err(|error| damaged(lake, &key, &error))?;
+    let reads: Vec<_> = objects.iter().map(|key| read_object(lake, key)).collect();
+    let mut texts = stream::iter(reads).buffered(WIDTH);
+    while let Some((kind, key, text)) = texts.try_next().await? {
         for line in text.lines() {
-            let own: Own = serde_json::from_str(line).map_err(|error| damaged(lake, &key, &error))?;
-            let id: ImdbId = own.id_imdb.parse().map_err(|error| damaged(lake, &key, &error))?;
+            let own: Own = serde_json::from_str(line).map_err(|error| damaged(lake, key, &error))?;
+            let id: ImdbId = own.id_imdb.parse().map_err(|error| damaged(lake, key, &error))?;
             let answer = answers.entry(id).or_insert_with(|| Answer { id, lines: Vec::new() });
             answer.lines.push((kind, line.to_owned()));
         }
@@ -84,6 +105,14 @@ pub(super) async fn read(lake: &dyn Lake, job: &Job) -> Result<HashMap<ImdbId, A
     Ok(answers)
 }
 
-pub(super) fn damaged(lake: &dyn Lake, key: &str, cause: &dyn std::error::Error) -> CrawlError {
+/// What an object tells about, its key and its text; no text where it is not there.
+async fn read_object<'k>(lake: &dyn Lake, key: &'k str) -> Result<(Kind, &'k str, String), CrawlError> {
+    let kind = layout::kind_of(key).ok_or_else(|| damaged(lake, key, &"it is no object of records".to_owned()))?;
+    let text = lake.get(key).await?.map(|bytes| text_of(key, &bytes)).transpose();
+    let text = text.map_err(|error| damaged(lake, key, &error))?;
+    Ok((kind, key, text.unwrap_or_default()))
+}
+
+pub(super) fn damaged(lake: &dyn Lake, key: &str, cause: &dyn std::fmt::Display) -> CrawlError {
     CrawlError::Damaged { uri: lake.uri(), key: key.to_owned(), cause: cause.to_string() }
 }

@@ -7,7 +7,16 @@
 //! tmdb/_done/year=2004/AD-000.{digest}.{titles}t-{linked}l-{missed}m-{others}o-{failed}f.json
 //! ```
 //!
+//! With [`Layout::Objects`] films and reviews stand one an object, at the keys that an older warehouse reads:
+//!
+//! ```text
+//! tmdb/movies/year-2004/initial-AD/tmdb-movie-{id}.json
+//! tmdb/reviews/year-2004/initial-AD/tmdb-movie-{id}-review-{review}.json
+//! ```
+//!
 //! A done marker's key carries its counts, so that a listing of markers tells how far a crawl is, and none needs to be read.
+
+use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
@@ -67,6 +76,38 @@ impl Kind {
     }
 }
 
+/// How films and reviews are laid out; as written in the configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// One object a job and kind, gzipped, a line a record.
+    #[default]
+    Ndjson,
+    /// One object a film and one a review.
+    Objects,
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ndjson => "ndjson",
+            Self::Objects => "objects",
+        })
+    }
+}
+
+impl FromStr for Layout {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "ndjson" => Ok(Self::Ndjson),
+            "objects" => Ok(Self::Objects),
+            _ => Err(format!("{text:?} is no layout of the lake; write ndjson or objects")),
+        }
+    }
+}
+
 /// Beneath it stand all records of one kind.
 pub fn folder(kind: Kind) -> String {
     format!("tmdb/{}/", kind.folder())
@@ -77,15 +118,21 @@ pub fn records(kind: Kind, job: &Job) -> String {
     format!("{}{}.ndjson.gz", folder(kind), job.name())
 }
 
+/// With [`Layout::Objects`], the object of one record. `name` is what tells it from others: `{id}`, `{id}-review-{review}`.
+pub fn object(kind: Kind, job: &Job, name: &str) -> String {
+    let year = job.year.map_or("none".to_owned(), |year| year.to_string());
+    format!("{}year-{year}/initial-{}/tmdb-movie-{name}.json", folder(kind), job.initial)
+}
+
 /// What the records at `key` tell about; none if there are none.
 pub fn kind_of(key: &str) -> Option<Kind> {
     Kind::ALL.into_iter().find(|kind| key.starts_with(&folder(*kind)))
 }
 
-/// The name of the job whose records of `kind` stand at `key`; none if that is no job's.
-pub fn job_of(kind: Kind, key: &str) -> Option<&str> {
+/// The name of the job whose object stands at `key` beneath `folder`; none if that is no single job's.
+pub fn job_beneath<'k>(folder: &str, key: &'k str) -> Option<&'k str> {
     // A job's name has no dot in it; what follows the first one is ours to choose.
-    let name = key.strip_prefix(&folder(kind))?.split('.').next()?;
+    let name = key.strip_prefix(folder)?.split('.').next()?;
     name.starts_with("year=").then_some(name)
 }
 

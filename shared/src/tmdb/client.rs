@@ -15,6 +15,7 @@ use std::{
 };
 
 use backon::{ExponentialBuilder, Retryable as _};
+use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{StatusCode, header, redirect};
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
@@ -28,6 +29,8 @@ pub const USER_AGENT: &str = concat!("provision-crawler/", env!("CARGO_PKG_VERSI
 
 /// Times that a request without a usable answer is repeated.
 const REPEATS: usize = 5;
+/// Times that a request whose answer cannot be read is repeated: what comes whole and wrong once more is meant so.
+const REPEATS_OF_MALFORMED: usize = 2;
 /// Times that a request is repeated because there were too many.
 const PATIENCE: usize = 40;
 /// Requests in a row, of all titles, without a usable answer: then it is not the titles.
@@ -48,7 +51,12 @@ pub struct Settings {
     pub requests_per_second: f64,
     /// Requests that may be in flight at once.
     pub connections: usize,
+    /// What [`super::FetchMode::Details`] appends to a film beside its reviews: `credits`, `external_ids`, at most [`MOST_APPENDED`].
+    pub append: Vec<String>,
 }
+
+/// TMDb takes twenty sub-requests in one call, and the reviews are one.
+pub const MOST_APPENDED: usize = 19;
 
 /// What was asked so far, for a job's marker.
 #[derive(Debug, Default)]
@@ -88,6 +96,8 @@ struct Shared {
     key: RwLock<Secret>,
     pace: Pace,
     connections: usize,
+    /// As `append_to_response` has it.
+    append: String,
     in_flight: Semaphore,
     /// Requests in a row without a usable answer.
     failures: AtomicU32,
@@ -112,6 +122,9 @@ impl Client {
         if settings.key.is_empty() {
             return Err(setup("the key is empty".to_owned()));
         }
+        if let Some(cause) = unfit(&settings.append) {
+            return Err(setup(cause));
+        }
         let connections = settings.connections.max(1);
         let http = reqwest::Client::builder()
             .user_agent(USER_AGENT)
@@ -129,6 +142,10 @@ impl Client {
             key: RwLock::new(settings.key),
             pace: Pace::new(settings.requests_per_second),
             connections,
+            append: std::iter::once("reviews")
+                .chain(settings.append.iter().map(String::as_str))
+                .collect::<Vec<_>>()
+                .join(","),
             in_flight: Semaphore::new(connections),
             failures: AtomicU32::new(0),
             refused: RwLock::new(None),
@@ -154,6 +171,11 @@ impl Client {
         self.shared.connections
     }
 
+    /// What is appended to a film in one request.
+    pub(super) fn append(&self) -> &str {
+        &self.shared.append
+    }
+
     /// Takes this key from now on; whether it is another one.
     pub fn set_key(&self, key: &Secret) -> bool {
         let another = *read(&self.shared.key) != *key;
@@ -176,9 +198,13 @@ impl Client {
             .retry(delays)
             .when(|error| match error {
                 TmdbError::RateLimited { .. } => true,
-                TmdbError::Unavailable { systemic: false, .. } | TmdbError::Malformed { .. } => {
+                TmdbError::Unavailable { systemic: false, .. } => {
                     repeats += 1;
                     repeats <= REPEATS
+                }
+                TmdbError::Malformed { .. } => {
+                    repeats += 1;
+                    repeats <= REPEATS_OF_MALFORMED
                 }
                 _ => false,
             })
@@ -257,7 +283,9 @@ impl Client {
         };
         let request = self.shared.http.get(url).query(query);
         let mut answer = self.authorised(request).send().await.map_err(broken)?;
-        let (status, retry_after) = (answer.status(), retry_after(&answer));
+        let status = answer.status();
+        let asked_to_wait = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = asked_to_wait.and_then(|value| retry_after(value, Timestamp::now()));
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(broken)? {
             body.extend_from_slice(&chunk);
@@ -283,14 +311,31 @@ impl Client {
     }
 }
 
+/// What is wrong with a list of what is to be appended.
+fn unfit(append: &[String]) -> Option<String> {
+    let is_name =
+        |name: &String| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    if append.len() > MOST_APPENDED {
+        return Some(format!(
+            "{} things are to be appended to a film, TMDb takes {MOST_APPENDED} beside the reviews",
+            append.len()
+        ));
+    }
+    append.iter().find(|name| !is_name(name)).map(|name| format!("{name:?} can not be appended to a film"))
+}
+
 pub(super) fn malformed(path: &str, cause: &str) -> TmdbError {
     TmdbError::Malformed { path: path.to_owned(), cause: cause.into() }
 }
 
-/// The seconds that the answer asks to wait.
-fn retry_after(answer: &reqwest::Response) -> Option<Duration> {
-    let value = answer.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-    value.trim().parse().ok().map(Duration::from_secs)
+/// How long an answer asks to wait: a number of seconds, or the date until which.
+fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    static DATE: rfc2822::DateTimeParser = rfc2822::DateTimeParser::new();
+    if let Ok(seconds) = value.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = DATE.parse_timestamp(value.trim()).ok()?;
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
 }
 
 /// An error and its causes in a line, without the URL, whose query may hold the key.
@@ -311,4 +356,43 @@ fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
 
 fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = "2026-11-18T10:00:00Z".parse().unwrap();
+        for (value, seconds) in [
+            ("7", Some(7)),
+            (" 0 ", Some(0)),
+            ("Wed, 18 Nov 2026 10:00:30 GMT", Some(30)),
+            ("Wed, 18 Nov 2026 09:00:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+            ("", None),
+        ] {
+            assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_appended_is_told_before_anything_is_asked() {
+        let told = |append: &[&str]| {
+            let settings = Settings {
+                base_url: "http://127.0.0.1:1".to_owned(),
+                key: Secret::new("0123456789abcdef0123456789abcdef"),
+                requests_per_second: 1.0,
+                connections: 1,
+                append: append.iter().map(|&name| name.to_owned()).collect(),
+            };
+            Client::new(settings).map(|client| client.append().to_owned()).map_err(|error| error.to_string())
+        };
+        assert_eq!(told(&[]).as_deref(), Ok("reviews"));
+        assert_eq!(told(&["credits", "external_ids"]).as_deref(), Ok("reviews,credits,external_ids"));
+        assert!(told(&["credits&x"]).is_err_and(|told| told.contains("credits&x")));
+        assert!(told(&["credits"; 20]).is_err_and(|told| told.contains("20 things")));
+    }
 }

@@ -1,4 +1,6 @@
 //! `/3/movie/{imdb_id}?append_to_response=reviews`: a film, fuller than `find` has it, and its first reviews in one request.
+//!
+//! What else is appended (credits, external ids) stays in the film's object as it was sent.
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -13,7 +15,7 @@ pub(super) struct Details;
 impl Fetch for Details {
     async fn film(&self, tmdb: &Client, id: ImdbId) -> Result<Film, TmdbError> {
         let text = id.to_string();
-        let mut object: Object = match tmdb.get(&["movie", &text], &[("append_to_response", "reviews")]).await {
+        let mut object: Object = match tmdb.get(&["movie", &text], &[("append_to_response", tmdb.append())]).await {
             Ok(object) => object,
             Err(TmdbError::NotFound { .. }) => return Find.film(tmdb, id).await,
             Err(error) => return Err(error),

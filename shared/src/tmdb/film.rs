@@ -1,6 +1,6 @@
 //! What TMDb has for an IMDb id, whichever way it was asked.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,15 @@ impl FetchMode {
             Self::Find => &Find,
             Self::Details => &Details,
         }
+    }
+}
+
+impl fmt::Display for FetchMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Find => "find",
+            Self::Details => "details",
+        })
     }
 }
 

@@ -11,7 +11,7 @@ mod find;
 mod pace;
 mod reviews;
 
-pub use client::{Client, Settings, Tally, USER_AGENT};
+pub use client::{Client, MOST_APPENDED, Settings, Tally, USER_AGENT};
 pub use error::TmdbError;
 pub use film::{Fetch, FetchMode, Film, Movie, Object, Other, OtherKind};
 pub use reviews::Reviews;

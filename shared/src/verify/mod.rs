@@ -91,12 +91,13 @@ async fn strangers(
         |job: &Job| markers.get(&job.name()).is_some_and(|markers| markers.iter().any(|done| done.is_of(job)));
     let complete = report.jobs_done == report.jobs;
     for kind in Kind::ALL {
-        let mut entries = lake.list(&layout::folder(kind));
+        let folder = layout::folder(kind);
+        let mut entries = lake.list(&folder);
         while let Some(entry) = entries.try_next().await? {
             if named.contains(&number(&entry.key)) {
                 continue;
             }
-            let job = layout::job_of(kind, &entry.key).and_then(|name| jobs.get(name));
+            let job = layout::job_beneath(&folder, &entry.key).and_then(|name| jobs.get(name));
             match job {
                 Some(job) if !is_done(job) => report.unfinished_objects += 1,
                 None if !complete => report.left_over_objects += 1,

@@ -24,6 +24,8 @@ pub struct Behaviour {
     pub all: Option<u16>,
     /// Films (by IMDb id or TMDb id) whose every request has this status; 200 is an answer cut off in mid-JSON.
     pub broken: BTreeMap<String, u16>,
+    /// Paths, without their query, that are answered with 200 and this body, whatever it is.
+    pub scripted: BTreeMap<String, String>,
     /// The TMDb ids that `/3/movie/changes` lists.
     pub changed: Vec<u64>,
     /// What goes wrong now and then.

@@ -70,6 +70,9 @@ async fn as_tmdb_behaves(Shared(state): Shared<Arc<State>>, request: Request, ne
         refused => {
             tokio::time::sleep(delay).await;
             match refused {
+                None if behaviour.scripted.contains_key(&path) => {
+                    Response::new(Body::from(behaviour.scripted[&path].clone()))
+                }
                 None => next.run(request).await,
                 Some(Fault::Cut) => cut(),
                 Some(Fault::TooMany) => too_many(&behaviour),

@@ -1,0 +1,122 @@
+//! A whole crawl on one machine, into a folder: no AWS, the same code and the same guarantees.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use testkit::{Provision, StandIn, stand_in, titles};
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+struct Stage {
+    tmdb: StandIn,
+    user: Provision,
+}
+
+impl Stage {
+    fn new(config: &str) -> Self {
+        let tmdb = StandIn::start(stand_in::Options::default()).unwrap();
+        let config = format!("titles_source = \"{}\"\n{config}", titles::sample().display());
+        let user = Provision::new(env!("CARGO_BIN_EXE_provision"))
+            .env("TMDB_API_URL", tmdb.url())
+            .env("TMDB_API_KEY", KEY)
+            .file("provision.toml", config);
+        Self { tmdb, user }
+    }
+
+    fn download(&self, line: &str) -> Value {
+        self.user.run(words(&format!("download --json {line}"))).succeeds().never_says(KEY).json()
+    }
+
+    fn verify(&self) -> Value {
+        let proof = self.user.run(words("verify --lake ./lake --json")).succeeds().json();
+        assert_eq!(proof["holds"], true, "{proof}");
+        proof
+    }
+
+    /// How often each film was asked for.
+    fn finds(&self) -> Vec<String> {
+        self.tmdb.requests().iter().filter_map(|request| request.film().map(str::to_owned)).collect()
+    }
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[test]
+fn an_interrupted_download_goes_on_and_asks_for_no_film_twice() {
+    let stage = Stage::new("rate = 100000\n");
+    stage.tmdb.behave(|behaviour| behaviour.latency_ms = 30);
+    let running = stage.user.spawn(words("download --all --years 2010..2012 --lake ./lake --jobs 3"));
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while stage.finds().len() < 150 && Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+    Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+    running.wait().exits(130);
+    let interrupted = stage.finds().len();
+
+    let done = stage.download("--all --years 2010..2012 --lake ./lake");
+    assert!(done["jobs_done_before"].as_u64() > Some(0) || interrupted < 200, "{done}");
+    assert_eq!(done["jobs_done_before"].as_u64().unwrap() + done["jobs_done"].as_u64().unwrap(), done["jobs"]);
+    let proof = stage.verify();
+    assert!(proof["linked"].as_u64() > Some(500) && proof["age"]["old"] == 0, "{proof}");
+    let mut films = stage.finds();
+    let asked = films.len();
+    films.sort_unstable();
+    films.dedup();
+    // Those that were under way when it was interrupted.
+    assert!(asked - films.len() <= 10, "{} films were asked for twice", asked - films.len());
+
+    stage.tmdb.forget();
+    let again = stage.download("--all --years 2010..2012 --lake ./lake");
+    assert_eq!((&again["jobs_done"], stage.tmdb.requests().len()), (&json!(0), 0), "{again}");
+}
+
+#[test]
+fn what_provision_toml_says_of_the_lake_is_done() {
+    let stage = Stage::new("rate = 100000\nfetch = \"details\"\nappend = [\"credits\"]\nlayout = \"objects\"\n");
+    stage.download("--year 2004 --initial TH --lake ./lake");
+    stage.verify();
+    let lake = stage.user.folder().join("lake");
+    let films = files(&lake.join("tmdb/movies/year-2004/initial-TH"));
+    assert!(films.len() > 5, "{films:?}");
+    for film in films {
+        let object: Value = serde_json::from_slice(&fs::read(&film).unwrap()).unwrap();
+        assert!(object["credits"]["cast"].is_array() && object["reviews"].is_null(), "{}: {object}", film.display());
+    }
+}
+
+#[test]
+fn another_choice_of_titles_wants_a_new_index_and_asks_only_for_what_is_new() {
+    let stage = Stage::new("rate = 100000\n");
+    stage.download("--year 2004 --initial TH --lake ./lake");
+    stage.tmdb.forget();
+    let line = "download --year 2004 --initial TH --lake ./lake --title-types movie,short";
+    stage.user.run(words(line)).exits(2).complains("the pinned index is of other titles").complains("--new-index");
+    stage.user.run(words(&format!("{line} --new-index"))).succeeds();
+    assert_eq!(stage.finds().len(), 0, "the sample has no short films");
+    let line = "download --lake ./lake --title-types films";
+    stage.user.run(words(line)).exits(2).complains("no title type \"films\"");
+}
+
+#[test]
+fn a_lake_that_lost_a_film_does_not_hold() {
+    let stage = Stage::new("rate = 100000\n");
+    stage.download("--year 2004 --initial AD --lake ./lake");
+    stage.verify();
+    let lake = stage.user.folder().join("lake");
+    fs::remove_file(lake.join("tmdb/movies/year=2004/AD-000.ndjson.gz")).unwrap();
+    let told = stage.user.run(words("verify --lake ./lake")).exits(1);
+    told.says("is in no place").says("is named by a marker and not there").says("does not hold");
+    stage.user.run(words("verify --lake ./nowhere")).exits(2).complains("no index");
+}
