@@ -214,7 +214,7 @@ pub struct Titles {
     #[arg(long, value_name = "TYPES")]
     pub title_types: Option<String>,
     /// Adult films: in or out [default: in]
-    #[arg(long, value_name = "in|out")]
+    #[arg(long, value_name = "in|out", hide_possible_values = true)]
     pub adult: Option<Adult>,
     /// Take a newer dataset, other title types or another job size than those that are pinned
     #[arg(long)]

@@ -1,5 +1,7 @@
 //! A whole crawl on one machine, into a folder: no AWS, the same code and the same guarantees.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,7 +40,8 @@ impl Stage {
 
     /// How often each film was asked for.
     fn finds(&self) -> Vec<String> {
-        self.tmdb.requests().iter().filter_map(|request| request.film().map(str::to_owned)).collect()
+        let requests = self.tmdb.requests().into_iter().filter(|request| request.path.contains("/find/"));
+        requests.map(|request| request.path).collect()
     }
 }
 
@@ -74,8 +77,8 @@ fn an_interrupted_download_goes_on_and_asks_for_no_film_twice() {
     let asked = films.len();
     films.sort_unstable();
     films.dedup();
-    // Those that were under way when it was interrupted.
-    assert!(asked - films.len() <= 10, "{} films were asked for twice", asked - films.len());
+    // Those that were under way when it was interrupted, ten a job.
+    assert!(asked - films.len() <= 30, "{} films were asked for twice", asked - films.len());
 
     stage.tmdb.forget();
     let again = stage.download("--all --years 2010..2012 --lake ./lake");
@@ -112,10 +115,10 @@ fn another_choice_of_titles_wants_a_new_index_and_asks_only_for_what_is_new() {
 #[test]
 fn a_lake_that_lost_a_film_does_not_hold() {
     let stage = Stage::new("rate = 100000\n");
-    stage.download("--year 2004 --initial AD --lake ./lake");
+    stage.download("--year 2004 --initial TH --lake ./lake");
     stage.verify();
     let lake = stage.user.folder().join("lake");
-    fs::remove_file(lake.join("tmdb/movies/year=2004/AD-000.ndjson.gz")).unwrap();
+    fs::remove_file(lake.join("tmdb/movies/year=2004/TH-000.ndjson.gz")).unwrap();
     let told = stage.user.run(words("verify --lake ./lake")).exits(1);
     told.says("is in no place").says("is named by a marker and not there").says("does not hold");
     stage.user.run(words("verify --lake ./nowhere")).exits(2).complains("no index");

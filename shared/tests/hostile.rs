@@ -90,8 +90,11 @@ async fn rows_are_kept_as_they_are_or_skipped_with_their_line() {
 /// Where one film ends, and what its first record there must hold.
 struct Ends(Kind, Value);
 
-/// Odd answers of TMDb: the paths with their bodies (`ID` is the film's IMDb id), and where the film ends.
-fn answers() -> Vec<(&'static str, Vec<(&'static str, String)>, Ends)> {
+/// What it is, the paths with their bodies, and where the film ends.
+type Case = (&'static str, Vec<(&'static str, String)>, Ends);
+
+/// Odd answers of TMDb. `ID` is the film's IMDb id.
+fn answers() -> Vec<Case> {
     const FIND: &str = "/3/find/ID";
     const REVIEWS: &str = "/3/movie/7/reviews";
     let movie = json!({"movie_results": [{"id": 7, "title": "Ad"}]}).to_string();

@@ -10,11 +10,12 @@ use crawler_core::lake::S3Lake;
 
 use super::{Run, opened};
 use crate::cli;
-use crate::config::nearest;
+
 use crate::error::Failure;
 use crate::fleet::FleetError;
 use crate::interrupt;
 use crate::providers::s3_client;
+use crate::template::nearest;
 
 /// IMDb's title types.
 const TITLE_TYPES: [&str; 11] = [
@@ -123,7 +124,7 @@ fn check_types(types: &[String]) -> Result<(), Failure> {
     let Some(unknown) = types.iter().find(|one| !TITLE_TYPES.contains(&one.as_str())) else {
         return Ok(());
     };
-    let help = match nearest(unknown, &TITLE_TYPES) {
+    let help = match nearest(unknown, TITLE_TYPES) {
         Some(name) => format!("did you mean {name}?"),
         None => format!("the types are {}", TITLE_TYPES.join(", ")),
     };

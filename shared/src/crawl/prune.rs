@@ -8,7 +8,7 @@ use super::{CrawlError, Marker, done};
 use crate::{
     Job, Lake,
     imdb::Manifest,
-    lake::{LakeError, layout, layout::Kind},
+    lake::{layout, layout::Kind},
 };
 
 /// Once every job of `manifest` is done, deletes what no job of it has; before that nothing, so that no film is missing in between.
@@ -49,7 +49,7 @@ async fn prune_records(lake: &dyn Lake, records: Vec<String>) -> Result<Vec<Stri
     if left.is_empty() {
         return Ok(Vec::new());
     }
-    let markers: Vec<layout::Done> = done(lake).try_collect::<Vec<_>>().await.map_err(LakeError::from)?;
+    let markers: Vec<layout::Done> = done(lake).try_collect().await?;
     for marker in markers {
         for object in Marker::read(lake, &marker.key()).await?.objects {
             left.remove(&object);
