@@ -86,6 +86,20 @@ fn every_make_target_in_the_documents_is_in_the_makefile() {
 }
 
 #[test]
+fn the_make_targets_call_the_commands_of_their_names_for_the_given_stack() {
+    for (target, command) in [("package", "package"), ("deploy", "up"), ("destroy", "down"), ("status", "status")] {
+        let dry = ["--no-print-directory", "--dry-run", target, "STACK=films"];
+        let shown = Command::new("make").args(dry).current_dir(workspace()).output().unwrap();
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        let line = shown.lines().rfind(|line| line.contains("/provision ")).unwrap_or_else(|| panic!("{shown}"));
+        let words = line.split_whitespace().collect::<Vec<_>>();
+        assert_eq!(words[1], command, "{line}");
+        let parsed = Cli::try_parse_from(words).unwrap();
+        assert_eq!(parsed.global.stack.is_some(), target != "package", "a zip is no stack's: {line}");
+    }
+}
+
+#[test]
 fn every_command_has_its_page_and_its_line_in_the_readme() {
     let readme = read("README.md");
     let mut missing = Vec::new();

@@ -3,6 +3,7 @@
 //! `main_job`: the whole crawl, read back by another tool. `converge`: up again, killed, down. `failures`: what goes wrong and what is
 //! said of it. `dead_letters`: what could not be done. `pauses`: a fleet that stands still. `cloudformation`: the same template deployed
 //! by AWS's own tool. `lake_given`: a bucket that is used and never owned. `readme`: its commands, line by line.
+//! `secret`: the key stands in SSM and nowhere else.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -14,4 +15,5 @@ mod lake_given;
 mod main_job;
 mod pauses;
 mod readme;
+mod secret;
 mod stage;
