@@ -133,6 +133,8 @@ pub struct Environment {
     pub region: Option<String>,
     /// AWS_PROFILE.
     pub profile: Option<String>,
+    /// XDG_CACHE_HOME, else `.cache` in HOME.
+    pub cache: Option<PathBuf>,
 }
 
 impl Environment {
@@ -142,6 +144,9 @@ impl Environment {
         Self {
             region: variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION")),
             profile: variable("AWS_PROFILE"),
+            cache: variable("XDG_CACHE_HOME")
+                .map(PathBuf::from)
+                .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache"))),
         }
     }
 }
@@ -163,6 +168,8 @@ pub struct Settings {
     pub endpoint_url: Option<String>,
     /// The one account to work in.
     pub account: Option<String>,
+    /// The user's folder for what can be asked for again: types' schemas.
+    pub cache: PathBuf,
     /// Where TMDb answers.
     pub tmdb_url: String,
     /// Where the titles come from, as provision.toml says.
@@ -242,6 +249,7 @@ impl Settings {
             profile,
             endpoint_url: given(&flags.endpoint_url),
             account: file.account,
+            cache: environment.cache.clone().unwrap_or_else(std::env::temp_dir).join("provision"),
             tmdb_url: tmdb_url.unwrap_or_else(|| TMDB_URL.into()).trim_end_matches('/').to_owned(),
             titles_source: file.titles_source,
             title_types: file.title_types,
@@ -341,7 +349,11 @@ mod tests {
     #[test]
     fn a_flag_goes_before_environment_before_file_before_default() {
         let flag = Global { region: Some("flag".into()), tmdb_url: Some("https://flag".into()), ..Global::default() };
-        let environment = Environment { region: Some("environment".into()), profile: Some("environment".into()) };
+        let environment = Environment {
+            region: Some("environment".into()),
+            profile: Some("environment".into()),
+            ..Environment::default()
+        };
         let nothing = (Global::default(), Environment::default());
 
         assert_eq!(join(&flag, &environment, TEXT).region.unwrap(), "flag");

@@ -1,5 +1,6 @@
 //! What most commands begin with: the template is read, AWS says whose credentials these are, and both make a stack.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
@@ -47,7 +48,9 @@ impl Opened {
         let packager = Arc::new(Packager::new(&run.settings.template, Arc::clone(&run.ui)));
         let providers = providers::all(&config, Arc::clone(&packager) as Arc<dyn Artifacts>);
         let scope = no_account(run, &config);
-        let stack = Stack { bound: bind(&template, run, &scope)?, scope, providers: providers.clone() };
+        let bound = bind(&template, run, &scope)?;
+        let providers = interrupt::until(&run.interrupt, with_other_types(providers, &bound, run, &config)).await?;
+        let stack = Stack { bound, scope, providers: providers.clone() };
         let warnings = rules::check(&stack)?;
         if purpose == Purpose::Plan {
             warn(run, &template, warnings);
@@ -99,6 +102,31 @@ pub async fn connect(run: &Run) -> Result<Aws, Failure> {
 enum Purpose {
     Look,
     Plan,
+}
+
+/// The providers, and one of each other type that the template uses, over Cloud Control.
+async fn with_other_types(
+    providers: Providers,
+    bound: &Bound<'_>,
+    run: &Run,
+    config: &SdkConfig,
+) -> Result<Providers, Failure> {
+    let own: Vec<String> = providers.iter().map(|provider| provider.schema().type_name.clone()).collect();
+    let own: Vec<&str> = own.iter().map(String::as_str).collect();
+    let used: BTreeSet<&str> = bound.resources().map(|declared| declared.type_name.as_str()).collect();
+    let others = used.into_iter().filter(|name| !own.contains(name));
+    let found = providers::OtherTypes::look_up(config, &run.settings.cache, others, &own).await;
+    let found = found.map_err(|error| Failure::aws("the template's types", error))?;
+    let refused = bound.resources().filter_map(|declared| {
+        let refusal = found.refused.get(&declared.type_name)?;
+        let path = format!("Resources.{}.Type", declared.logical_id);
+        Some(Diagnostic::new(path, refusal.to_string()).at(declared.type_position).help(refusal.help()))
+    });
+    let refused: Vec<_> = refused.collect();
+    match refused.is_empty() {
+        true => Ok(providers.with(found.providers)),
+        false => Err(bound.template().diagnostics(refused).into()),
+    }
 }
 
 /// Where the template is checked before AWS says whose the credentials are.

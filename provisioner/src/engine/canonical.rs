@@ -9,6 +9,7 @@ pub fn canonical(value: &Value, shape: &Shape) -> Value {
     match shape {
         Shape::Text => text(value),
         Shape::Integer => integer(value),
+        Shape::Number => number(value),
         Shape::Boolean => boolean(value),
         Shape::Json => parsed(value),
         Shape::Policy => policy(&parsed(value)),
@@ -37,6 +38,11 @@ fn integer(value: &Value) -> Value {
         },
         other => other.clone(),
     }
+}
+
+fn number(value: &Value) -> Value {
+    let parsed = value.as_str().and_then(|digits| digits.trim().parse::<f64>().ok()).map(Value::from);
+    integer(&parsed.unwrap_or_else(|| value.clone()))
 }
 
 fn boolean(value: &Value) -> Value {
@@ -146,6 +152,8 @@ mod tests {
         assert_eq!(canonical(&json!("60"), &Shape::Integer), json!(60));
         assert_eq!(canonical(&json!(60), &Shape::Text), json!("60"));
         assert_eq!(canonical(&json!("true"), &Shape::Boolean), json!(true));
+        assert_eq!(canonical(&json!("0.5"), &Shape::Number), json!(0.5));
+        assert_eq!(canonical(&json!("60"), &Shape::Number), canonical(&json!(60.0), &Shape::Number));
     }
 
     #[test]

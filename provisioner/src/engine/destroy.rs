@@ -3,7 +3,7 @@
 use tokio_util::sync::CancellationToken;
 
 use super::apply::Report;
-use super::plan::{Change, deletion, retained};
+use super::plan::{Change, retained};
 use super::stack::{Look, Stack};
 use super::{DeleteOptions, EngineError, Observed, Observer, tag};
 
@@ -44,7 +44,7 @@ impl Stack<'_> {
                 Some(observed) if resource.retain && !options.delete_data => plan.kept.push(observed.clone()),
                 Some(observed) => plan
                     .deletions
-                    .push(Change { logical_id: resource.logical_id.clone(), ..deletion(observed.clone()) }),
+                    .push(Change { logical_id: resource.logical_id.clone(), ..self.deletion(observed.clone()) }),
                 None => {}
             }
         }
@@ -53,7 +53,7 @@ impl Stack<'_> {
             if (secret && options.keep_secret) || (retained(&observed) && !options.delete_data) {
                 plan.kept.push(observed);
             } else {
-                plan.deletions.push(deletion(observed));
+                plan.deletions.push(self.deletion(observed));
             }
         }
         Ok(plan)

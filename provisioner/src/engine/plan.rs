@@ -32,6 +32,8 @@ pub struct Change {
     pub resource: Option<Resource>,
     /// What is there; none for a resource that is missing.
     pub observed: Option<Observed>,
+    /// Whether AWS takes its time over it.
+    pub slow: bool,
 }
 
 impl Plan {
@@ -74,7 +76,7 @@ impl Stack<'_> {
             return Err(EngineError::NotOurs { resources: foreign });
         }
         let (kept, gone): (Vec<_>, Vec<_>) = leftovers(&looks, found).into_iter().partition(retained);
-        changes.extend(gone.into_iter().map(deletion));
+        changes.extend(gone.into_iter().map(|observed| self.deletion(observed)));
         Ok(Plan { changes, kept })
     }
 
@@ -122,6 +124,24 @@ impl Stack<'_> {
         owned
     }
 
+    fn is_slow(&self, type_name: &str) -> bool {
+        self.providers.get(type_name).is_some_and(|provider| provider.is_slow())
+    }
+
+    pub(super) fn deletion(&self, observed: Observed) -> Change {
+        let logical_id = observed.tags.get(tag::LOGICAL_ID).unwrap_or(&observed.physical_id).clone();
+        Change {
+            logical_id,
+            type_name: observed.type_name.clone(),
+            physical_id: observed.physical_id.clone(),
+            action: Action::Delete,
+            differences: Vec::new(),
+            resource: None,
+            slow: self.is_slow(&observed.type_name),
+            observed: Some(observed),
+        }
+    }
+
     fn parent_property(&self, resource: &Resource) -> Option<&str> {
         self.providers.get(&resource.type_name).and_then(|provider| provider.schema().parent.as_deref())
     }
@@ -163,6 +183,7 @@ impl Stack<'_> {
             differences,
             resource: Some(resource.clone()),
             observed: observed.clone(),
+            slow: self.is_slow(&resource.type_name),
         }))
     }
 }
@@ -182,17 +203,4 @@ fn leftovers(looks: &[Look], found: Vec<Observed>) -> Vec<Observed> {
 
 pub(super) fn retained(observed: &Observed) -> bool {
     observed.tags.get(tag::DELETION_POLICY).is_some_and(|policy| policy == "Retain")
-}
-
-pub(super) fn deletion(observed: Observed) -> Change {
-    let logical_id = observed.tags.get(tag::LOGICAL_ID).unwrap_or(&observed.physical_id).clone();
-    Change {
-        logical_id,
-        type_name: observed.type_name.clone(),
-        physical_id: observed.physical_id.clone(),
-        action: Action::Delete,
-        differences: Vec::new(),
-        resource: None,
-        observed: Some(observed),
-    }
 }

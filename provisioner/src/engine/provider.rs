@@ -185,17 +185,22 @@ pub trait Provider: Send + Sync {
         2
     }
 
+    /// Whether AWS takes its time over every change of this type, which a plan says.
+    fn is_slow(&self) -> bool {
+        false
+    }
+
     /// The IAM actions that a person needs for this type.
-    fn permissions(&self) -> Permissions;
+    fn permissions(&self) -> Permissions<'_>;
 }
 
 /// IAM actions of a provider, by what they are for.
 #[derive(Clone, Debug, Default)]
-pub struct Permissions {
+pub struct Permissions<'p> {
     /// For `plan` and `status`.
-    pub read: &'static [&'static str],
+    pub read: Vec<&'p str>,
     /// For `up`, besides `read`.
-    pub write: &'static [&'static str],
+    pub write: Vec<&'p str>,
     /// For `down`, besides `read`.
-    pub delete: &'static [&'static str],
+    pub delete: Vec<&'p str>,
 }

@@ -39,6 +39,8 @@ pub enum Shape {
     Text,
     /// A whole number; `"60"` is 60.
     Integer,
+    /// A number, whole or not; `"0.5"` is 0.5, and 1.0 is 1.
+    Number,
     /// `true` or `false`; `"true"` is true.
     Boolean,
     /// Any JSON, as an object or as text that holds one.

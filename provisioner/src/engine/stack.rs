@@ -28,6 +28,12 @@ impl Providers {
         Self { by_type: providers.into_iter().map(|p| (p.schema().type_name.clone(), p)).collect() }
     }
 
+    /// These and more.
+    pub fn with(mut self, more: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
+        self.by_type.extend(Self::new(more).by_type);
+        self
+    }
+
     /// The provider of a CloudFormation type.
     pub fn get(&self, type_name: &str) -> Option<&Arc<dyn Provider>> {
         self.by_type.get(type_name)

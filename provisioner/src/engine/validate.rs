@@ -64,6 +64,9 @@ impl Check<'_> {
             Shape::Integer if !super::canonical::canonical(value, shape).is_i64() => {
                 self.wrong(pointer, value, "a whole number");
             }
+            Shape::Number if !super::canonical::canonical(value, shape).is_number() => {
+                self.wrong(pointer, value, "a number");
+            }
             Shape::Boolean if !super::canonical::canonical(value, shape).is_boolean() => {
                 self.wrong(pointer, value, "true or false");
             }

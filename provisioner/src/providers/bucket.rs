@@ -250,9 +250,9 @@ impl Provider for BucketProvider {
         3
     }
 
-    fn permissions(&self) -> Permissions {
+    fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: &[
+            read: vec![
                 "s3:GetBucketTagging",
                 "s3:GetBucketPublicAccessBlock",
                 "s3:GetEncryptionConfiguration",
@@ -261,7 +261,7 @@ impl Provider for BucketProvider {
                 "s3:GetBucketOwnershipControls",
                 "s3:ListAllMyBuckets",
             ],
-            write: &[
+            write: vec![
                 "s3:CreateBucket",
                 "s3:TagResource",
                 "s3:PutBucketTagging",
@@ -271,7 +271,7 @@ impl Provider for BucketProvider {
                 "s3:PutBucketVersioning",
                 "s3:PutBucketOwnershipControls",
             ],
-            delete: &[
+            delete: vec![
                 "s3:DeleteBucket",
                 "s3:ListBucketVersions",
                 "s3:DeleteObject",

@@ -133,11 +133,11 @@ impl Provider for BucketPolicyProvider {
         Ok(found.into_iter().flatten().collect())
     }
 
-    fn permissions(&self) -> Permissions {
+    fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: &["s3:GetBucketPolicy", "s3:ListAllMyBuckets", "s3:GetBucketTagging"],
-            write: &["s3:PutBucketPolicy"],
-            delete: &["s3:DeleteBucketPolicy"],
+            read: vec!["s3:GetBucketPolicy", "s3:ListAllMyBuckets", "s3:GetBucketTagging"],
+            write: vec!["s3:PutBucketPolicy"],
+            delete: vec!["s3:DeleteBucketPolicy"],
         }
     }
 }

@@ -368,16 +368,16 @@ impl Provider for EventSourceMappingProvider {
         0
     }
 
-    fn permissions(&self) -> Permissions {
+    fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: &["lambda:ListEventSourceMappings", "lambda:GetEventSourceMapping", "lambda:ListTags"],
-            write: &[
+            read: vec!["lambda:ListEventSourceMappings", "lambda:GetEventSourceMapping", "lambda:ListTags"],
+            write: vec![
                 "lambda:CreateEventSourceMapping",
                 "lambda:UpdateEventSourceMapping",
                 "lambda:TagResource",
                 "lambda:UntagResource",
             ],
-            delete: &["lambda:DeleteEventSourceMapping"],
+            delete: vec!["lambda:DeleteEventSourceMapping"],
         }
     }
 }

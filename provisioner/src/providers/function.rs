@@ -270,10 +270,10 @@ impl Provider for FunctionProvider {
         1
     }
 
-    fn permissions(&self) -> Permissions {
+    fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: &["lambda:GetFunction", "lambda:ListTags", "lambda:ListFunctions", "iam:GetRole", "s3:GetObject"],
-            write: &[
+            read: vec!["lambda:GetFunction", "lambda:ListTags", "lambda:ListFunctions", "iam:GetRole", "s3:GetObject"],
+            write: vec![
                 "lambda:CreateFunction",
                 "lambda:UpdateFunctionConfiguration",
                 "lambda:UpdateFunctionCode",
@@ -283,7 +283,7 @@ impl Provider for FunctionProvider {
                 "lambda:UntagResource",
                 "iam:PassRole",
             ],
-            delete: &["lambda:DeleteFunction"],
+            delete: vec!["lambda:DeleteFunction"],
         }
     }
 }

@@ -174,11 +174,11 @@ impl Provider for InlinePolicyProvider {
         1
     }
 
-    fn permissions(&self) -> Permissions {
+    fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: &["iam:GetRolePolicy", "iam:GetAccountAuthorizationDetails"],
-            write: &["iam:PutRolePolicy", "iam:TagRole"],
-            delete: &["iam:DeleteRolePolicy", "iam:UntagRole"],
+            read: vec!["iam:GetRolePolicy", "iam:GetAccountAuthorizationDetails"],
+            write: vec!["iam:PutRolePolicy", "iam:TagRole"],
+            delete: vec!["iam:DeleteRolePolicy", "iam:UntagRole"],
         }
     }
 }

@@ -240,10 +240,10 @@ impl Provider for LogGroupProvider {
         Ok(found.into_iter().flatten().collect())
     }
 
-    fn permissions(&self) -> Permissions {
+    fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: &["logs:DescribeLogGroups", "logs:ListTagsForResource"],
-            write: &[
+            read: vec!["logs:DescribeLogGroups", "logs:ListTagsForResource"],
+            write: vec![
                 "logs:CreateLogGroup",
                 "logs:PutRetentionPolicy",
                 "logs:DeleteRetentionPolicy",
@@ -252,7 +252,7 @@ impl Provider for LogGroupProvider {
                 "logs:TagResource",
                 "logs:UntagResource",
             ],
-            delete: &["logs:DeleteLogGroup"],
+            delete: vec!["logs:DeleteLogGroup"],
         }
     }
 }

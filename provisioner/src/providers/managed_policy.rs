@@ -266,16 +266,16 @@ impl Provider for ManagedPolicyProvider {
         Ok(found.collect())
     }
 
-    fn permissions(&self) -> Permissions {
+    fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: &[
+            read: vec![
                 "iam:GetPolicy",
                 "iam:GetPolicyVersion",
                 "iam:ListEntitiesForPolicy",
                 "iam:ListPolicies",
                 "iam:ListPolicyTags",
             ],
-            write: &[
+            write: vec![
                 "iam:CreatePolicy",
                 "iam:TagPolicy",
                 "iam:UntagPolicy",
@@ -289,7 +289,7 @@ impl Provider for ManagedPolicyProvider {
                 "iam:AttachGroupPolicy",
                 "iam:DetachGroupPolicy",
             ],
-            delete: &[
+            delete: vec![
                 "iam:DeletePolicy",
                 "iam:ListPolicyVersions",
                 "iam:DeletePolicyVersion",

@@ -10,6 +10,7 @@ mod bucket_policy;
 mod bucket_settings;
 mod claim;
 mod clients;
+mod cloud_control;
 mod errors;
 mod event_source_mapping;
 mod execution_role;
@@ -50,6 +51,7 @@ use owned_functions::OwnedFunctions;
 
 pub use artifacts::{Artifact, Artifacts};
 pub use clients::s3_client;
+pub use cloud_control::OtherTypes;
 pub use errors::failed;
 pub(crate) use transient::mapping_busy;
 

@@ -207,11 +207,11 @@ impl Provider for ParameterProvider {
         Ok(found.into_iter().flatten().collect())
     }
 
-    fn permissions(&self) -> Permissions {
+    fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: &["ssm:GetParameter", "ssm:DescribeParameters", "ssm:ListTagsForResource"],
-            write: &["ssm:PutParameter", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource"],
-            delete: &["ssm:DeleteParameter"],
+            read: vec!["ssm:GetParameter", "ssm:DescribeParameters", "ssm:ListTagsForResource"],
+            write: vec!["ssm:PutParameter", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource"],
+            delete: vec!["ssm:DeleteParameter"],
         }
     }
 }

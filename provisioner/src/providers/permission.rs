@@ -210,11 +210,11 @@ impl Provider for PermissionProvider {
         0
     }
 
-    fn permissions(&self) -> Permissions {
+    fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: &["lambda:GetPolicy", "lambda:ListFunctions", "lambda:ListTags"],
-            write: &["lambda:AddPermission", "lambda:RemovePermission"],
-            delete: &["lambda:RemovePermission"],
+            read: vec!["lambda:GetPolicy", "lambda:ListFunctions", "lambda:ListTags"],
+            write: vec!["lambda:AddPermission", "lambda:RemovePermission"],
+            delete: vec!["lambda:RemovePermission"],
         }
     }
 }

@@ -326,11 +326,11 @@ impl Provider for QueueProvider {
         Ok(found.into_iter().flatten().collect())
     }
 
-    fn permissions(&self) -> Permissions {
+    fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: &["sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:ListQueues"],
-            write: &["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"],
-            delete: &["sqs:DeleteQueue", "sqs:GetQueueUrl"],
+            read: vec!["sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:ListQueues"],
+            write: vec!["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"],
+            delete: vec!["sqs:DeleteQueue", "sqs:GetQueueUrl"],
         }
     }
 }

@@ -178,11 +178,11 @@ impl Provider for QueuePolicyProvider {
         1
     }
 
-    fn permissions(&self) -> Permissions {
+    fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: &["sqs:GetQueueAttributes", "sqs:ListQueues", "sqs:ListQueueTags"],
-            write: &["sqs:SetQueueAttributes", "sqs:TagQueue"],
-            delete: &["sqs:SetQueueAttributes", "sqs:UntagQueue"],
+            read: vec!["sqs:GetQueueAttributes", "sqs:ListQueues", "sqs:ListQueueTags"],
+            write: vec!["sqs:SetQueueAttributes", "sqs:TagQueue"],
+            delete: vec!["sqs:SetQueueAttributes", "sqs:UntagQueue"],
         }
     }
 }

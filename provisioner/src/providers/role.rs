@@ -412,9 +412,9 @@ impl Provider for RoleProvider {
         Ok(owned_roles(&self.iam, scope).await?.into_iter().filter_map(found).collect())
     }
 
-    fn permissions(&self) -> Permissions {
+    fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: &[
+            read: vec![
                 "iam:GetRole",
                 "iam:ListRolePolicies",
                 "iam:GetRolePolicy",
@@ -422,7 +422,7 @@ impl Provider for RoleProvider {
                 "iam:ListPolicyTags",
                 "iam:GetAccountAuthorizationDetails",
             ],
-            write: &[
+            write: vec![
                 "iam:CreateRole",
                 "iam:TagRole",
                 "iam:UntagRole",
@@ -436,7 +436,7 @@ impl Provider for RoleProvider {
                 "iam:PutRolePermissionsBoundary",
                 "iam:DeleteRolePermissionsBoundary",
             ],
-            delete: &[
+            delete: vec![
                 "iam:DeleteRole",
                 "iam:DeleteRolePolicy",
                 "iam:DetachRolePolicy",

@@ -28,11 +28,12 @@ pub fn text(plan: &Plan, scope: &Scope) -> String {
         let sign = format!("{:>3}", change.action.sign());
         let _ = writeln!(
             text,
-            "{} {:<24} {:<34} {}",
+            "{} {:<24} {:<34} {}{}",
             sign.color(colour(change.action)).bold(),
             change.logical_id,
             change.type_name,
-            change.physical_id
+            change.physical_id,
+            if change.slow { "  (slow: AWS does it through Cloud Control)" } else { "" }
         );
         for difference in &change.differences {
             let _ = writeln!(text, "      {}", line(difference));
@@ -74,6 +75,7 @@ fn change(change: &Change) -> Value {
         "type": change.type_name,
         "physical_id": change.physical_id,
         "action": change.action,
+        "slow": change.slow,
         "properties": properties,
     })
 }
@@ -164,6 +166,7 @@ mod tests {
             differences,
             resource: None,
             observed: None,
+            slow: false,
         };
         let secret = Difference { secret: true, ..difference("Key", Some(json!("old")), Some(json!("new"))) };
         let waits = Difference { after_apply: Some("Role.Arn".into()), ..difference("Role", Some(json!("a")), None) };

@@ -4,12 +4,14 @@
 //! said of it. `dead_letters`: what could not be done. `pauses`: a fleet that stands still. `cloudformation`: the same template deployed
 //! by AWS's own tool. `lake_given`: a bucket that is used and never owned. `readme`: its commands, line by line.
 //! `secret`: the key stands in SSM and nowhere else.
+//! `examples`: templates that have nothing to do with the crawler.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod cloudformation;
 mod converge;
 mod dead_letters;
+mod examples;
 mod failures;
 mod lake_given;
 mod main_job;

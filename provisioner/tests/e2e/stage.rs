@@ -69,24 +69,30 @@ impl Stage {
 
     /// AWS's own command line, straight to the emulator.
     pub fn aws(&self, line: &str) -> std::process::Output {
-        let mut command = Command::new(tool("aws"));
-        command
-            .args(["--endpoint-url", &self.emulator.endpoint()])
-            .args(words(line))
-            .envs(aws_env(&self.emulator.endpoint()))
-            .output()
-            .unwrap()
+        aws(&self.emulator, line)
     }
 
     fn python(&self, reader: &str, arguments: &[&str]) -> Value {
-        let script = workspace().join("testkit/readers").join(reader);
-        let mut command = Command::new(tool("python"));
-        command.arg(script).args(arguments).envs(aws_env(&self.emulator.endpoint()));
-        let output = command.output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{reader}: {told}");
-        serde_json::from_slice(&output.stdout).unwrap()
+        python(&self.emulator, reader, arguments)
     }
+}
+
+/// AWS's own command line, straight to an emulator.
+pub fn aws(emulator: &Emulator, line: &str) -> std::process::Output {
+    let mut command = Command::new(tool("aws"));
+    let command = command.args(["--endpoint-url", &emulator.endpoint()]).args(words(line));
+    command.envs(aws_env(&emulator.endpoint())).output().unwrap()
+}
+
+/// What a reader in Python says of an emulator's account.
+pub fn python(emulator: &Emulator, reader: &str, arguments: &[&str]) -> Value {
+    let script = workspace().join("testkit/readers").join(reader);
+    let mut command = Command::new(tool("python"));
+    command.arg(script).args(arguments).envs(aws_env(&emulator.endpoint()));
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{reader}: {told}");
+    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// A user whose AWS and TMDb are these, with the crawler's template in the working folder.

@@ -4,6 +4,7 @@
 
 mod bucket;
 mod bucket_policy;
+mod cloud_control;
 mod edges;
 mod event_source_mapping;
 mod function;

@@ -9,7 +9,7 @@ use aws_credential_types::Credentials;
 use provisioner::engine::{
     DeleteOptions, Difference, Observed, Progress, Provider, ProviderError, Providers, Resource, Scope, diff,
 };
-use provisioner::providers::{self, Artifact, Artifacts};
+use provisioner::providers::{self, Artifact, Artifacts, OtherTypes};
 use serde_json::Value;
 use sha2::Digest;
 use testkit::Emulator;
@@ -70,6 +70,15 @@ impl Stage {
             partition: "aws".into(),
         };
         Self { scope, providers: providers::all(&config, Arc::new(TextAsCode)), config }
+    }
+
+    /// The same with types that have no provider of their own.
+    pub async fn with_types(mut self, types: &[&str]) -> Self {
+        let cache = tempfile::tempdir().unwrap();
+        let found = OtherTypes::look_up(&self.config, cache.path(), types.iter().copied(), &[]).await.unwrap();
+        assert!(found.refused.is_empty(), "{:?}", found.refused);
+        self.providers = self.providers.with(found.providers);
+        self
     }
 
     pub fn provider(&self, type_name: &str) -> &dyn Provider {

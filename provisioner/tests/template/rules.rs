@@ -74,6 +74,7 @@ fn plan(stack: &Stack<'_>) -> Plan {
         differences: vec![],
         resource: Some(resource),
         observed: None,
+        slow: false,
     };
     Plan { changes: stack.declare().unwrap().into_iter().map(create).collect(), kept: vec![] }
 }

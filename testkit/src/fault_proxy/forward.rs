@@ -134,7 +134,14 @@ async fn with_edges(state: &State, head: &Parts, passing: &Passing) -> Result<An
     if let Some(refusal) = refusal {
         return Err(refusal.response(&passing.operation));
     }
-    let answer = pass_on(state, head, passing.body.clone()).await;
+    let (own, body) = {
+        let edges = lock(&state.edges);
+        (edges.answer(passing), edges.amended(passing))
+    };
+    if let Some(own) = own {
+        return own.map_err(|refusal| refusal.response(&passing.operation));
+    }
+    let answer = pass_on(state, head, body).await;
     let mut edges = lock(&state.edges);
     match answer {
         Ok(mut answer) => {

@@ -2,8 +2,10 @@
 //!
 //! Lengths are the test's to choose: AWS's minutes become a second, or a number of reads.
 
+mod cloud_control;
 mod function;
 mod mapping;
+mod registry;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -49,6 +51,12 @@ pub enum Edge {
     QueueAttributesSettle(usize),
     /// E55: for this long after DeleteBucket its name is busy.
     BucketDeletedRecently(Duration),
+    /// CloudFormation describes types, by the schemas that cfn-lint ships.
+    Registry,
+    /// Cloud Control knows a resource by its type's primary identifier, sets the ARN, and lists identifiers alone.
+    CloudControlIdentifiers,
+    /// A request to Cloud Control is in progress for so many looks.
+    CloudControlTakesItsTime(usize),
     /// E67: writes to one bucket's settings that overlap are refused, all but the first.
     OneWriterABucket,
 }
@@ -69,6 +77,7 @@ pub(crate) struct Edges {
     hidden: HashMap<String, usize>,
     lambda_calls: VecDeque<Instant>,
     writers: HashMap<String, usize>,
+    requests: cloud_control::Requests,
 }
 
 fn conflict(message: impl Into<String>) -> Refusal {
@@ -125,6 +134,18 @@ impl Edges {
         ]
     }
 
+    /// The answer of what the emulator does not have at all.
+    pub(crate) fn answer(&self, passing: &Passing) -> Option<Result<Answer, Refusal>> {
+        self.played.contains(&Edge::Registry).then(|| registry::answer(passing)).flatten()
+    }
+
+    /// The body that the emulator gets instead of the client's own, where an edge adds to it.
+    pub(crate) fn amended(&self, passing: &Passing) -> Bytes {
+        let identified =
+            self.played.contains(&Edge::CloudControlIdentifiers).then(|| self.identified(passing)).flatten();
+        identified.unwrap_or_else(|| passing.body.clone())
+    }
+
     /// Whether an edge refuses this call. `answers` are those to `questions`, in their order.
     pub(crate) fn refuse(&mut self, passing: &Passing, answers: &[Value]) -> Option<Refusal> {
         for edge in self.played.clone() {
@@ -142,7 +163,11 @@ impl Edges {
                 Edge::QueueDeletedRecently(span) => self.queue_deleted_recently(passing, span),
                 Edge::BucketDeletedRecently(span) => self.bucket_deleted_recently(passing, span),
                 Edge::OneWriterABucket => self.second_writer(passing),
-                Edge::QueueLingers(_) | Edge::QueueAttributesSettle(_) => None,
+                Edge::QueueLingers(_)
+                | Edge::QueueAttributesSettle(_)
+                | Edge::Registry
+                | Edge::CloudControlIdentifiers
+                | Edge::CloudControlTakesItsTime(_) => None,
             };
             if refusal.is_some() {
                 return refusal;
@@ -191,6 +216,8 @@ impl Edges {
                 Edge::QueueAttributesSettle(reads) => {
                     self.show_saved(passing, answer, "SetQueueAttributes", reads, &["GetQueueAttributes"]);
                 }
+                Edge::CloudControlIdentifiers => self.show_identified(passing, answer),
+                Edge::CloudControlTakesItsTime(looks) => self.show_request(passing, answer, looks),
                 _ => {}
             }
         }

@@ -1,0 +1,77 @@
+//! A resource as Cloud Control describes it, and as much of that as can be compared with a template.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_cloudcontrol::types::ResourceDescription;
+use serde_json::{Map, Value};
+
+/// What AWS has.
+#[derive(Clone, Debug)]
+pub(super) struct Described {
+    /// The primary identifier, its parts joined by `|`.
+    pub(super) identifier: String,
+    /// All properties in CloudFormation's shape; of a listing perhaps only some.
+    pub(super) properties: Value,
+}
+
+/// One of Cloud Control's descriptions; properties that are no JSON are none.
+pub(super) fn described(description: ResourceDescription) -> Option<Described> {
+    let properties = description.properties.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    Some(Described {
+        identifier: description.identifier?,
+        properties: properties.unwrap_or_else(|| Value::Object(Map::new())),
+    })
+}
+
+/// Of the properties that AWS has, those that the template gives or gave: AWS fills in a great many more.
+pub(super) fn within(observed: &Value, wanted: &Value, given_before: &BTreeSet<&str>) -> Value {
+    let empty = Map::new();
+    let (observed, wanted) = (observed.as_object().unwrap_or(&empty), wanted.as_object().unwrap_or(&empty));
+    let kept = observed.iter().filter_map(|(name, value)| match wanted.get(name) {
+        Some(wanted) => Some((name.clone(), cut(value, &[wanted]))),
+        None => given_before.contains(name.as_str()).then(|| (name.clone(), value.clone())),
+    });
+    Value::Object(kept.collect())
+}
+
+/// The fields of objects within lists that none of the template's items has are AWS's own.
+fn cut(observed: &Value, wanted: &[&Value]) -> Value {
+    match observed {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter_map(|(name, value)| {
+                let wanted: Vec<&Value> = wanted.iter().filter_map(|wanted| wanted.get(name)).collect();
+                (!wanted.is_empty()).then(|| (name.clone(), cut(value, &wanted)))
+            });
+            // An object that the template gives as text, or gives empty, is compared as it is.
+            match wanted.iter().all(|wanted| wanted.as_object().is_some_and(|fields| !fields.is_empty())) {
+                true => Value::Object(kept.collect()),
+                false => observed.clone(),
+            }
+        }
+        Value::Array(items) => {
+            let wanted: Vec<&Value> = wanted.iter().filter_map(|wanted| wanted.as_array()).flatten().collect();
+            Value::Array(items.iter().map(|item| cut(item, &wanted)).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_aws_fills_in_is_not_compared_and_what_the_template_gave_before_is() {
+        let observed = json!({
+            "AlarmName": "a", "Arn": "arn", "Dimensions": [{"Name": "q", "Value": "x", "Extra": 1}],
+            "OKActions": ["t"], "Period": 60,
+        });
+        let wanted = json!({"AlarmName": "b", "Dimensions": [{"Name": "q", "Value": "y"}]});
+        assert_eq!(
+            within(&observed, &wanted, &["OKActions"].into()),
+            json!({"AlarmName": "a", "Dimensions": [{"Name": "q", "Value": "x"}], "OKActions": ["t"]})
+        );
+    }
+}

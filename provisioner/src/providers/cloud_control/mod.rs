@@ -1,0 +1,384 @@
+//! Every type without a provider of its own, over AWS's Cloud Control API, whose resources have the very names and properties
+//! of CloudFormation.
+//!
+//! | property | a change | left out |
+//! |---|---|---|
+//! | the part of the primary identifier that may be left out | replaces | stack and logical id, where the type has such a name |
+//! | createOnly in the type's schema | replaces | as below |
+//! | any other | in place, by a JSON patch of the whole property | removed if the template gave it before, else not compared |
+//! | readOnly | refused in a template | what `Fn::GetAtt` gives |
+//! | writeOnly | in place with any other change, never compared: AWS does not give it back | |
+//! | the tagging property | in place | tags of others stay |
+//!
+//! What the template gave is remembered by the tag [`GIVEN_TAG`]. `Ref` gives the primary identifier. A resource is found by its
+//! identifier where that can be a name, else by its tags in a listing. A kind without tags is this stack's if it has the name that
+//! was made for it, or belongs to a resource of the stack; one that left the template is not found again.
+
+mod found;
+mod registry;
+mod requests;
+mod tagging;
+mod type_schema;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use serde_json::{Map, Value, json};
+
+use self::found::{Described, described, within};
+use self::registry::Registry;
+use self::requests::Requests;
+use self::tagging::{GIVEN_TAG, given, given_names, tags_in, tags_out};
+use self::type_schema::TypeSchema;
+use super::claim::take_over;
+use super::fields::Fields;
+use super::observed::{as_wanted, listed};
+use super::tags::TagChanges;
+use crate::engine::{
+    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Provider, ProviderError, Resource, Schema,
+    Scope, retry_until, tag,
+};
+use crate::template::nearest;
+
+/// Types whose `Ref` is not their primary identifier but this property.
+const REFS: [(&str, &str); 1] = [("AWS::Events::Rule", "Name")];
+
+/// How long a new role, or an earlier change of the same resource, is waited for.
+const SETTLES: Limit = Limit::seconds(120);
+
+/// Types without a provider of their own.
+#[derive(Default)]
+pub struct OtherTypes {
+    /// One of each that Cloud Control manages.
+    pub providers: Vec<Arc<dyn Provider>>,
+    /// Those that it cannot manage, and why.
+    pub refused: BTreeMap<String, ProviderError>,
+}
+
+impl OtherTypes {
+    /// Looks these types up, as far as AWS knows them; the others are left for the template's check to refuse. `cache` keeps their
+    /// schemas, and `own` are the types that need none.
+    ///
+    /// # Errors
+    /// A call that failed.
+    pub async fn look_up(
+        config: &SdkConfig,
+        cache: &Path,
+        types: impl IntoIterator<Item = &str>,
+        own: &[&str],
+    ) -> Result<Self, ProviderError> {
+        let (registry, requests) = (Registry::new(config, cache), Requests::new(config));
+        let mut found = Self::default();
+        for type_name in types {
+            let schema = match registry.schema(type_name).await {
+                // A misspelt name needs no account to be told.
+                Err(error) if nearest(type_name, own.iter().copied()).is_none() => return Err(error),
+                schema => schema.ok().flatten(),
+            };
+            match schema.map(|schema| TypeSchema::parse(type_name, &schema)) {
+                Some(Ok(about)) => {
+                    found.providers.push(Arc::new(CloudControlProvider { requests: requests.clone(), about }))
+                }
+                Some(Err(refusal)) => drop(found.refused.insert(type_name.to_owned(), refusal)),
+                None => {}
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Resources of one type, over Cloud Control.
+struct CloudControlProvider {
+    requests: Requests,
+    about: TypeSchema,
+}
+
+impl CloudControlProvider {
+    fn type_name(&self) -> &str {
+        &self.about.schema.type_name
+    }
+
+    /// The identifier as far as the template names it; `None` where AWS makes it, or where a part is known only after apply.
+    fn identifier(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Option<String> {
+        let parts = self.about.identifier.iter().map(|part| match (Fields(properties).text(part), &self.about.name) {
+            (Some(given), _) => Some(given),
+            (None, Some(name)) if name.property == *part => self.made_name(logical_id, scope),
+            (None, _) => None,
+        });
+        let parts: Option<Vec<String>> = self.about.is_named().then(|| parts.collect()).flatten();
+        parts.map(|parts| parts.join("|"))
+    }
+
+    /// A name that follows from stack and logical id, in lower case where the type takes no other.
+    fn made_name(&self, logical_id: &str, scope: &Scope) -> Option<String> {
+        let name = self.about.name.as_ref()?;
+        let made = scope.name(&[logical_id], name.longest);
+        let pattern = name.pattern.as_deref().and_then(|pattern| fancy_regex::Regex::new(pattern).ok());
+        let fits = |text: &str| pattern.as_ref().is_none_or(|pattern| pattern.is_match(text).unwrap_or(true));
+        [made.clone(), made.to_lowercase()].into_iter().find(|text| fits(text))
+    }
+
+    /// What AWS has, in the shape in which it is compared with the template.
+    fn observed(&self, resource: &Resource, described: Described) -> Observed {
+        let tags = match &self.about.tags {
+            Some(property) => tags_in(&described.properties, property),
+            // The name is the claim of a kind that takes no tags.
+            None => resource.tags.clone(),
+        };
+        let mut given_before = given_names(&tags);
+        // A name that is made is the template's too, though it stands not there.
+        given_before.extend(self.about.name.as_ref().map(|name| name.property.as_str()));
+        let mut properties = within(&described.properties, &resource.properties, &given_before);
+        for name in &self.about.write_only {
+            if let Some(value) = Fields(&resource.properties).get(name) {
+                properties[name.as_str()] = value.clone();
+            }
+        }
+        Observed {
+            attributes: self.attributes_of(&described),
+            properties,
+            tags,
+            handle: json!({"Identifier": described.identifier}),
+            ..as_wanted(resource)
+        }
+    }
+
+    fn attributes_of(&self, described: &Described) -> BTreeMap<String, Value> {
+        let pointers = self.about.read_only.iter().map(|(name, pointer)| (name.clone(), pointer.clone()));
+        let settable = self.about.schema.properties.iter();
+        let settable = settable.map(|property| (property.name.clone(), format!("/{}", property.name)));
+        let known = pointers.chain(settable).filter(|(name, _)| self.about.schema.attributes.contains(name));
+        let mut attributes: BTreeMap<String, Value> =
+            known.filter_map(|(name, at)| Some((name, described.properties.pointer(&at)?.clone()))).collect();
+        attributes.insert("Ref".into(), self.reference(&described.identifier, &described.properties));
+        attributes
+    }
+
+    fn reference(&self, identifier: &str, properties: &Value) -> Value {
+        let other = REFS.iter().find(|(type_name, _)| *type_name == self.type_name());
+        let other = other.and_then(|(_, property)| Fields(properties).get(property).cloned());
+        other.unwrap_or_else(|| identifier.into())
+    }
+
+    /// Everything of the type that AWS has, with its tags; asked for one by one where the listing leaves them out.
+    async fn all(&self) -> Result<Vec<Described>, ProviderError> {
+        let wanted = self.about.tags.as_ref().map(|tags| tags.name.as_str());
+        self.requests.list(self.type_name(), wanted).await
+    }
+
+    /// The resource of this logical id, by its tags.
+    async fn by_tags(&self, resource: &Resource) -> Result<Option<Described>, ProviderError> {
+        let Some(property) = &self.about.tags else { return Ok(None) };
+        let keys = [tag::STACK, tag::REGION, tag::LOGICAL_ID];
+        let all = self.all().await?;
+        Ok(all.into_iter().find(|described| {
+            let tags = tags_in(&described.properties, property);
+            keys.iter().all(|key| tags.get(*key) == resource.tags.get(*key))
+        }))
+    }
+
+    /// What CreateResource wants: the properties as the template has them, and the tags.
+    fn desired(&self, resource: &Resource) -> Value {
+        let mut desired = resource.properties.clone();
+        if let Some(property) = &self.about.tags {
+            desired[property.name.as_str()] = tags_out(&resource.tags, property);
+        }
+        desired
+    }
+
+    /// The changed properties, each whole, as a JSON patch. What AWS does not give back goes with every patch, as it asks for.
+    fn patch(&self, resource: &Resource, observed: &Observed, differences: &[Difference]) -> Value {
+        let fields = Fields(&resource.properties);
+        let changed = differences.iter().map(Difference::property).filter(|name| *name != "Tags");
+        let unseen = self.about.write_only.iter().map(String::as_str).filter(|name| fields.has(name));
+        let mut patch = Map::new();
+        for name in changed.chain(unseen) {
+            let path = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            let step = match fields.get(name) {
+                Some(value) => json!({"op": "add", "path": path, "value": value}),
+                None => json!({"op": "remove", "path": path}),
+            };
+            patch.insert(path, step);
+        }
+        let changes = TagChanges::of(resource, differences);
+        if let Some(property) = self.about.tags.as_ref().filter(|_| changes != TagChanges::default()) {
+            let path = format!("/{}", property.name);
+            let whole = tags_out(&changes.applied_to(&observed.tags), property);
+            patch.insert(path.clone(), json!({"op": "add", "path": path, "value": whole}));
+        }
+        Value::Array(patch.into_iter().map(|(_, step)| step).collect())
+    }
+
+    fn limit(&self) -> Limit {
+        Limit { longest: Duration::from_secs(10), ..Limit::seconds(self.about.timeout_minutes * 60) }
+    }
+
+    fn identifier_of(observed: &Observed) -> String {
+        Fields(&observed.handle).text("Identifier").unwrap_or_else(|| observed.physical_id.clone())
+    }
+
+    async fn described_now(&self, identifier: &str) -> Result<Described, ProviderError> {
+        self.requests.get(self.type_name(), identifier).await?.ok_or_else(|| {
+            ProviderError::refused(
+                format!("{identifier} was made or changed, and AWS does not find it"),
+                "run the command again: it goes on",
+            )
+        })
+    }
+}
+
+#[async_trait]
+impl Provider for CloudControlProvider {
+    fn schema(&self) -> &Schema {
+        &self.about.schema
+    }
+
+    fn physical_id(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Result<String, ProviderError> {
+        let own_name = self.about.name.as_ref().filter(|name| Fields(properties).has(&name.property));
+        if let Some(name) = own_name.filter(|_| self.about.tags.is_none() && self.about.schema.parent.is_none()) {
+            return Err(ProviderError::refused(
+                format!(
+                    "{} takes no tags, so that one of a name of its own cannot be told from others'",
+                    self.type_name()
+                ),
+                format!("leave {} out: a name that follows from the stack is made", name.property),
+            ));
+        }
+        let made = || scope.name(&[logical_id], 255);
+        Ok(self.identifier(logical_id, properties, scope).unwrap_or_else(made))
+    }
+
+    fn attributes(&self, physical_id: &str, properties: &Value, _scope: &Scope) -> BTreeMap<String, Value> {
+        let given = self.about.schema.properties.iter().map(|property| &property.name);
+        let given = given.filter(|name| self.about.schema.attributes.contains(name));
+        let mut attributes: BTreeMap<String, Value> =
+            given.filter_map(|name| Some((name.clone(), Fields(properties).get(name)?.clone()))).collect();
+        if self.about.is_named() {
+            attributes.insert("Ref".into(), physical_id.into());
+            let single = self.about.name.as_ref().filter(|_| self.about.identifier.len() == 1);
+            attributes.extend(single.map(|name| (name.property.clone(), physical_id.into())));
+        } else if let Some((_, property)) = REFS.iter().find(|(type_name, _)| *type_name == self.type_name()) {
+            attributes.extend(Fields(properties).get(property).map(|name| ("Ref".to_owned(), name.clone())));
+        }
+        attributes
+    }
+
+    /// Puts the made name among the properties, and what the template gives among the tags.
+    async fn prepare(&self, resource: &mut Resource) -> Result<(), ProviderError> {
+        if let Some(property) = &self.about.tags {
+            // The engine knows tags that stand in `Tags`; some types have another name for it.
+            let own = tags_in(&resource.properties, property);
+            resource.tags.extend(own.into_iter().filter(|(key, _)| !key.starts_with("provision:")));
+            if let Some(fields) = resource.properties.as_object_mut() {
+                fields.shift_remove(&property.name);
+            }
+            resource.tags.insert(GIVEN_TAG.into(), given(&resource.properties));
+        }
+        let Some(name) = self.about.name.as_ref().filter(|name| !Fields(&resource.properties).has(&name.property))
+        else {
+            return Ok(());
+        };
+        let index = self.about.identifier.iter().position(|part| *part == name.property);
+        let made = index.and_then(|index| resource.physical_id.split('|').nth(index)).map(str::to_owned);
+        if let Some(made) = made.filter(|_| self.about.is_named()) {
+            resource.properties[name.property.as_str()] = made.into();
+        }
+        Ok(())
+    }
+
+    async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
+        let described = match self.about.is_named() {
+            true => self.requests.get(self.type_name(), &resource.physical_id).await?,
+            false => self.by_tags(resource).await?,
+        };
+        Ok(described.map(|described| self.observed(resource, described)))
+    }
+
+    async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        let desired = self.desired(resource);
+        let made = retry_until("AWS to take the new resource", SETTLES, progress, requests::passes, || {
+            self.requests.create(self.type_name(), &desired, self.limit(), progress)
+        });
+        let identifier = match made.await {
+            Err(error) if requests::is_taken(&error) => return take_over(self, resource, progress).await,
+            made => made?,
+        };
+        Ok(self.observed(resource, self.described_now(&identifier).await?))
+    }
+
+    async fn update(
+        &self,
+        resource: &Resource,
+        observed: &Observed,
+        differences: &[Difference],
+        progress: &Progress,
+    ) -> Result<Observed, ProviderError> {
+        let (identifier, patch) = (Self::identifier_of(observed), self.patch(resource, observed, differences));
+        retry_until("AWS to take the change", SETTLES, progress, requests::passes, || {
+            self.requests.update(self.type_name(), &identifier, &patch, self.limit(), progress)
+        })
+        .await?;
+        Ok(self.observed(resource, self.described_now(&identifier).await?))
+    }
+
+    async fn delete(
+        &self,
+        observed: &Observed,
+        _options: DeleteOptions,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let identifier = Self::identifier_of(observed);
+        let deleted = retry_until("AWS to take the delete", SETTLES, progress, requests::passes, || {
+            self.requests.delete(self.type_name(), &identifier, self.limit(), progress)
+        });
+        match deleted.await {
+            Err(error) if requests::is_missing(&error) => Ok(()),
+            deleted => deleted,
+        }
+    }
+
+    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+        let Some(property) = self.about.tags.as_ref().filter(|_| self.about.listable) else { return Ok(Vec::new()) };
+        let ours = self.all().await?.into_iter().filter_map(|described| {
+            let tags = tags_in(&described.properties, property);
+            let logical_id = tags.get(tag::LOGICAL_ID).filter(|_| scope.owns(&tags))?.clone();
+            let physical_id = match self.about.is_named() {
+                true => described.identifier.clone(),
+                false => scope.name(&[&logical_id], 255),
+            };
+            let attributes = self.attributes_of(&described);
+            let handle = json!({"Identifier": described.identifier});
+            Some(Observed { handle, ..listed(self.type_name(), physical_id, tags, attributes) })
+        });
+        Ok(ours.collect())
+    }
+
+    fn is_slow(&self) -> bool {
+        true
+    }
+
+    fn permissions(&self) -> Permissions<'_> {
+        let with = |handlers: &[&str], own: &[&'static str]| {
+            self.about.actions(handlers).into_iter().chain(own.iter().copied()).collect::<Vec<_>>()
+        };
+        Permissions {
+            read: with(
+                &["read", "list"],
+                &["cloudformation:DescribeType", "cloudformation:GetResource", "cloudformation:ListResources"],
+            ),
+            write: with(
+                &["create", "update"],
+                &[
+                    "cloudformation:CreateResource",
+                    "cloudformation:UpdateResource",
+                    "cloudformation:GetResourceRequestStatus",
+                ],
+            ),
+            delete: with(&["delete"], &["cloudformation:DeleteResource", "cloudformation:GetResourceRequestStatus"]),
+        }
+    }
+}

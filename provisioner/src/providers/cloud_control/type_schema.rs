@@ -1,0 +1,342 @@
+//! A type's schema in CloudFormation's registry, and what of it the engine and Cloud Control want to know.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::engine::{Absent, OnChange, Property, ProviderError, Schema, Shape};
+
+/// How deep objects are followed into each other; beyond it, and where a schema contains itself, a value is compared as JSON.
+const DEEPEST: usize = 12;
+
+/// What the registry says of one type.
+pub(super) struct TypeSchema {
+    /// Its properties without those that only AWS sets.
+    pub(super) schema: Schema,
+    /// The properties that make the primary identifier, in order.
+    pub(super) identifier: Vec<String>,
+    /// The one part of the identifier that the template may leave out, for a name is made for it.
+    pub(super) name: Option<Name>,
+    /// The property that holds the tags; none for a type that takes none.
+    pub(super) tags: Option<TagProperty>,
+    /// Properties that AWS takes and never gives back.
+    pub(super) write_only: Vec<String>,
+    /// Properties that only AWS sets: what `Fn::GetAtt` gives, dotted, each with its JSON pointer.
+    pub(super) read_only: BTreeMap<String, String>,
+    /// Whether a listing of the type needs no more than its name.
+    pub(super) listable: bool,
+    /// IAM actions of what AWS does on the caller's behalf: `create`, `read`, `update`, `delete`, `list`.
+    handlers: BTreeMap<String, Vec<String>>,
+    /// How long AWS itself allows a request to take, in minutes.
+    pub(super) timeout_minutes: u64,
+}
+
+/// A name that can be made: the same on every run.
+pub(super) struct Name {
+    pub(super) property: String,
+    pub(super) longest: usize,
+    /// What a name must look like, as the schema says.
+    pub(super) pattern: Option<String>,
+}
+
+/// Where a type's tags are.
+pub(super) struct TagProperty {
+    pub(super) name: String,
+    /// Whether they are an object, and not a list of `Key` and `Value`.
+    pub(super) is_map: bool,
+}
+
+impl TypeSchema {
+    /// Reads a schema as DescribeType gives it.
+    ///
+    /// # Errors
+    /// [`ProviderError::Refused`] for a type that Cloud Control cannot make, or whose resources could never be found again.
+    pub(super) fn parse(type_name: &str, schema: &Value) -> Result<Self, ProviderError> {
+        let read_only = pointers(schema, "readOnlyProperties");
+        let hidden: BTreeSet<&str> = read_only.iter().map(String::as_str).collect();
+        let reader = Reader { root: schema, replaces: pointers(schema, "createOnlyProperties"), read_only: &hidden };
+        let tags = tag_property(schema);
+        let mut properties = reader.properties(schema, "", 0);
+        for property in &mut properties {
+            if tags.as_ref().is_some_and(|tags| tags.name == property.name) {
+                property.shape = Shape::Tags;
+            }
+            // Of what the template does not give, a read tells only what it gave before.
+            property.absent = Absent::Removed;
+        }
+        let identifier: Vec<String> = pointers(schema, "primaryIdentifier").iter().map(|p| p[1..].to_owned()).collect();
+        let settable = |name: &String| properties.iter().any(|property| property.name == *name);
+        let all_settable = !identifier.is_empty() && identifier.iter().all(settable);
+        let found = Self {
+            name: all_settable.then(|| name(schema, &properties, &identifier)).flatten(),
+            write_only: pointers(schema, "writeOnlyProperties").into_iter().filter_map(top_level).collect(),
+            read_only: read_only.into_iter().map(|pointer| (pointer[1..].replace('/', "."), pointer)).collect(),
+            listable: schema.pointer("/handlers/list").is_some_and(|list| list.get("handlerSchema").is_none()),
+            handlers: handlers(schema),
+            timeout_minutes: timeout(schema),
+            schema: engine_schema(type_name, properties, &identifier, tags.is_some() || !all_settable, schema),
+            identifier,
+            tags,
+        };
+        found.check(type_name, all_settable)?;
+        Ok(found)
+    }
+
+    fn check(&self, type_name: &str, all_settable: bool) -> Result<(), ProviderError> {
+        if !["create", "read", "delete"].iter().all(|handler| self.handlers.contains_key(*handler)) {
+            return Err(ProviderError::refused(
+                format!("{type_name} cannot be made through Cloud Control: AWS has no handlers for it"),
+                "deploy it with CloudFormation beside this stack, and give its name as a parameter",
+            ));
+        }
+        let found_by_tags = self.tags.is_some() && self.listable;
+        if !(all_settable || found_by_tags) {
+            return Err(ProviderError::refused(
+                format!("{type_name} has neither a name of one's choosing nor tags: it could not be found again"),
+                "deploy it with CloudFormation beside this stack, and give its id as a parameter",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the template can name a resource of this type outright.
+    pub(super) fn is_named(&self) -> bool {
+        self.identifier.iter().all(|name| self.schema.property(name).is_some())
+    }
+
+    /// The IAM actions of some handlers, each once.
+    pub(super) fn actions(&self, handlers: &[&str]) -> BTreeSet<&str> {
+        handlers.iter().filter_map(|name| self.handlers.get(*name)).flatten().map(String::as_str).collect()
+    }
+}
+
+/// A kind without tags whose name must be given together with what it stands in belongs to that.
+fn engine_schema(
+    type_name: &str,
+    properties: Vec<Property>,
+    identifier: &[String],
+    tagged: bool,
+    schema: &Value,
+) -> Schema {
+    let required: Vec<&str> = texts(schema.get("required"));
+    let parent = identifier.iter().find(|name| required.contains(&name.as_str())).cloned();
+    let settable = properties.iter().filter(|property| matches!(property.shape, Shape::Text));
+    let attributes = texts(schema.get("readOnlyProperties")).into_iter();
+    let attributes = attributes.filter_map(|pointer| Some(pointer.strip_prefix("/properties/")?.replace('/', ".")));
+    let attributes = attributes.chain(settable.map(|property| property.name.clone())).collect();
+    Schema {
+        type_name: type_name.to_owned(),
+        properties,
+        attributes,
+        parent: parent.filter(|_| !tagged && identifier.len() > 1),
+    }
+}
+
+/// Pointers without `/properties` in front, as `/A/B`; `*` stands for every item of a list.
+fn pointers(schema: &Value, list: &str) -> Vec<String> {
+    let found = texts(schema.get(list)).into_iter();
+    found.filter_map(|pointer| Some(pointer.strip_prefix("/properties")?.to_owned())).collect()
+}
+
+fn top_level(pointer: String) -> Option<String> {
+    pointer.strip_prefix('/').filter(|name| !name.contains('/')).map(str::to_owned)
+}
+
+fn texts(list: Option<&Value>) -> Vec<&str> {
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+fn name(schema: &Value, properties: &[Property], identifier: &[String]) -> Option<Name> {
+    let optional = |name: &&String| properties.iter().any(|property| property.name == **name && !property.required);
+    let mut optional = identifier.iter().filter(optional);
+    let (Some(property), None) = (optional.next(), optional.next()) else { return None };
+    let told = resolved(schema, schema.pointer(&format!("/properties/{property}"))?);
+    (told.get("type").and_then(Value::as_str) == Some("string")).then(|| Name {
+        property: property.clone(),
+        longest: told.get("maxLength").and_then(Value::as_u64).map_or(64, |longest| longest.min(255) as usize),
+        pattern: told.get("pattern").and_then(Value::as_str).map(str::to_owned),
+    })
+}
+
+fn tag_property(schema: &Value) -> Option<TagProperty> {
+    let tagging = schema.get("tagging");
+    let told = |name: &str| tagging.and_then(|tagging| tagging.get(name));
+    let taggable = told("taggable").or_else(|| schema.get("taggable")).and_then(Value::as_bool);
+    if taggable == Some(false) {
+        return None;
+    }
+    let pointer = told("tagProperty").and_then(Value::as_str).unwrap_or("/properties/Tags");
+    let name = pointer.strip_prefix("/properties/").filter(|name| !name.contains('/'))?;
+    let property = resolved(schema, schema.pointer(pointer)?);
+    let is_map = property.get("type").and_then(Value::as_str) == Some("object");
+    Some(TagProperty { name: name.to_owned(), is_map })
+}
+
+fn handlers(schema: &Value) -> BTreeMap<String, Vec<String>> {
+    let handlers = schema.get("handlers").and_then(Value::as_object).into_iter().flatten();
+    handlers
+        .map(|(name, handler)| {
+            let actions = texts(handler.get("permissions")).into_iter().map(|action| action.trim().to_owned());
+            (name.clone(), actions.collect())
+        })
+        .collect()
+}
+
+/// The longest that AWS gives a handler; two hours where it says nothing.
+fn timeout(schema: &Value) -> u64 {
+    let handlers = schema.get("handlers").and_then(Value::as_object).into_iter().flat_map(|map| map.values());
+    handlers.filter_map(|handler| handler.get("timeoutInMinutes")?.as_u64()).max().unwrap_or(120)
+}
+
+/// A schema's part, its reference followed.
+fn resolved<'s>(root: &'s Value, part: &'s Value) -> &'s Value {
+    let mut part = part;
+    for _ in 0..DEEPEST {
+        let target =
+            part.get("$ref").and_then(Value::as_str).and_then(|target| root.pointer(target.strip_prefix('#')?));
+        match target {
+            Some(target) => part = target,
+            None => break,
+        }
+    }
+    part
+}
+
+struct Reader<'s> {
+    root: &'s Value,
+    replaces: Vec<String>,
+    read_only: &'s BTreeSet<&'s str>,
+}
+
+impl Reader<'_> {
+    fn properties(&self, object: &Value, pointer: &str, depth: usize) -> Vec<Property> {
+        let required = texts(object.get("required"));
+        let properties = object.get("properties").and_then(Value::as_object).into_iter().flatten();
+        let properties = properties.map(|(name, part)| (name, format!("{pointer}/{name}"), part));
+        properties
+            .filter(|(_, pointer, _)| !self.read_only.contains(pointer.as_str()))
+            .map(|(name, pointer, part)| Property {
+                name: name.clone(),
+                shape: self.shape(name, part, &pointer, depth + 1),
+                required: required.contains(&name.as_str()),
+                on_change: match self.replaces.contains(&pointer) {
+                    true => OnChange::Replace,
+                    false => OnChange::Update,
+                },
+                absent: default(resolved(self.root, part)),
+            })
+            .collect()
+    }
+
+    fn shape(&self, name: &str, part: &Value, pointer: &str, depth: usize) -> Shape {
+        let part = resolved(self.root, part);
+        if depth > DEEPEST {
+            return Shape::Any;
+        }
+        match part.get("type") {
+            Some(Value::String(word)) => match word.as_str() {
+                "string" => Shape::Text,
+                "integer" => Shape::Integer,
+                "number" => Shape::Number,
+                "boolean" => Shape::Boolean,
+                "array" => self.list(name, part, pointer, depth),
+                _ => self.object(name, part, pointer, depth),
+            },
+            Some(Value::Array(words)) if words.iter().any(|word| word == "object") => document(name),
+            None if part.get("properties").is_some() => self.object(name, part, pointer, depth),
+            _ => Shape::Any,
+        }
+    }
+
+    fn list(&self, name: &str, part: &Value, pointer: &str, depth: usize) -> Shape {
+        let items = part.get("items").unwrap_or(&Value::Null);
+        let of = self.shape(name, items, &format!("{pointer}/*"), depth + 1);
+        match part.get("insertionOrder").and_then(Value::as_bool) {
+            Some(false) => Shape::set(of),
+            _ => Shape::list(of),
+        }
+    }
+
+    fn object(&self, name: &str, part: &Value, pointer: &str, depth: usize) -> Shape {
+        if part.get("properties").and_then(Value::as_object).is_some_and(|properties| !properties.is_empty()) {
+            return Shape::Object(self.properties(part, pointer, depth));
+        }
+        let patterns = part.get("patternProperties").and_then(Value::as_object);
+        match patterns.and_then(|patterns| patterns.values().next()) {
+            Some(of) => Shape::map(self.shape(name, of, &format!("{pointer}/*"), depth + 1)),
+            None => document(name),
+        }
+    }
+}
+
+/// JSON of the user's own; a policy by its name.
+fn document(name: &str) -> Shape {
+    match name.ends_with("PolicyDocument") || name == "KeyPolicy" || name == "ResourcePolicy" {
+        true => Shape::Policy,
+        false => Shape::Json,
+    }
+}
+
+fn default(part: &Value) -> Absent {
+    match part.get("default") {
+        Some(value) if !value.is_object() && !value.is_array() => Absent::Default(value.clone()),
+        _ => Absent::Ignored,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn topic() -> Value {
+        json!({
+            "properties": {
+                "TopicArn": {"type": "string"},
+                "TopicName": {"type": "string"},
+                "Subscription": {"type": "array", "insertionOrder": false, "items": {"$ref": "#/definitions/Subscription"}},
+                "Tags": {"type": "array", "items": {"type": "object"}},
+            },
+            "definitions": {"Subscription": {"type": "object", "additionalProperties": false, "required": ["Protocol"],
+                "properties": {"Protocol": {"type": "string"}}}},
+            "createOnlyProperties": ["/properties/TopicName"],
+            "readOnlyProperties": ["/properties/TopicArn"],
+            "primaryIdentifier": ["/properties/TopicArn"],
+            "tagging": {"taggable": true, "tagProperty": "/properties/Tags"},
+            "handlers": {"create": {"permissions": ["sns:CreateTopic"]}, "read": {"permissions": []},
+                "delete": {"permissions": []}, "list": {"permissions": []}},
+        })
+    }
+
+    #[test]
+    fn a_schema_tells_shapes_replacements_identifier_and_tags() {
+        let found = TypeSchema::parse("AWS::SNS::Topic", &topic()).unwrap();
+        let property = |name: &str| found.schema.property(name);
+        assert!(property("TopicArn").is_none(), "only AWS sets it");
+        assert_eq!(property("TopicName").unwrap().on_change, OnChange::Replace);
+        assert!(matches!(property("Subscription").unwrap().shape, Shape::Set(_)));
+        assert!(!found.is_named() && found.name.is_none());
+        assert_eq!(found.tags.map(|tags| (tags.name, tags.is_map)), Some(("Tags".into(), false)));
+        assert_eq!(found.schema.attributes, ["TopicArn", "TopicName"]);
+    }
+
+    #[test]
+    fn a_type_without_name_and_tags_is_refused_by_its_name() {
+        let mut subscription = topic();
+        subscription["tagging"] = json!({"taggable": false});
+        let refused = TypeSchema::parse("AWS::SNS::Subscription", &subscription).err().unwrap().to_string();
+        assert!(refused.contains("AWS::SNS::Subscription") && refused.contains("found again"), "{refused}");
+        let mut handlers = topic();
+        handlers["handlers"] = json!({});
+        assert!(TypeSchema::parse("AWS::Old::Thing", &handlers).is_err());
+    }
+
+    #[test]
+    fn a_name_is_made_for_the_one_part_of_the_identifier_that_may_be_left_out() {
+        let mut filter = topic();
+        filter["primaryIdentifier"] = json!(["/properties/TopicName"]);
+        let found = TypeSchema::parse("AWS::Some::Filter", &filter).unwrap();
+        assert_eq!(found.name.map(|name| name.property).as_deref(), Some("TopicName"));
+    }
+}

@@ -1,0 +1,141 @@
+use provisioner::engine::{OnChange, Resource};
+use provisioner::providers::OtherTypes;
+use serde_json::{Value, json};
+use testkit::FaultProxy;
+use testkit::fault_proxy::{Edge, Rule};
+
+use crate::stage::{Stage, config, endpoint};
+
+const ALARM: &str = "AWS::CloudWatch::Alarm";
+const SCHEDULE: &str = "AWS::Scheduler::Schedule";
+const TOPIC: &str = "AWS::SNS::Topic";
+
+/// Cloud Control as AWS has it, in front of the emulator's.
+fn proxy() -> FaultProxy {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    proxy.play(Edge::Registry);
+    proxy.play(Edge::CloudControlIdentifiers);
+    proxy
+}
+
+fn alarm(threshold: Value) -> Value {
+    json!({
+        "Namespace": "AWS/SQS", "MetricName": "ApproximateAgeOfOldestMessage", "Statistic": "Maximum", "Period": 300,
+        "EvaluationPeriods": "1", "ComparisonOperator": "GreaterThanThreshold", "Threshold": threshold,
+        "Dimensions": [{"Name": "QueueName", "Value": "jobs"}],
+    })
+}
+
+async fn created(stage: &Stage, type_name: &str, logical_id: &str, properties: Value) -> Resource {
+    let resource = stage.resource(type_name, logical_id, properties).await;
+    assert_eq!(stage.read(&resource).await, None, "it is missing before it is made");
+    let made = stage.create(&resource).await;
+    assert_eq!(stage.paths(&resource).await, Vec::<String>::new(), "it is as it was made");
+    assert!(stage.scope.owns(&made.tags), "{:?}", made.tags);
+    resource
+}
+
+#[tokio::test]
+async fn an_alarm_is_found_by_the_name_that_was_made_for_it() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-alarm", &proxy.url()).await.with_types(&[ALARM]).await;
+    let mut first = alarm(1.into());
+    first["OKActions"] = json!(["arn:aws:sns:us-east-1:000000000000:told"]);
+    let first = created(&stage, ALARM, "Alarm", first).await;
+    assert_eq!(first.physical_id, "cc-alarm-Alarm");
+    assert_eq!(stage.provider(ALARM).attributes(&first.physical_id, &json!({}), &stage.scope)["Ref"], "cc-alarm-Alarm");
+    let arn = stage.read(&first).await.unwrap().attributes["Arn"].clone();
+    assert_eq!(arn, "arn:aws:cloudwatch:us-east-1:000000000000:alarm:cc-alarm-Alarm");
+
+    let second = stage.resource(ALARM, "Alarm", alarm("2.5".into())).await;
+    assert_eq!(stage.paths(&second).await, ["OKActions", "Threshold", "Tags.provision:given"]);
+    stage.update(&second).await;
+    assert_eq!(stage.paths(&second).await, Vec::<String>::new(), "a property that left the template is gone");
+
+    assert_eq!(stage.found(ALARM).await, ["cc-alarm-Alarm"]);
+    let made = stage.read(&second).await.unwrap();
+    stage.delete(&made).await;
+    stage.delete(&made).await;
+    assert_eq!(stage.found(ALARM).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_topic_that_aws_identifies_is_found_by_its_tags_and_requests_are_followed_to_their_end() {
+    let proxy = proxy();
+    proxy.play(Edge::CloudControlTakesItsTime(2));
+    let stage = Stage::at("cc-topic", &proxy.url()).await.with_types(&[TOPIC]).await;
+    let other = Stage::at("cc-other", &proxy.url()).await.with_types(&[TOPIC]).await;
+    let first = created(&stage, TOPIC, "Topic", json!({"TopicName": "told", "DisplayName": "first"})).await;
+    let theirs = created(&other, TOPIC, "Topic", json!({"TopicName": "others"})).await;
+    let looks = proxy.calls().into_iter().filter(|call| call.operation == "GetResourceRequestStatus").count();
+    assert_eq!(looks, 6, "two that find each request in progress, and one that finds it done");
+    let made = stage.read(&first).await.unwrap();
+    assert_eq!(made.attributes["Ref"], "arn:aws:sns:us-east-1:000000000000:told");
+    let renamed = stage.resource(TOPIC, "Topic", json!({"TopicName": "told-now", "DisplayName": "first"})).await;
+    let differences = stage.differences(&renamed).await;
+    assert_eq!(differences[0].on_change, OnChange::Replace, "{differences:?}");
+    assert_eq!(stage.found(TOPIC).await, [first.physical_id.as_str()]);
+    stage.delete(&made).await;
+    assert_eq!(stage.read(&first).await, None);
+    assert!(other.read(&theirs).await.is_some(), "another stack's is left alone");
+}
+
+#[tokio::test]
+async fn a_schedule_without_tags_is_known_by_the_name_that_was_made_for_it_and_takes_no_other() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-schedule", &proxy.url()).await.with_types(&[SCHEDULE]).await;
+    let properties = json!({
+        "ScheduleExpression": "rate(1 day)", "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Arn": "arn:aws:sqs:us-east-1:000000000000:jobs", "RoleArn": "arn:aws:iam::000000000000:role/r"},
+    });
+    let schedule = created(&stage, SCHEDULE, "Nightly", properties.clone()).await;
+    assert_eq!(schedule.properties["Name"], "cc-schedule-Nightly");
+    let mut named = properties;
+    named["Name"] = "mine".into();
+    let refused = stage.provider(SCHEDULE).physical_id("Nightly", &named, &stage.scope).unwrap_err();
+    assert!(refused.to_string().contains(SCHEDULE) && refused.help().contains("leave Name out"), "{refused}");
+}
+
+#[tokio::test]
+async fn e7_a_schedule_waits_for_its_new_role() {
+    let proxy = proxy();
+    let told = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.";
+    proxy.rule(Rule::on("*", "CreateResource").times(2).answer(400, "InvalidRequest", told));
+    let stage = Stage::at("cc-role", &proxy.url()).await.with_types(&[SCHEDULE]).await;
+    let schedule = json!({"ScheduleExpression": "rate(1 day)", "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": {}});
+    created(&stage, SCHEDULE, "Nightly", schedule).await;
+    assert_eq!(proxy.calls().iter().filter(|call| call.operation == "CreateResource").count(), 3);
+}
+
+#[tokio::test]
+async fn what_an_interrupted_run_made_is_taken_over_and_what_someone_else_made_is_not() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-half", &proxy.url()).await.with_types(&[ALARM]).await;
+    created(&stage, ALARM, "Alarm", alarm(1.into())).await;
+    let again = stage.resource(ALARM, "Alarm", alarm(2.into())).await;
+    stage.create(&again).await;
+    assert_eq!(stage.paths(&again).await, Vec::<String>::new());
+    let other = Stage::at("cc", &proxy.url()).await.with_types(&[ALARM]).await;
+    let taken = other.resource(ALARM, "half-Alarm", alarm(2.into())).await;
+    assert_eq!(taken.physical_id, again.physical_id);
+    let refused = other.provider(ALARM).create(&taken, &crate::stage::silent()).await.unwrap_err();
+    assert!(refused.to_string().contains("is not this stack's"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_schema_is_asked_for_once_and_a_type_that_could_not_be_found_again_is_refused() {
+    let proxy = proxy();
+    let config = config(&proxy.url()).await;
+    let cache = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let types = [TOPIC, "AWS::SNS::Subscription", "AWS::SNS::Tpoic"];
+        let found = OtherTypes::look_up(&config, cache.path(), types, &[]).await.unwrap();
+        assert_eq!(found.providers.len(), 1);
+        assert_eq!(found.refused.keys().collect::<Vec<_>>(), ["AWS::SNS::Subscription"]);
+        let permissions = found.providers[0].permissions();
+        assert!(permissions.write.contains(&"sns:CreateTopic"), "{permissions:?}");
+        assert!(permissions.read.contains(&"cloudformation:GetResource"), "{permissions:?}");
+    }
+    let asked = proxy.calls().into_iter().filter(|call| call.operation == "DescribeType").count();
+    assert_eq!(asked, 4, "two that are kept, and twice one that AWS does not know");
+}

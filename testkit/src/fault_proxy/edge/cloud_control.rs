@@ -1,0 +1,128 @@
+//! Cloud Control as AWS has it: the identifier of the type's schema, an ARN that only AWS sets, requests that take their time. The
+//! emulator keeps what it is given, under an identifier that it guesses.
+
+use std::collections::HashMap;
+
+use axum::body::Bytes;
+use serde_json::{Value, json};
+
+use super::{
+    super::forward::{Answer, Passing},
+    Edges,
+};
+
+/// A type that tests use.
+struct Known {
+    type_name: &'static str,
+    /// The property that names a resource.
+    name: &'static str,
+    /// The property that only AWS sets, and what stands before the name in it.
+    arn: (&'static str, &'static str),
+    /// Whether the ARN is the primary identifier, and not the name.
+    by_arn: bool,
+}
+
+const KNOWN: [Known; 4] = [
+    Known {
+        type_name: "AWS::CloudWatch::Alarm",
+        name: "AlarmName",
+        arn: ("Arn", "arn:aws:cloudwatch:us-east-1:000000000000:alarm:"),
+        by_arn: false,
+    },
+    Known {
+        type_name: "AWS::DynamoDB::Table",
+        name: "TableName",
+        arn: ("Arn", "arn:aws:dynamodb:us-east-1:000000000000:table/"),
+        by_arn: false,
+    },
+    Known {
+        type_name: "AWS::Scheduler::Schedule",
+        name: "Name",
+        arn: ("Arn", "arn:aws:scheduler:us-east-1:000000000000:schedule/default/"),
+        by_arn: false,
+    },
+    Known {
+        type_name: "AWS::SNS::Topic",
+        name: "TopicName",
+        arn: ("TopicArn", "arn:aws:sns:us-east-1:000000000000:"),
+        by_arn: true,
+    },
+];
+
+/// Requests that are not done yet, and for how many looks.
+#[derive(Default)]
+pub(super) struct Requests(HashMap<String, usize>);
+
+fn known(passing: &Passing) -> Option<&'static Known> {
+    let type_name = passing.field("TypeName");
+    KNOWN.iter().find(|known| known.type_name == type_name)
+}
+
+impl Edges {
+    /// The body with what AWS would set by itself; the emulator takes `Id` for the identifier.
+    pub(super) fn identified(&self, passing: &Passing) -> Option<Bytes> {
+        let known = known(passing).filter(|_| passing.operation.name == "CreateResource")?;
+        let mut body: Value = serde_json::from_slice(&passing.body).ok()?;
+        let mut desired: Value = serde_json::from_str(body["DesiredState"].as_str()?).ok()?;
+        let made_up = || format!("made-by-aws-{}", passing.body.len());
+        let name = desired[known.name].as_str().map_or_else(made_up, str::to_owned);
+        let arn = format!("{}{name}", known.arn.1);
+        desired["Id"] = if known.by_arn { arn.as_str().into() } else { name.as_str().into() };
+        desired[known.name] = name.into();
+        desired[known.arn.0] = arn.into();
+        body["DesiredState"] = desired.to_string().into();
+        Some(body.to_string().into())
+    }
+
+    /// Takes `Id` out of every answer, and of a listing all but the identifier.
+    pub(super) fn show_identified(&self, passing: &Passing, answer: &mut Answer) {
+        let Some(known) = known(passing) else { return };
+        let identifier = if known.by_arn { known.arn.0 } else { known.name };
+        let lists = passing.operation.name == "ListResources";
+        answer.rewrite(|json| {
+            in_properties(json, &mut |properties| {
+                properties.remove("Id");
+                if lists {
+                    properties.retain(|name, _| name == identifier);
+                }
+            });
+        });
+    }
+
+    pub(super) fn show_request(&mut self, passing: &Passing, answer: &mut Answer, looks: usize) {
+        let name = passing.operation.name.as_str();
+        if !["CreateResource", "UpdateResource", "DeleteResource", "GetResourceRequestStatus"].contains(&name) {
+            return;
+        }
+        let begins = name != "GetResourceRequestStatus";
+        answer.rewrite(|json| {
+            let event = &mut json["ProgressEvent"];
+            let Some(token) = event["RequestToken"].as_str().map(str::to_owned) else { return };
+            let left = self.requests.0.entry(token).or_insert(looks);
+            if *left > 0 {
+                *left -= usize::from(!begins);
+                event["OperationStatus"] = json!("IN_PROGRESS");
+            }
+        });
+    }
+}
+
+/// Changes every `Properties` that holds JSON as text.
+fn in_properties(value: &mut Value, change: &mut dyn FnMut(&mut serde_json::Map<String, Value>)) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| in_properties(item, change)),
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let parsed = field.as_str().filter(|_| name == "Properties").map(serde_json::from_str);
+                match parsed {
+                    Some(Ok(mut properties)) => {
+                        change(&mut properties);
+                        *field = Value::Object(properties).to_string().into();
+                    }
+                    _ => in_properties(field, change),
+                }
+            }
+        }
+        _ => {}
+    }
+}
