@@ -8,6 +8,7 @@
 pub mod emulator;
 pub mod fault_proxy;
 pub mod provision;
+pub mod reader;
 mod seed;
 mod server;
 pub mod stand_in;
@@ -16,4 +17,5 @@ pub mod titles;
 pub use emulator::Emulator;
 pub use fault_proxy::FaultProxy;
 pub use provision::Provision;
+pub use seed::Dice;
 pub use stand_in::StandIn;

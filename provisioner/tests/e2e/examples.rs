@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::emulator;
 use testkit::fault_proxy::Edge;
 use testkit::provision::Provision;
-use testkit::{Emulator, FaultProxy};
+use testkit::{Emulator, FaultProxy, reader};
 
 use super::stage::{self, words, workspace};
 
@@ -54,7 +54,7 @@ impl Examples {
     }
 
     fn described(&self, stack: &str) -> Value {
-        stage::python(&self.emulator, "describe_stack.py", &[stack])
+        reader::stack(&self.emulator.endpoint(), stack)
     }
 }
 

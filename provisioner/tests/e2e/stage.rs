@@ -8,7 +8,7 @@ use serde_json::Value;
 use testkit::emulator::{self, aws_env, tool};
 use testkit::provision::Provision;
 use testkit::stand_in::{self, StandIn};
-use testkit::{Emulator, FaultProxy, titles};
+use testkit::{Emulator, FaultProxy, reader, titles};
 
 pub const KEY: &str = "0123456789abcdef0123456789abcdef";
 /// The name that every test's stack has: each has an account of its own.
@@ -51,7 +51,7 @@ impl Stage {
 
     /// All that the account holds.
     pub fn account(&self) -> Value {
-        self.python("list_account.py", &[])
+        reader::account(&self.emulator.endpoint())
     }
 
     /// Counts of a lake's records, once they are what the stand-in knows of the sample's films of these years.
@@ -62,18 +62,12 @@ impl Stage {
             .filter(|film| film.start_year.is_some_and(|year| years.contains(&year)))
             .map(|film| film.tconst.as_str())
             .collect();
-        let truth = self.user.folder().join("truth.json");
-        std::fs::write(&truth, serde_json::to_vec(&self.tmdb.expected(ids)).unwrap()).unwrap();
-        self.python("check_lake.py", &[bucket, &truth.display().to_string()])
+        reader::check_lake(&self.emulator.endpoint(), bucket, &self.tmdb.expected(ids))
     }
 
     /// AWS's own command line, straight to the emulator.
     pub fn aws(&self, line: &str) -> std::process::Output {
         aws(&self.emulator, line)
-    }
-
-    fn python(&self, reader: &str, arguments: &[&str]) -> Value {
-        python(&self.emulator, reader, arguments)
     }
 }
 
@@ -82,17 +76,6 @@ pub fn aws(emulator: &Emulator, line: &str) -> std::process::Output {
     let mut command = Command::new(tool("aws"));
     let command = command.args(["--endpoint-url", &emulator.endpoint()]).args(words(line));
     command.envs(aws_env(&emulator.endpoint())).output().unwrap()
-}
-
-/// What a reader in Python says of an emulator's account.
-pub fn python(emulator: &Emulator, reader: &str, arguments: &[&str]) -> Value {
-    let script = workspace().join("testkit/readers").join(reader);
-    let mut command = Command::new(tool("python"));
-    command.arg(script).args(arguments).envs(aws_env(&emulator.endpoint()));
-    let output = command.output().unwrap();
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{reader}: {told}");
-    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 /// A user whose AWS and TMDb are these, with the crawler's template in the working folder.
