@@ -14,7 +14,7 @@ mod output;
 mod prune;
 mod refresh;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future::ready, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
@@ -40,6 +40,10 @@ pub use refresh::Refresh;
 
 /// The longest that films are only in memory.
 const SAVE_EVERY: Duration = Duration::from_secs(30);
+
+/// The part of a delivery's time in which films are ended and none is begun, and the longest that it is.
+const LAST_FILMS: f64 = 0.2;
+const LONGEST_FILM: Duration = Duration::from_secs(5);
 
 /// Does jobs.
 #[derive(Clone, Debug)]
@@ -197,15 +201,19 @@ impl Crawler {
         let before = checkpoint.len();
         let left: Vec<ImdbId> = ids.iter().copied().filter(|id| checkpoint.answer(*id).is_none()).collect();
         let asked_before = checkpoint.asked.clone();
-        let mut answers = stream::iter(left).map(|id| self.answer(tmdb, job, id)).buffer_unordered(tmdb.connections());
+        // Some time before the deadline no new film is begun: what is under way then ends, and was not asked for in vain.
+        let begin_until =
+            deadline - deadline.saturating_duration_since(Instant::now()).mul_f64(LAST_FILMS).min(LONGEST_FILM);
+        let left = stream::iter(left).take_while(|_| ready(Instant::now() < begin_until));
+        let mut answers = left.map(|id| self.answer(tmdb, job, id)).buffer_unordered(tmdb.connections());
         let mut saved = Instant::now();
         let stopped = loop {
             let next = self.stop.run_until_cancelled(tokio::time::timeout_at(deadline, answers.next()));
             match next.await {
                 Some(Ok(Some(Ok(answer)))) => checkpoint.add(answer),
                 Some(Ok(Some(Err(error)))) => break Some(error.into()),
-                Some(Ok(None)) => break None,
-                Some(Err(_)) | None => break Some(checkpoint.out_of_time(job, before)),
+                Some(Ok(None)) if ids.iter().all(|id| checkpoint.answer(*id).is_some()) => break None,
+                Some(Ok(None) | Err(_)) | None => break Some(checkpoint.out_of_time(job, before)),
             }
             if saved.elapsed() > SAVE_EVERY {
                 checkpoint.asked = asked_before.plus(tmdb.tally());

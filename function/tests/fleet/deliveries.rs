@@ -1,12 +1,11 @@
-//! The real bootstrap on the emulator, fed by a real queue, asking the stand-in for TMDb: what becomes of each kind of message.
+//! What becomes of each kind of message.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by it")]
-
-mod stack;
+use std::collections::HashSet;
 
 use crawler_core::{Job, Order, lake::Pause};
+use testkit::titles;
 
-use crate::stack::{KEY, Stack};
+use super::stack::{KEY, Stack};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_are_done_and_what_is_no_job_is_a_dead_letter_with_its_reason() {
@@ -35,20 +34,48 @@ async fn jobs_are_done_and_what_is_no_job_is_a_dead_letter_with_its_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_longer_than_the_timeout_is_done_in_several_deliveries() {
-    let stack = Stack::start(6).await;
+async fn e34_a_job_longer_than_the_timeout_is_done_in_several_deliveries_and_hardly_repeats_a_request() {
+    let stack = Stack::start(5).await;
     let manifest = stack.index(400).await;
-    let jobs: Vec<Job> = manifest.jobs.iter().filter(|job| job.titles >= 100).take(1).cloned().collect();
-    stack.tmdb.behave(|behaviour| behaviour.latency_ms = 600);
-    let order = Order::Jobs { dataset: manifest.dataset.clone(), jobs: jobs.clone() };
-    stack.send(&order.to_body()).await;
+    let job = manifest.jobs.iter().max_by_key(|job| job.titles).unwrap();
+    stack.tmdb.behave(|behaviour| behaviour.latency_ms = 350);
+    let jobs = vec![job.clone()];
+    stack.send(&Order::Jobs { dataset: manifest.dataset.clone(), jobs: jobs.clone() }.to_body()).await;
     stack.until("the job is done", async || stack.are_done(&jobs).await).await;
     stack.until("the queue is empty", async || stack.depth().await == 0).await;
     assert_eq!(stack.dead_letters(0).await, []);
-    let log = stack.log().await;
-    assert!(log.contains("message handed back"), "it was done at once: {log}");
-    let finds = stack.tmdb.requests().into_iter().filter(|request| request.path.contains("/find/")).count();
-    assert!(finds as f64 <= f64::from(jobs[0].titles) * 1.3, "{finds} finds for {} titles", jobs[0].titles);
+    let parts = stack.log().await.matches("message handed back").count() + 1;
+    assert!(parts >= 4, "{parts} parts");
+    let requests: Vec<_> = stack.tmdb.requests().into_iter().map(|request| (request.path, request.page)).collect();
+    let needed: HashSet<_> = requests.iter().collect();
+    let (asked, needed) = (requests.len() as f64, needed.len() as f64);
+    assert!(asked <= needed * 1.05, "{asked} requests, {needed} are needed, in {parts} parts");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_job_takes_at_most_64_mebibytes() {
+    let stack = Stack::start(300).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("title.basics.tsv");
+    let films = titles::read(&titles::sample()).unwrap().into_iter().filter(|film| film.title_type == "movie");
+    let mut rows =
+        "tconst\ttitleType\tprimaryTitle\toriginalTitle\tisAdult\tstartYear\tendYear\truntimeMinutes\tgenres\n"
+            .to_owned();
+    for film in films.take(1_000) {
+        rows += &format!("{}\tmovie\tThe Film\tThe Film\t0\t2017\t\\N\t90\tDrama\n", film.tconst);
+    }
+    std::fs::write(&file, rows).unwrap();
+    let manifest = stack.index_of(file, 1_000).await;
+    assert_eq!((manifest.jobs.len(), manifest.jobs[0].titles), (1, 1_000));
+    stack.send(r#"{"year":2017,"initial":"TH"}"#).await;
+    stack.until("the job is done", async || stack.are_done(&manifest.jobs).await).await;
+    let peak = |process: &u32| {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
+        line.strip_suffix(" kB").unwrap().parse::<u32>().unwrap()
+    };
+    let most = stack.emulator.function_processes().iter().map(peak).max().unwrap();
+    assert!(most <= 64 * 1024, "{most} kB");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,12 @@
 //! A crawler's stack on an emulator of its own, made by hand, for the tests of the function alone.
 
-use std::{collections::HashMap, io::Write as _, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    io::Write as _,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use aws_config::SdkConfig;
 use aws_sdk_lambda::{
@@ -14,23 +20,35 @@ use crawler_core::{
     Job, Lake,
     crawl::done,
     imdb::{IndexOptions, Manifest, Source, build_index},
-    lake::S3Lake,
+    lake::{S3Lake, layout, layout::Done},
 };
 use futures::TryStreamExt as _;
-use testkit::{Emulator, StandIn, emulator, stand_in, titles};
+use testkit::{Emulator, FaultProxy, StandIn, emulator, stand_in, titles};
 use tokio::time::{Instant, sleep};
 
 /// The key that the stand-in takes.
 pub const KEY: &str = "0123456789abcdef0123456789abcdef";
-const BUCKET: &str = "crawler-lake";
+pub const BUCKET: &str = "crawler-lake";
 const FUNCTION: &str = "crawler-under-test";
 const PARAMETER: &str = "/provision/crawler/tmdb-api-key";
 const ROLE: &str = "arn:aws:iam::000000000000:role/crawler";
 /// Far above what any of it takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// How a stack is made.
+pub struct Options {
+    /// Seconds that the function may take.
+    pub timeout: i32,
+    /// Seconds until a message that nobody gave back is seen again.
+    pub visibility: i32,
+    /// Functions side by side.
+    pub fleet: i32,
+}
 
 pub struct Stack {
-    emulator: Emulator,
+    pub emulator: Emulator,
+    /// Between the functions and AWS.
+    pub proxy: FaultProxy,
     aws: SdkConfig,
     pub tmdb: StandIn,
     pub lake: Arc<dyn Lake>,
@@ -42,9 +60,13 @@ pub struct Stack {
 impl Stack {
     /// A stack whose function has this timeout, in seconds.
     pub async fn start(timeout: i32) -> Self {
+        Self::start_with(Options { timeout, visibility: timeout * 6, fleet: 2 }).await
+    }
+
+    pub async fn start_with(options: Options) -> Self {
         let tmdb = StandIn::start(stand_in::Options::default()).unwrap();
         tmdb.behave(|behaviour| behaviour.key = Some(KEY.to_owned()));
-        let emulator = Emulator::start().unwrap();
+        let (emulator, proxy) = Emulator::start_behind_proxy(&emulator::Options::default()).unwrap();
         let aws = aws_config::defaults(aws_config::BehaviorVersion::latest())
             .endpoint_url(emulator.endpoint())
             .region("us-east-1")
@@ -60,21 +82,23 @@ impl Stack {
             request.send().await.unwrap().queue_url.unwrap()
         };
         let mut stack = Self {
-            jobs: queue("jobs", timeout * 6).await,
+            jobs: queue("jobs", options.visibility).await,
             dead_letters: queue("dead-letters", 1).await,
             lake: Arc::new(S3Lake::new(s3, BUCKET)),
             mapping: String::new(),
             emulator,
+            proxy,
             aws,
             tmdb,
         };
         stack.set_key(KEY).await;
-        stack.make_function(timeout).await;
+        stack.make_function(&options).await;
         stack
     }
 
-    async fn make_function(&mut self, timeout: i32) {
-        let environment: HashMap<String, String> = emulator::aws_env(&self.emulator.endpoint())
+    async fn make_function(&mut self, options: &Options) {
+        let fleet = options.fleet.to_string();
+        let environment: HashMap<String, String> = emulator::aws_env(&self.proxy.url())
             .into_iter()
             .chain(
                 [
@@ -82,7 +106,7 @@ impl Stack {
                     ("TMDB_API_URL", &self.tmdb.url()),
                     ("TMDB_API_KEY_PARAMETER", PARAMETER),
                     ("TMDB_RATE", "4000"),
-                    ("FLEET_SIZE", "2"),
+                    ("FLEET_SIZE", &fleet),
                     ("JOBS_QUEUE_URL", &self.jobs),
                     ("DEAD_LETTER_QUEUE_URL", &self.dead_letters),
                     ("MAX_CONNECTIONS", "10"),
@@ -99,7 +123,7 @@ impl Stack {
             .role(ROLE)
             .runtime(Runtime::Providedal2023)
             .handler("bootstrap")
-            .timeout(timeout)
+            .timeout(options.timeout)
             .memory_size(256)
             .code(FunctionCode::builder().zip_file(Blob::new(bootstrap())).build())
             .environment(Environment::builder().set_variables(Some(environment)).build());
@@ -115,14 +139,27 @@ impl Stack {
             .function_name(FUNCTION)
             .batch_size(1)
             .function_response_types(FunctionResponseType::ReportBatchItemFailures)
-            .scaling_config(ScalingConfig::builder().maximum_concurrency(2).build());
+            .scaling_config(ScalingConfig::builder().maximum_concurrency(options.fleet).build());
         self.mapping = mapping.send().await.unwrap().uuid.unwrap();
     }
 
     /// The sample's index, in jobs of at most so many titles.
     pub async fn index(&self, job_titles: u32) -> Manifest {
+        self.index_of(titles::sample(), job_titles).await
+    }
+
+    /// The index of a title.basics file.
+    pub async fn index_of(&self, file: PathBuf, job_titles: u32) -> Manifest {
         let options = IndexOptions { job_titles, ..IndexOptions::default() };
-        build_index(&*self.lake, &Source::File(titles::sample()), &options, |_| {}).await.unwrap()
+        build_index(&*self.lake, &Source::File(file), &options, |_| {}).await.unwrap()
+    }
+
+    /// The IMDb ids of a job.
+    pub async fn titles_of(&self, dataset: &str, job: &Job) -> Vec<String> {
+        let range = job.offset..job.offset + job.length;
+        let range = self.lake.get_range(&layout::titles(dataset), range).await.unwrap().unwrap();
+        let lines = std::str::from_utf8(&range).unwrap().lines();
+        lines.map(|line| line.split('\t').next().unwrap().to_owned()).collect()
     }
 
     pub async fn send(&self, body: &str) {
@@ -198,8 +235,9 @@ impl Stack {
 
     /// Whether each of these jobs has its marker.
     pub async fn are_done(&self, jobs: &[Job]) -> bool {
-        let done: Vec<_> = done(&*self.lake).try_collect().await.unwrap();
-        jobs.iter().all(|job| done.iter().any(|done| done.is_of(job)))
+        let done: Vec<Done> = done(&*self.lake).try_collect().await.unwrap();
+        let done: HashSet<_> = done.into_iter().map(|done| (done.name(), done.digest)).collect();
+        jobs.iter().all(|job| done.contains(&(job.name(), job.digest.clone())))
     }
 
     /// What the functions have logged.
