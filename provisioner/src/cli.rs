@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::exit;
 
@@ -243,9 +244,15 @@ pub struct Launch {
     /// Show the jobs and send nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Send also what was sent before and is not done
+    /// Send also what was sent before and may still be in the queue
     #[arg(long)]
     pub again: bool,
+    /// Of done jobs, ask again for the films that had no usable answer
+    #[arg(long, conflicts_with = "refresh")]
+    pub failed: bool,
+    /// Ask again for all films of jobs that were done longer ago: older-than=30d
+    #[arg(long, value_name = "older-than=AGE", value_parser = older_than)]
+    pub refresh: Option<SignedDuration>,
 }
 
 /// Flags of `simulate`.
@@ -344,6 +351,13 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// `older-than=30d`, `older-than=12h`.
+fn older_than(text: &str) -> Result<SignedDuration, String> {
+    let age = text.strip_prefix("older-than=").and_then(|age| age.parse::<Span>().ok());
+    let age = age.and_then(|age| age.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    age.filter(|age| !age.is_negative()).ok_or_else(|| "write it as older-than=30d, or in hours: older-than=12h".into())
+}
+
 const INIT: &str = "\
 Examples:
   provision init                                    asks for everything
@@ -382,7 +396,9 @@ Examples:
   provision launch --years 2000..2020
   provision launch --years 2004,none --initials TH,A_ --dry-run
   provision launch --titles-source title.basics.tsv.gz
-  provision launch --title-types movie,tvMovie --adult out --new-index";
+  provision launch --title-types movie,tvMovie --adult out --new-index
+  provision launch --failed
+  provision launch --refresh older-than=30d";
 const SIMULATE: &str = "\
 Examples:
   provision simulate                    2004/AD
@@ -438,6 +454,15 @@ mod tests {
     fn a_global_flag_may_stand_before_or_after_the_command() {
         for line in [["provision", "--stack", "films", "plan"], ["provision", "plan", "--stack", "films"]] {
             assert_eq!(Cli::try_parse_from(line).unwrap().global.stack.as_deref(), Some("films"));
+        }
+    }
+
+    #[test]
+    fn an_age_is_read_in_days_and_hours() {
+        assert_eq!(older_than("older-than=30d"), Ok(SignedDuration::from_hours(720)));
+        assert_eq!(older_than("older-than=12h"), Ok(SignedDuration::from_hours(12)));
+        for wrong in ["30d", "older-than=", "older-than=-1d", "older-than=1 fortnight"] {
+            assert!(older_than(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -1,22 +1,20 @@
 //! What the commands of a crawl share: the fleet behind the template's outputs, and how the function is set.
 
-use std::time::Duration;
-
 use serde_json::Value;
 
 use super::{Opened, Run};
 use crate::config::Settings;
 use crate::engine::{Look, Stack};
 use crate::error::Failure;
-use crate::fleet::{Fleet, FleetError};
+use crate::fleet::{Fleet, FleetError, FleetSettings};
 use crate::interrupt;
 use crate::providers::failed;
 
 /// A fleet, and how fast it may ask.
 pub(super) struct Crawl {
     pub(super) fleet: Fleet,
-    /// Requests a second to TMDb, of the whole fleet.
-    pub(super) rate: f64,
+    /// How it is set.
+    pub(super) settings: FleetSettings,
     /// Titles that one job may have to end within the function's timeout.
     pub(super) job_titles: u32,
 }
@@ -35,11 +33,17 @@ impl Crawl {
             looks.iter().find(|look| look.resource.physical_id == name && look.resource.type_name == FUNCTION);
         let function = function.ok_or(FleetError::NoOutput { name: "FunctionName" })?;
         let properties = &function.resource.properties;
-        let variable = |name: &str| number(&properties["Environment"]["Variables"][name]);
-        let rate = variable("TMDB_RATE").unwrap_or(DEFAULT_RATE);
-        let share = rate / variable("FLEET_SIZE").unwrap_or(1.0).max(1.0);
+        let variable = |name: &str| &properties["Environment"]["Variables"][name];
+        let settings = FleetSettings {
+            rate: number(variable("TMDB_RATE")).unwrap_or(DEFAULT_RATE),
+            concurrency: number(variable("FLEET_SIZE")).unwrap_or(1.0).max(1.0),
+            memory_mb: number(&properties["MemorySize"]).unwrap_or(DEFAULT_MEMORY_MB),
+            arm: properties["Architectures"][0] == "arm64",
+            details: variable("FETCH") == "details",
+        };
         let timeout = number(&properties["Timeout"]).unwrap_or(DEFAULT_TIMEOUT);
-        Ok(Self { fleet, rate, job_titles: crawler_core::job::titles_per_job(share, timeout as u32) })
+        let job_titles = crawler_core::job::titles_per_job(settings.rate / settings.concurrency, timeout as u32);
+        Ok(Self { fleet, settings, job_titles })
     }
 
     /// The same of what a command has opened.
@@ -49,16 +53,13 @@ impl Crawl {
     pub(super) fn opened(run: &Run, opened: &Opened) -> Result<Self, Failure> {
         Self::open(&opened.stack(run)?, &opened.aws.config)
     }
-
-    /// The least time that this many titles take: two requests each, at the fleet's rate.
-    pub(super) fn least_time(&self, titles: u64) -> Duration {
-        Duration::from_secs_f64(titles as f64 * 2.0 / self.rate.max(0.1))
-    }
 }
 
 const FUNCTION: &str = "AWS::Lambda::Function";
 /// Lambda's own default, where the template gives no timeout.
 const DEFAULT_TIMEOUT: f64 = 3.0;
+/// ... and no memory.
+const DEFAULT_MEMORY_MB: f64 = 128.0;
 /// Below TMDb's limit, as the crawler's template has it.
 const DEFAULT_RATE: f64 = 35.0;
 

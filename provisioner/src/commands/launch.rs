@@ -1,21 +1,31 @@
 //! `provision launch`: the titles become jobs, and what is not done goes to the queue.
 
+use std::time::Duration;
+
+use crawler_core::crawl::{Refresh, prune};
+use crawler_core::imdb::Manifest;
+use jiff::Timestamp;
+
 use super::crawl::{Crawl, key_is_stored};
 use super::{Opened, Run, titles};
 use crate::cli;
 use crate::engine::Stack;
 use crate::error::Failure;
-use crate::fleet::LaunchPlan;
+use crate::fleet::{Estimate, FleetError, LaunchPlan, Wanted};
 use crate::interrupt;
-use crate::ui::launch::{Outcome, jobs_text};
-use crawler_core::imdb::Manifest;
+use crate::ui::launch as words;
+
+/// Above this rate TMDb answers 429 before long: its limit is somewhere near 40 requests a second.
+const MOST_POLITE: f64 = 40.0;
 
 pub(super) async fn run(run: &Run, flags: &cli::Launch) -> Result<(), Failure> {
     let opened = Opened::open(run).await?;
     let stack = opened.stack(run)?;
-    let launch = Launch::plan(run, &opened, &stack, &flags.selection, &flags.titles, flags.again).await?;
+    let wanted = Wanted { refresh: refresh(flags), again: flags.again };
+    let launch = Launch::plan(run, &opened, &stack, &flags.selection, &flags.titles, &wanted).await?;
     if flags.dry_run {
-        return run.ui.result(|| jobs_text(&launch.plan), &crate::ui::launch::jobs_document(&launch.plan));
+        let document = words::document(&launch.plan, &launch.estimate);
+        return run.ui.result(|| words::jobs(&launch.plan, &launch.estimate), &document);
     }
     let outcome = launch.send(run, &opened).await?;
     if let Some(pause) = interrupt::until(&run.interrupt, launch.crawl.fleet.paused()).await? {
@@ -24,22 +34,33 @@ pub(super) async fn run(run: &Run, flags: &cli::Launch) -> Result<(), Failure> {
     run.ui.result(|| outcome.text(), &outcome)
 }
 
+/// What is asked again of jobs that are done.
+fn refresh(flags: &cli::Launch) -> Option<Refresh> {
+    let now = Timestamp::now();
+    let older = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
+    match (flags.failed, flags.refresh) {
+        (true, _) => Some(Refresh { before: now, failed: true }),
+        (false, age) => age.map(|age| Refresh { before: older(age), failed: false }),
+    }
+}
+
 /// A launch that is ready to be sent.
 pub(super) struct Launch {
     pub(super) crawl: Crawl,
     pub(super) manifest: Manifest,
     plan: LaunchPlan,
+    estimate: Estimate,
 }
 
 impl Launch {
-    /// Makes or reuses the index, and finds what is selected and neither done nor queued.
+    /// Makes or reuses the index, finds what is selected, wanted and not queued, and says what it will take.
     pub(super) async fn plan(
         run: &Run,
         opened: &Opened,
         stack: &Stack<'_>,
         selected: &cli::Selection,
         source: &cli::Titles,
-        again: bool,
+        wanted: &Wanted,
     ) -> Result<Self, Failure> {
         let selection = titles::selection(selected)?;
         let crawl = Crawl::open(stack, &opened.aws.config)?;
@@ -47,16 +68,41 @@ impl Launch {
         let manifest = titles::manifest(run, source, &crawl.fleet.lake, config, crawl.job_titles).await?;
         let asked = titles::shown(selected);
         let busy = run.ui.busy("listing the jobs that are done");
-        let planned = crawl.fleet.plan_launch(&manifest, &selection, &asked, again);
+        let planned = crawl.fleet.plan_launch(&manifest, &selection, &asked, wanted);
         let plan = interrupt::until(&run.interrupt, planned).await?;
         drop(busy);
-        Ok(Self { crawl, manifest, plan })
+        let estimate = Estimate::new(plan.workload(), crawl.settings);
+        let launch = Self { crawl, manifest, plan, estimate };
+        launch.warn(run).await?;
+        Ok(launch)
+    }
+
+    /// What may go wrong with a launch of this size at this rate.
+    async fn warn(&self, run: &Run) -> Result<(), Failure> {
+        let rate = self.crawl.settings.rate;
+        if rate > MOST_POLITE {
+            let what = "TMDb allows about 40 and answers 429 above it";
+            run.ui.warn(&format!("the fleet's rate is {rate} requests a second; {what} (--param TmdbRate=35)"));
+        }
+        let retention = async { self.crawl.fleet.jobs.retention().await.map_err(FleetError::from) };
+        let retention = interrupt::until(&run.interrupt, retention).await?;
+        if Duration::from_secs(self.estimate.seconds) > retention.unsigned_abs() {
+            let (takes, keeps) =
+                (words::time(&self.estimate), crate::ui::crawl::duration(retention.unsigned_abs().as_secs()));
+            run.ui.warn(&format!(
+                "this takes {takes} or more, and SQS drops a message after {keeps}: launch years one after another, or launch again then"
+            ));
+        }
+        Ok(())
     }
 
     /// Sends it. An interruption lets the batches under way end, and what SQS accepted is written down.
-    pub(super) async fn send(&self, run: &Run, opened: &Opened) -> Result<Outcome, Failure> {
+    pub(super) async fn send(&self, run: &Run, opened: &Opened) -> Result<words::Outcome, Failure> {
         if !self.plan.jobs.is_empty() {
             key_is_stored(run, &opened.aws.config).await?;
+            run.ui.note(&words::estimate(&self.estimate));
+        } else if self.plan.done == self.manifest.jobs.len() {
+            self.tidy().await?;
         }
         let busy = run.ui.busy("sending the jobs");
         let launched = self
@@ -65,6 +111,12 @@ impl Launch {
             .launch(&self.plan, |sent, of| busy.say(&format!("sending the jobs: {sent} of {of} messages")))
             .await?;
         drop(busy);
-        Ok(Outcome::new(&self.plan, launched, self.crawl.least_time(launched.titles)))
+        Ok(words::Outcome::new(&self.plan, launched, self.estimate))
+    }
+
+    /// What an older index left over goes, now that every job of the index is done.
+    pub(super) async fn tidy(&self) -> Result<(), Failure> {
+        prune(&*self.crawl.fleet.lake, &self.manifest).await.map_err(FleetError::from)?;
+        Ok(())
     }
 }

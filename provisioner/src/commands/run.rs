@@ -6,7 +6,7 @@ use super::pause::stands_still;
 use super::{Opened, Run, down, status, up};
 use crate::cli;
 use crate::error::Failure;
-use crate::fleet::{Ended, Progress, Waiting};
+use crate::fleet::{Ended, Progress, Waiting, Wanted};
 use crate::interrupt;
 use crate::ui::crawl;
 
@@ -19,7 +19,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Run) -> Result<(), Failure> {
     if let Some(pause) = interrupt::until(&run.interrupt, crawl.fleet.paused()).await? {
         return Err(stands_still(run, &pause));
     }
-    let launch = Launch::plan(run, &opened, &stack, &flags.selection, &flags.titles, false).await?;
+    let launch = Launch::plan(run, &opened, &stack, &flags.selection, &flags.titles, &Wanted::default()).await?;
     let sent = launch.send(run, &opened).await?;
     run.ui.note(&sent.text());
     let ended = wait(run, &launch).await?;
@@ -29,6 +29,9 @@ pub(super) async fn run(run: &Run, flags: &cli::Run) -> Result<(), Failure> {
         Ended::Paused(pause) => return Err(stands_still(run, &pause)),
         Ended::Complete(progress) | Ended::Incomplete(progress) => return Err(unfinished(run, &progress)),
     };
+    if progress.jobs.done == progress.jobs.indexed {
+        launch.tidy().await?;
+    }
     run.ui.result(|| crawl::text(&progress), &progress)?;
     if flags.keep_up {
         return Ok(());

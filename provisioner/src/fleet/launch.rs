@@ -1,16 +1,17 @@
 //! Which jobs are sent, and their sending.
 //!
-//! Guarantees: a job that is done is not sent; one that SQS accepted and that may still be in the queue neither. A launch
-//! that was cut off goes on; a batch whose answer was lost may be sent twice, which harms nothing (E48).
+//! Guarantees: a job that is done is not sent, but to be refreshed; one that SQS accepted and that may still be in the queue neither. A
+//! launch that was cut off goes on; a batch whose answer was lost may be sent twice, which harms nothing (E48).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
+use crawler_core::crawl::Refresh;
 use crawler_core::imdb::{Manifest, Selection};
-use crawler_core::lake::Lake;
+use crawler_core::lake::layout::Done;
 use crawler_core::{Job, Order};
-use futures::TryStreamExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::estimate::Workload;
 use super::{Fleet, FleetError, sent};
 
 /// Small jobs share a message up to this many bytes of body, far below what SQS bills as one request.
@@ -19,8 +20,6 @@ const MESSAGE_BYTES: usize = 4096;
 const SHARED_TITLES: u32 = 4;
 /// Messages after which what SQS accepted is written down.
 const WAVE: usize = 1000;
-/// SQS keeps a message for at most 14 days (E50).
-const RETENTION: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// What a launch would send.
 #[derive(Clone, Debug)]
@@ -29,11 +28,21 @@ pub struct LaunchPlan {
     pub dataset: String,
     /// Jobs that will be sent, in the manifest's order.
     pub jobs: Vec<Job>,
-    /// Selected jobs that are done.
+    /// Selected jobs that are done, and that nothing more is wanted of.
     pub done: usize,
     /// Selected jobs that were sent before and may still be in the queue.
     pub queued: usize,
+    refresh: Option<Refresh>,
     full_job: u32,
+}
+
+/// Which of the selected jobs are sent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Of jobs that are done, those that this asks again; without it, jobs that are not done.
+    pub refresh: Option<Refresh>,
+    /// Also those that were sent before and may still be in the queue.
+    pub again: bool,
 }
 
 /// What a launch sent.
@@ -51,6 +60,19 @@ impl LaunchPlan {
     /// Titles in the jobs that will be sent.
     pub fn titles(&self) -> u64 {
         self.jobs.iter().map(|job| u64::from(job.titles)).sum()
+    }
+
+    /// What is to be done. Of a job of which only failed titles are asked again, these are not known: all count.
+    pub fn workload(&self) -> Workload {
+        Workload { titles: self.titles(), jobs: self.jobs.len() as u64, messages: self.messages().len() as u64 }
+    }
+
+    fn order(&self, jobs: &[Job]) -> Order {
+        let (dataset, jobs) = (self.dataset.clone(), jobs.to_vec());
+        match self.refresh.clone() {
+            None => Order::Jobs { dataset, jobs },
+            Some(refresh) => Order::Refresh { dataset, jobs, refresh },
+        }
     }
 
     /// The messages: a job each, or several small ones of one dataset together.
@@ -76,7 +98,7 @@ impl LaunchPlan {
 }
 
 impl Fleet {
-    /// What is selected, not done and not already sent; `again` takes no account of what was sent.
+    /// What is selected, wanted, and not already sent.
     ///
     /// # Errors
     /// A failed read of lake or queue, or [`FleetError::NothingSelected`].
@@ -85,34 +107,41 @@ impl Fleet {
         manifest: &Manifest,
         selection: &Selection,
         asked: &str,
-        again: bool,
+        wanted: &Wanted,
     ) -> Result<LaunchPlan, FleetError> {
         let selected: Vec<&Job> = manifest.jobs_of(selection).collect();
         if selected.is_empty() {
             return Err(FleetError::NothingSelected { asked: asked.to_owned() });
         }
-        let (done, sent) = futures::try_join!(done_marks(&*self.lake), self.still_queued(manifest, again))?;
-        let (mut jobs, mut finished, mut queued) = (Vec::new(), 0, 0);
+        let (done, sent) = futures::try_join!(self.done_with_times(), self.still_queued(manifest, wanted.again))?;
+        let done: HashMap<String, &(Done, Timestamp)> = done.iter().map(|one| (sent::mark_of(&one.0), one)).collect();
+        let mut plan = LaunchPlan {
+            dataset: manifest.dataset.clone(),
+            jobs: Vec::new(),
+            done: 0,
+            queued: 0,
+            refresh: wanted.refresh.clone(),
+            full_job: manifest.options.job_titles,
+        };
         for job in selected {
-            let mark = sent::mark(job);
-            if done.contains(&mark) {
-                finished += 1;
-            } else if sent.contains(&mark) {
-                queued += 1;
-            } else {
-                jobs.push(job.clone());
+            let done = done.get(&sent::mark(job, None)).copied();
+            let sent = sent.get(&sent::mark(job, plan.refresh.as_ref())).copied();
+            match standing(done, sent, plan.refresh.as_ref()) {
+                Standing::Done => plan.done += 1,
+                Standing::Queued => plan.queued += 1,
+                Standing::Wanted => plan.jobs.push(job.clone()),
+                Standing::NotMeant => {}
             }
         }
-        let full_job = manifest.options.job_titles;
-        Ok(LaunchPlan { dataset: manifest.dataset.clone(), jobs, done: finished, queued, full_job })
+        Ok(plan)
     }
 
-    /// Marks of jobs that SQS accepted within its retention, unless the queue is empty: then none is in it.
-    async fn still_queued(&self, manifest: &Manifest, again: bool) -> Result<BTreeSet<String>, FleetError> {
+    /// When SQS accepted what it may still have; nothing where the queue is empty: then it has none.
+    async fn still_queued(&self, manifest: &Manifest, again: bool) -> Result<BTreeMap<String, Timestamp>, FleetError> {
         if again || self.jobs.depth().await?.is_empty() {
-            return Ok(BTreeSet::new());
+            return Ok(BTreeMap::new());
         }
-        let since = Timestamp::now().checked_sub(RETENTION).unwrap_or(Timestamp::MIN);
+        let since = Timestamp::now().checked_sub(self.jobs.retention().await?).unwrap_or(Timestamp::MIN);
         Ok(sent::recorded(&*self.lake, &manifest.dataset, since).await?)
     }
 
@@ -126,10 +155,7 @@ impl Fleet {
         let started = Timestamp::now();
         let mut launched = Launched::default();
         for (wave, messages_of_wave) in messages.chunks(WAVE).enumerate() {
-            let bodies: Vec<String> = messages_of_wave
-                .iter()
-                .map(|jobs| Order::Jobs { dataset: plan.dataset.clone(), jobs: jobs.clone() }.to_body())
-                .collect();
+            let bodies: Vec<String> = messages_of_wave.iter().map(|jobs| plan.order(jobs).to_body()).collect();
             let mut accepted = Vec::new();
             let result = self
                 .jobs
@@ -139,7 +165,7 @@ impl Fleet {
                 })
                 .await;
             let jobs: Vec<&Job> = accepted.iter().flat_map(|place| &messages_of_wave[*place]).collect();
-            let marks: Vec<String> = jobs.iter().map(|job| sent::mark(job)).collect();
+            let marks: Vec<String> = jobs.iter().map(|job| sent::mark(job, plan.refresh.as_ref())).collect();
             sent::record(&*self.lake, &plan.dataset, started, wave, &marks).await?;
             launched.messages += accepted.len();
             launched.jobs += jobs.len();
@@ -149,21 +175,44 @@ impl Fleet {
         Ok(launched)
     }
 
-    /// Marks of every job of `manifest` that was ever sent, or is done: what the crawl's progress is measured against.
-    pub(super) async fn launched_marks(&self, manifest: &Manifest) -> Result<BTreeSet<String>, FleetError> {
+    /// When each job of `manifest` that was ever sent was sent last: what the crawl's progress is measured against.
+    pub(super) async fn launched(&self, manifest: &Manifest) -> Result<BTreeMap<String, Timestamp>, FleetError> {
         Ok(sent::recorded(&*self.lake, &manifest.dataset, Timestamp::MIN).await?)
     }
 }
 
-/// Marks of the jobs that are done, from the markers' keys alone.
-async fn done_marks(lake: &dyn Lake) -> Result<BTreeSet<String>, FleetError> {
-    let done = crawler_core::crawl::done(lake).map_ok(|done| format!("{}.{}", done.name(), done.digest));
-    Ok(done.try_collect().await?)
+/// How a selected job stands to a launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Done,
+    Queued,
+    Wanted,
+    /// Only done jobs are meant, and it is not.
+    NotMeant,
+}
+
+/// A job by its marker, if it has one, and by when SQS accepted it, if it may still have it. The time at which a marker was written is the
+/// lake's: no marker is read.
+fn standing(done: Option<&(Done, Timestamp)>, sent: Option<Timestamp>, refresh: Option<&Refresh>) -> Standing {
+    match (done, refresh) {
+        (Some(_), None) => Standing::Done,
+        (None, None) if sent.is_some() => Standing::Queued,
+        (None, None) => Standing::Wanted,
+        (None, Some(_)) => Standing::NotMeant,
+        (Some((done, finished)), Some(Refresh { before, failed })) => {
+            let wants = finished < before && (!failed || done.failed > 0);
+            match (wants, sent.is_some_and(|sent| sent > *finished)) {
+                (false, _) => Standing::Done,
+                (true, true) => Standing::Queued,
+                (true, false) => Standing::Wanted,
+            }
+        }
+    }
 }
 
 /// Jobs by their marks.
 pub(super) fn by_mark(manifest: &Manifest) -> BTreeMap<String, &Job> {
-    manifest.jobs.iter().map(|job| (sent::mark(job), job)).collect()
+    manifest.jobs.iter().map(|job| (sent::mark(job, None), job)).collect()
 }
 
 #[cfg(test)]
@@ -183,7 +232,7 @@ mod tests {
     }
 
     fn plan(jobs: Vec<Job>) -> LaunchPlan {
-        LaunchPlan { dataset: "d".into(), jobs, done: 0, queued: 0, full_job: 100 }
+        LaunchPlan { dataset: "d".into(), jobs, done: 0, queued: 0, refresh: None, full_job: 100 }
     }
 
     #[test]
@@ -201,6 +250,32 @@ mod tests {
         for jobs in plan.messages() {
             let body = Order::Jobs { dataset: plan.dataset.clone(), jobs }.to_body();
             assert!(body.len() <= MESSAGE_BYTES, "{}", body.len());
+        }
+    }
+
+    #[test]
+    fn a_job_is_sent_once_and_again_only_for_a_refresh_that_it_has_not_had() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let done = |failed| {
+            let Job { year, initial, part, titles, digest, .. } = job("AD", 10);
+            let done =
+                Done { year, initial, part, digest, titles, linked: titles - failed, missed: 0, others: 0, failed };
+            (done, at(100))
+        };
+        let refresh = |before, failed| Refresh { before: at(before), failed };
+        for (done, sent, refresh, expected) in [
+            (None, None, None, Standing::Wanted),
+            (None, Some(at(50)), None, Standing::Queued),
+            (Some(done(0)), Some(at(50)), None, Standing::Done),
+            (None, None, Some(refresh(200, false)), Standing::NotMeant),
+            (Some(done(0)), None, Some(refresh(200, false)), Standing::Wanted),
+            (Some(done(0)), None, Some(refresh(99, false)), Standing::Done),
+            (Some(done(0)), Some(at(150)), Some(refresh(200, false)), Standing::Queued),
+            (Some(done(0)), Some(at(50)), Some(refresh(200, false)), Standing::Wanted),
+            (Some(done(0)), None, Some(refresh(200, true)), Standing::Done),
+            (Some(done(1)), None, Some(refresh(200, true)), Standing::Wanted),
+        ] {
+            assert_eq!(standing(done.as_ref(), sent, refresh.as_ref()), expected, "{done:?} {sent:?} {refresh:?}");
         }
     }
 }

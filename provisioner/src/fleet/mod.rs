@@ -4,6 +4,7 @@
 
 mod dead_letters;
 mod error;
+mod estimate;
 mod launch;
 mod log;
 mod mapping;
@@ -26,7 +27,8 @@ use crate::providers::s3_client;
 
 pub use dead_letters::DeadLetter;
 pub use error::FleetError;
-pub use launch::{LaunchPlan, Launched};
+pub use estimate::{Estimate, FleetSettings, Price, Workload};
+pub use launch::{LaunchPlan, Launched, Wanted};
 pub use log::Log;
 pub use mapping::Mapping;
 pub use pause::Change;

@@ -1,5 +1,7 @@
 //! How far a crawl is, from the lake's done markers and the queues' counters. Lists markers and reads none.
 
+use std::collections::BTreeSet;
+
 use crawler_core::imdb::Manifest;
 use crawler_core::lake::Pause;
 use crawler_core::lake::layout::{self, Done};
@@ -7,6 +9,7 @@ use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 
 use super::launch::by_mark;
+use super::sent::mark_of;
 use super::{Depth, Fleet, FleetError};
 
 /// Jobs that ended within this time give the rate.
@@ -40,6 +43,8 @@ pub struct Jobs {
     pub total: usize,
     /// Jobs with a marker.
     pub done: usize,
+    /// When the one that waits longest was sent: SQS drops a message at the end of its retention (E50).
+    pub oldest: Option<Timestamp>,
 }
 
 /// Titles of the jobs that were sent or are done.
@@ -90,18 +95,17 @@ impl Fleet {
             return self.queues().await;
         };
         let (queues, done, mut launched) =
-            futures::try_join!(self.queues(), self.done_with_times(), self.launched_marks(manifest))?;
+            futures::try_join!(self.queues(), self.done_with_times(), self.launched(manifest))?;
         let jobs = by_mark(manifest);
-        let done: Vec<_> = done.into_iter().filter(|(done, _)| jobs.contains_key(&mark(done))).collect();
-        launched.extend(done.iter().map(|(done, _)| mark(done)));
-        let total = launched.iter().filter_map(|mark| jobs.get(mark)).map(|job| u64::from(job.titles)).sum();
+        let done: Vec<_> = done.into_iter().filter(|(done, _)| jobs.contains_key(&mark_of(done))).collect();
+        launched.retain(|mark, _| jobs.contains_key(mark));
+        let marks: BTreeSet<String> = done.iter().map(|(done, _)| mark_of(done)).collect();
+        let oldest = launched.iter().filter(|(mark, _)| !marks.contains(*mark)).map(|(_, sent)| *sent).min();
+        launched.extend(done.iter().map(|(done, ended)| (mark_of(done), *ended)));
+        let total = launched.keys().filter_map(|mark| jobs.get(mark)).map(|job| u64::from(job.titles)).sum();
         let titles = count_titles(total, done.iter().map(|(done, _)| done));
         Ok(Progress {
-            jobs: Jobs {
-                indexed: jobs.len(),
-                total: launched.iter().filter(|mark| jobs.contains_key(*mark)).count(),
-                done: done.len(),
-            },
+            jobs: Jobs { indexed: jobs.len(), total: launched.len(), done: done.len(), oldest },
             titles,
             pace: pace(&done, titles, Timestamp::now()),
             ..queues
@@ -115,17 +119,14 @@ impl Fleet {
         Ok(Progress { queue, dead_letters, mapping, paused, ..Progress::default() })
     }
 
-    async fn done_with_times(&self) -> Result<Vec<(Done, Timestamp)>, FleetError> {
+    /// All done jobs, each with the time at which its marker was written, from the listing alone.
+    pub(super) async fn done_with_times(&self) -> Result<Vec<(Done, Timestamp)>, FleetError> {
         let entries = self.lake.list(layout::DONE);
         let done = entries.try_filter_map(|entry| {
             futures::future::ready(Ok(Done::parse(&entry.key).map(|done| (done, entry.modified))))
         });
         Ok(done.try_collect().await?)
     }
-}
-
-fn mark(done: &Done) -> String {
-    format!("{}.{}", done.name(), done.digest)
 }
 
 fn count_titles<'d>(total: u64, done: impl Iterator<Item = &'d Done>) -> Titles {

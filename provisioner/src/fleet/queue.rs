@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use futures::stream::{self, StreamExt};
+use jiff::SignedDuration;
 
 use super::FleetError;
 use crate::engine::ProviderError;
@@ -17,6 +18,9 @@ const BATCH_BYTES: usize = 1_048_576;
 const WIDTH: usize = 16;
 /// Times that single messages of a batch are sent again.
 const TRIES: usize = 5;
+
+/// SQS keeps no message longer.
+const LONGEST: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// A queue by its URL.
 #[derive(Clone, Debug)]
@@ -71,6 +75,18 @@ impl Queue {
         let [visible, in_flight, delayed] =
             names.map(|name| attributes.get(&name).and_then(|count| count.parse().ok()).unwrap_or(0));
         Ok(Depth { visible, in_flight, delayed })
+    }
+
+    /// How long it keeps a message (E50).
+    ///
+    /// # Errors
+    /// A failed call.
+    pub async fn retention(&self) -> Result<SignedDuration, ProviderError> {
+        let name = QueueAttributeName::MessageRetentionPeriod;
+        let call = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
+        let attributes = call.send().await.map_err(failed("sqs:GetQueueAttributes"))?.attributes.unwrap_or_default();
+        let seconds = attributes.get(&name).and_then(|seconds| seconds.parse().ok());
+        Ok(seconds.map_or(LONGEST, SignedDuration::from_secs))
     }
 
     /// Sends one message.

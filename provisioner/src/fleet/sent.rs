@@ -2,9 +2,11 @@
 //!
 //! An object a wave of sending: `tmdb/_sent/{dataset}/{time}-{number}.json`, the jobs' names with their digests.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use crawler_core::crawl::Refresh;
+use crawler_core::lake::layout::Done;
 use crawler_core::lake::{LakeError, PutMode};
 use crawler_core::{Job, Lake};
 use futures::stream::TryStreamExt;
@@ -14,9 +16,19 @@ const SENT: &str = "tmdb/_sent/";
 /// Objects read at once.
 const WIDTH: usize = 32;
 
-/// How a job is told apart from one of the same name with other titles.
-pub(super) fn mark(job: &Job) -> String {
-    format!("{}.{}", job.name(), job.digest)
+/// How a job is told apart from one of the same name with other titles, and from itself to be refreshed.
+pub(super) fn mark(job: &Job, refresh: Option<&Refresh>) -> String {
+    let what = match refresh {
+        None => "",
+        Some(Refresh { failed: true, .. }) => ".failed",
+        Some(_) => ".refresh",
+    };
+    format!("{}.{}{what}", job.name(), job.digest)
+}
+
+/// The mark of the job that a marker is of.
+pub(super) fn mark_of(done: &Done) -> String {
+    format!("{}.{}", done.name(), done.digest)
 }
 
 /// Writes down that SQS accepted these marks; `wave` counts within one launch.
@@ -36,20 +48,26 @@ pub(super) async fn record(
     Ok(())
 }
 
-/// The marks that SQS accepted since `since`.
-pub(super) async fn recorded(lake: &dyn Lake, dataset: &str, since: Timestamp) -> Result<BTreeSet<String>, LakeError> {
+/// The marks that SQS accepted since `since`, each with the last time.
+pub(super) async fn recorded(
+    lake: &dyn Lake,
+    dataset: &str,
+    since: Timestamp,
+) -> Result<BTreeMap<String, Timestamp>, LakeError> {
     let prefix = format!("{SENT}{dataset}/");
-    let waves: Vec<Vec<String>> = lake
+    let mut waves: Vec<(Timestamp, Vec<String>)> = lake
         .list(&prefix)
         .try_filter(|entry| futures::future::ready(entry.modified >= since))
         .map_ok(|entry| async move {
             let bytes = lake.get(&entry.key).await?.unwrap_or_else(|| Bytes::from_static(b"[]"));
-            serde_json::from_slice(&bytes).map_err(|error| unreadable(lake, &entry.key, error))
+            let marks = serde_json::from_slice(&bytes).map_err(|error| unreadable(lake, &entry.key, error))?;
+            Ok((entry.modified, marks))
         })
         .try_buffer_unordered(WIDTH)
         .try_collect()
         .await?;
-    Ok(waves.into_iter().flatten().collect())
+    waves.sort_unstable_by_key(|(at, _)| *at);
+    Ok(waves.into_iter().flat_map(|(at, marks)| marks.into_iter().map(move |mark| (mark, at))).collect())
 }
 
 fn unreadable(lake: &dyn Lake, key: &str, error: serde_json::Error) -> LakeError {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crawler_core::Marker;
 use crawler_core::lake::Pause;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::fleet::Progress;
@@ -23,13 +24,29 @@ pub fn text(progress: &Progress) -> String {
     let Progress { queue, dead_letters, jobs, titles, pace, mapping, paused } = progress;
     let mut lines = vec![
         format!("Queue         {} visible, {} in flight, {} delayed", queue.visible, queue.in_flight, queue.delayed),
-        format!("Dead letters  {}", dead_letters.visible),
+        match dead_letters.visible {
+            0 => "Dead letters  0".to_owned(),
+            dead => format!("Dead letters  {dead}; for their reasons: provision dead-letters"),
+        },
         format!("Jobs          {} of {} done ({} in the index)", jobs.done, jobs.total, jobs.indexed),
         format!(
             "Titles        {} of {} done: {} linked, {} missed, {} other, {} failed",
             titles.done, titles.total, titles.linked, titles.missed, titles.others, titles.failed
         ),
     ];
+    if let Some(sent) = jobs.oldest {
+        let age = Timestamp::now().duration_since(sent).unsigned_abs().as_secs();
+        lines.push(format!(
+            "Oldest job    sent {} ago; SQS drops a message after its retention, 14 days at most",
+            duration(age)
+        ));
+    }
+    if titles.failed > 0 {
+        lines.push(format!(
+            "Failed        {} titles had no usable answer; to ask again: provision launch --failed",
+            titles.failed
+        ));
+    }
     if let Some(pace) = pace.filter(|_| !progress.is_complete()) {
         lines.push(format!(
             "Rate          {:.1} titles a second, {} left",

@@ -1,7 +1,7 @@
 //! The built `provision` binary against real parts: the AWS emulator, the function's real zip, the TMDb stand-in, real films.
 //!
 //! `main_job`: the whole crawl, read back by another tool. `converge`: up again, killed, down. `failures`: what goes wrong and what is
-//! said of it. `dead_letters`: what could not be done. `pauses`: a fleet that stands still. `cloudformation`: the same template deployed
+//! said of it. `launches`: again, for what failed or is old. `dead_letters`: what could not be done. `pauses`: a fleet that stands still. `cloudformation`: the same template deployed
 //! by AWS's own tool. `lake_given`: a bucket that is used and never owned. `readme`: its commands, line by line.
 //! `secret`: the key stands in SSM and nowhere else.
 //! `examples`: templates that have nothing to do with the crawler.
@@ -14,6 +14,7 @@ mod dead_letters;
 mod examples;
 mod failures;
 mod lake_given;
+mod launches;
 mod main_job;
 mod pauses;
 mod readme;
