@@ -110,7 +110,7 @@ async fn one(crawler: &Crawler, job: &Job, dataset: &str) -> Result<Marker, Fail
 }
 
 /// Removes what an earlier index left over, once all jobs of this one are done.
-async fn prune(run: &Run, lake: &dyn Lake, manifest: &Manifest) -> Result<(), Failure> {
+pub(super) async fn prune(run: &Run, lake: &dyn Lake, manifest: &Manifest) -> Result<(), Failure> {
     let failed = |error: CrawlError| Failure::failed(error.to_string(), lake.uri()).help("run the same command again");
     let pruned = prune_when_complete(lake, manifest).await.map_err(failed)?;
     if !pruned.is_empty() {

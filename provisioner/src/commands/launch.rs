@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use crawler_core::crawl::{Refresh, prune};
+use crawler_core::crawl::Refresh;
 use crawler_core::imdb::Manifest;
 use jiff::Timestamp;
 
 use super::crawl::{Crawl, key_is_stored};
-use super::{Opened, Run, titles};
+use super::{Opened, Run, download, titles};
 use crate::cli;
 use crate::engine::Stack;
 use crate::error::Failure;
@@ -102,7 +102,7 @@ impl Launch {
             key_is_stored(run, &opened.aws.config).await?;
             run.ui.note(&words::estimate(&self.estimate));
         } else if self.plan.done == self.manifest.jobs.len() {
-            self.tidy().await?;
+            self.prune(run).await?;
         }
         let busy = run.ui.busy("sending the jobs");
         let launched = self
@@ -114,9 +114,8 @@ impl Launch {
         Ok(words::Outcome::new(&self.plan, launched, self.estimate))
     }
 
-    /// What an older index left over goes, now that every job of the index is done.
-    pub(super) async fn tidy(&self) -> Result<(), Failure> {
-        prune(&*self.crawl.fleet.lake, &self.manifest).await.map_err(FleetError::from)?;
-        Ok(())
+    /// What an older index left over goes, once every job of this one is done.
+    pub(super) async fn prune(&self, run: &Run) -> Result<(), Failure> {
+        download::prune(run, &*self.crawl.fleet.lake, &self.manifest).await
     }
 }

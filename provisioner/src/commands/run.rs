@@ -30,7 +30,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Run) -> Result<(), Failure> {
         Ended::Complete(progress) | Ended::Incomplete(progress) => return Err(unfinished(run, &progress)),
     };
     if progress.jobs.done == progress.jobs.indexed {
-        launch.tidy().await?;
+        launch.prune(run).await?;
     }
     run.ui.result(|| crawl::text(&progress), &progress)?;
     if flags.keep_up {
