@@ -252,6 +252,10 @@ impl From<EngineError> for Failure {
                 Self::usage(what, format!("{logical_id} ({physical_id})"))
                     .help("take the change back, or give the new one another logical id and name")
             }
+            EngineError::ReplaceLosesData { logical_id, physical_id } => {
+                Self::usage("a change would replace what holds data", format!("{logical_id} ({physical_id})"))
+                    .help("take the change of its name back, empty it first, or give the new one another logical id")
+            }
             EngineError::UnknownType { type_name, logical_id } => {
                 Self::failed(format!("there is no provider of the type {type_name}"), logical_id)
                     .help("a newer provision may know it; nothing was done with it")

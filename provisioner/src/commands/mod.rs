@@ -1,5 +1,6 @@
 //! A file a command; each reads top to bottom as what the person asked for.
 
+mod adopt;
 mod crawl;
 mod dead_letters;
 mod down;

@@ -1,6 +1,6 @@
 //! `provision plan`: what `up` would do. Changes nothing.
 
-use super::{Opened, Run};
+use super::{Opened, Run, adopt};
 use crate::cli;
 use crate::error::Failure;
 use crate::interrupt;
@@ -12,6 +12,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Plan) -> Result<(), Failure> {
     let busy = run.ui.busy("reading what is there");
     let plan = interrupt::until(&run.interrupt, opened.plan(run, &stack, flags.adopt)).await?;
     drop(busy);
+    adopt::warn_of_cloudformation(run, &plan);
     run.ui.result(|| plan::text(&plan, &stack.scope), &plan::document(&plan, &stack.scope))?;
     if flags.exit_code && !plan.is_empty() { Err(Failure::Different) } else { Ok(()) }
 }

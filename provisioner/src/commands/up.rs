@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::{Opened, Run};
+use super::{Opened, Run, adopt};
 use crate::cli;
 use crate::engine::{Action, Look, Plan, Report, Stack, State};
 use crate::error::Failure;
@@ -56,6 +56,7 @@ async fn carry_out(run: &Run, stack: &Stack<'_>, plan: &Plan) -> Result<Report, 
         let question = format!("this deletes or replaces {}", losses.join(", "));
         interrupt::until(&run.interrupt, run.ui.confirm(&question)).await?;
     }
+    adopt::warn_of_cloudformation(run, plan);
     if plan.count(Action::Adopt) > 0 {
         run.ui.warn("what is adopted is this stack's from now on: `down` deletes it");
     }

@@ -106,6 +106,8 @@ impl Stack<'_> {
             true => resource.clone(),
             false => self.resolve_again(resource, known).await?,
         };
+        let there = super::dynamic::all_there(&resource);
+        there.map_err(|error| EngineError::provider(&change.logical_id, &change.physical_id, error))?;
         let made = self.make(change, &resource, observer).await?;
         observer(Event::Finished {
             logical_id: change.logical_id.clone(),

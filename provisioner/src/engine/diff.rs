@@ -174,7 +174,8 @@ fn is_empty(value: &Value) -> bool {
         Value::Null => true,
         Value::String(text) => text.is_empty(),
         Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
+        // An object of empty objects holds nothing either; one of empty texts does.
+        Value::Object(fields) => fields.values().all(|field| !field.is_string() && is_empty(field)),
         Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -282,6 +283,12 @@ mod tests {
     fn a_changed_name_replaces() {
         let list = diff(&resource(json!({"QueueName": "b"})), &observed(json!({"QueueName": "a"})), &schema());
         assert_eq!(list[0].on_change, OnChange::Replace);
+    }
+
+    #[test]
+    fn an_object_that_holds_nothing_is_none() {
+        let resource = resource(json!({"Variables": {}, "RedrivePolicy": {"a": {}}}));
+        assert_eq!(diff(&resource, &observed(json!({})), &schema()), vec![]);
     }
 
     #[test]

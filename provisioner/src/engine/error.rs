@@ -127,6 +127,14 @@ pub enum EngineError {
         /// The properties that cannot be changed in place.
         properties: Vec<String>,
     },
+    /// A change would delete what holds data.
+    #[error("{logical_id} ({physical_id}) would be replaced, and it holds data")]
+    ReplaceLosesData {
+        /// The name within the template.
+        logical_id: String,
+        /// The name under which AWS knows it.
+        physical_id: String,
+    },
     /// A resource that carries the stack's tags has a type without a provider.
     #[error("{logical_id} has the type {type_name}, which provision does not know")]
     UnknownType {

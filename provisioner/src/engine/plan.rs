@@ -1,10 +1,10 @@
 //! What `up` would do: reads, then a diff a resource, then what the stack no longer wants.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::diff::diff;
 use super::stack::{Look, Stack, parents};
-use super::{Action, Difference, EngineError, Observed, OnChange, Resource, tag};
+use super::{Action, Difference, EngineError, Observed, OnChange, Provider, Resource, tag};
 
 /// All that `up` would do.
 #[derive(Clone, Debug)]
@@ -47,6 +47,19 @@ impl Plan {
         self.changes.iter().filter(|change| matches!(change.action, Action::Delete | Action::Replace)).collect()
     }
 
+    /// The CloudFormation stacks that own what is adopted, each with the logical ids of what it owns.
+    pub fn cloudformation_stacks(&self) -> BTreeMap<&str, Vec<&str>> {
+        let mut stacks: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for change in self.changes.iter().filter(|change| change.action == Action::Adopt) {
+            let owner =
+                change.observed.as_ref().and_then(|observed| observed.tags.get("aws:cloudformation:stack-name"));
+            if let Some(owner) = owner {
+                stacks.entry(owner).or_default().push(&change.logical_id);
+            }
+        }
+        stacks
+    }
+
     /// How many changes have this action.
     pub fn count(&self, action: Action) -> usize {
         self.changes.iter().filter(|change| change.action == action).count()
@@ -76,8 +89,29 @@ impl Stack<'_> {
             return Err(EngineError::NotOurs { resources: foreign });
         }
         let (kept, gone): (Vec<_>, Vec<_>) = leftovers(&looks, found).into_iter().partition(retained);
+        for observed in &gone {
+            self.may_be_replaced(&looks, observed).await?;
+        }
         changes.extend(gone.into_iter().map(|observed| self.deletion(observed)));
         Ok(Plan { changes, kept })
+    }
+
+    /// A resource of the template under another physical name replaces the one that has its logical id: not if UpdateReplacePolicy
+    /// keeps that, nor if it holds data.
+    async fn may_be_replaced(&self, looks: &[Look], gone: &Observed) -> Result<(), EngineError> {
+        let id = gone.tags.get(tag::LOGICAL_ID);
+        let same = |look: &&Look| Some(&look.resource.logical_id) == id && look.resource.type_name == gone.type_name;
+        let Some(Look { resource, .. }) = looks.iter().find(same) else { return Ok(()) };
+        let (logical_id, physical_id) = (resource.logical_id.clone(), gone.physical_id.clone());
+        if resource.retain_on_replace {
+            return Err(EngineError::ReplaceRefused { logical_id, physical_id, properties: vec!["its name".into()] });
+        }
+        let provider = self.provider_of(resource)?;
+        let holds = provider.holds_data(gone).await;
+        match holds.map_err(|error| EngineError::provider(&logical_id, &physical_id, error))? {
+            true => Err(EngineError::ReplaceLosesData { logical_id, physical_id }),
+            false => Ok(()),
+        }
     }
 
     /// A reference to something that exists is known after all.
@@ -101,6 +135,7 @@ impl Stack<'_> {
         let Some(declared) = self.bound.resources().find(|declared| declared.logical_id == resource.logical_id) else {
             return Ok(resource.clone());
         };
+        self.read_dynamic(std::iter::once(declared), known).await?;
         let (mut resource, _) = self.resource(declared, known)?;
         let provider = self.provider_of(&resource)?;
         let prepared = provider.prepare(&mut resource).await;
@@ -150,7 +185,7 @@ impl Stack<'_> {
     fn change(&self, look: &Look, owned: bool, adopt: bool) -> Result<Option<Change>, EngineError> {
         let Look { resource, observed } = look;
         let differences = match observed {
-            Some(observed) => diff(resource, observed, self.provider_of(resource)?.schema()),
+            Some(observed) => differences(resource, observed, self.provider_of(resource)?.as_ref()),
             None => Vec::new(),
         };
         let replaces = differences.iter().any(|difference| difference.on_change == OnChange::Replace);
@@ -186,6 +221,16 @@ impl Stack<'_> {
             slow: self.is_slow(&resource.type_name),
         }))
     }
+}
+
+fn differences(resource: &Resource, observed: &Observed, provider: &dyn Provider) -> Vec<Difference> {
+    let mut differences = diff(resource, observed, provider.schema());
+    for difference in &mut differences {
+        if provider.replaces(observed, difference) {
+            difference.on_change = OnChange::Replace;
+        }
+    }
+    differences
 }
 
 /// What is ours and no longer in the template; the key's parameter is never among it.

@@ -185,6 +185,19 @@ pub trait Provider: Send + Sync {
         2
     }
 
+    /// Whether a difference that updates in place by the schema replaces what is there now: a role re-made under its name (E11).
+    fn replaces(&self, _observed: &Observed, _difference: &Difference) -> bool {
+        false
+    }
+
+    /// Whether it holds what a replacement would lose: a bucket's objects.
+    ///
+    /// # Errors
+    /// Any failed call.
+    async fn holds_data(&self, _observed: &Observed) -> Result<bool, ProviderError> {
+        Ok(false)
+    }
+
     /// Whether AWS takes its time over every change of this type, which a plan says.
     fn is_slow(&self) -> bool {
         false

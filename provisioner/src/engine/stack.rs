@@ -7,6 +7,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use super::dynamic::{DynamicValues, StoredParameters};
 use super::validate::validate;
 use super::{EngineError, Observed, Provider, ProviderError, Resource, Scope};
 use crate::template::{
@@ -20,12 +21,19 @@ pub(super) const WIDTH: usize = 32;
 #[derive(Clone, Default)]
 pub struct Providers {
     by_type: BTreeMap<String, Arc<dyn Provider>>,
+    dynamic: DynamicValues,
 }
 
 impl Providers {
     /// A provider a type; of two for one type the later one counts.
     pub fn new(providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
-        Self { by_type: providers.into_iter().map(|p| (p.schema().type_name.clone(), p)).collect() }
+        let by_type = providers.into_iter().map(|p| (p.schema().type_name.clone(), p)).collect();
+        Self { by_type, dynamic: DynamicValues::default() }
+    }
+
+    /// The same with a source for the template's dynamic references.
+    pub fn with_parameters(self, source: Arc<dyn StoredParameters>) -> Self {
+        Self { dynamic: DynamicValues::of(source), ..self }
     }
 
     /// These and more.
@@ -125,7 +133,8 @@ impl Stack<'_> {
         known: &KnownAttributes,
     ) -> Result<(Resource, Vec<Diagnostic>), Diagnostics> {
         let provider = self.provider(declared)?;
-        let resolved = self.bound.resolve(&declared.logical_id, &Lookup { stack: self, known })?;
+        let mut resolved = self.bound.resolve(&declared.logical_id, &Lookup { stack: self, known })?;
+        self.providers.dynamic.fill(&mut resolved);
         let problems = validate(
             &declared.logical_id,
             &resolved.properties,
@@ -187,6 +196,7 @@ impl Stack<'_> {
     /// # Errors
     /// The template's problems, or the first read that failed.
     pub async fn look(&self) -> Result<Vec<Look>, EngineError> {
+        self.read_dynamic(self.bound.resources(), &KnownAttributes::new()).await?;
         let resources = self.declare()?;
         stream::iter(resources)
             .map(|mut resource| async move {
@@ -206,6 +216,7 @@ impl Stack<'_> {
     /// # Errors
     /// The template's problems, or the first read that failed.
     pub async fn look_without_artifacts(&self) -> Result<Vec<Look>, EngineError> {
+        self.read_dynamic(self.bound.resources(), &KnownAttributes::new()).await?;
         stream::iter(self.declare()?)
             .map(|resource| async move {
                 let observed = self.observe(&resource).await?;
@@ -214,6 +225,19 @@ impl Stack<'_> {
             .buffered(WIDTH)
             .try_collect()
             .await
+    }
+
+    /// Reads the stored parameters that these resources name, as far as they are not known.
+    pub(super) async fn read_dynamic<'d>(
+        &self,
+        resources: impl Iterator<Item = &'d ResourceDecl>,
+        known: &KnownAttributes,
+    ) -> Result<(), EngineError> {
+        let lookup = Lookup { stack: self, known };
+        let resolved = resources.filter_map(|declared| self.bound.resolve(&declared.logical_id, &lookup).ok());
+        let references: Vec<_> = resolved.flat_map(|resolved| resolved.dynamic).collect();
+        let read = self.providers.dynamic.read(&references).await;
+        read.map_err(|error| EngineError::provider("dynamic references", "dynamic references", error))
     }
 
     async fn observe(&self, resource: &Resource) -> Result<Option<Observed>, EngineError> {

@@ -23,7 +23,7 @@ use super::bucket_contents::empty_bucket;
 use super::bucket_settings::Setting;
 use super::claim::take_over;
 use super::clients::s3_client;
-use super::errors::failed;
+use super::errors::{failed, none_if};
 use super::fields::Fields;
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
@@ -244,6 +244,12 @@ impl Provider for BucketProvider {
             listed(TYPE, name, tags, attributes)
         });
         Ok(found.collect())
+    }
+
+    async fn holds_data(&self, observed: &Observed) -> Result<bool, ProviderError> {
+        let asked = self.s3.list_object_versions().bucket(&observed.physical_id).max_keys(1).send().await;
+        let listed = none_if(MISSING, asked.map_err(failed("s3:ListObjectVersions")))?;
+        Ok(listed.is_some_and(|listed| !listed.versions().is_empty() || !listed.delete_markers().is_empty()))
     }
 
     fn teardown_rank(&self) -> u8 {

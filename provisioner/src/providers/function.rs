@@ -266,6 +266,10 @@ impl Provider for FunctionProvider {
         Ok(found.collect())
     }
 
+    fn replaces(&self, observed: &Observed, difference: &Difference) -> bool {
+        difference.path == "Role" && Fields(&observed.handle).boolean("RoleRemade") == Some(true)
+    }
+
     fn teardown_rank(&self) -> u8 {
         1
     }

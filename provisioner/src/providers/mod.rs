@@ -39,6 +39,7 @@ mod policy_holders;
 mod queue;
 mod queue_policy;
 mod role;
+mod stored_parameters;
 mod tags;
 mod transient;
 
@@ -72,5 +73,5 @@ pub fn all(config: &SdkConfig, artifacts: Arc<dyn Artifacts>) -> Providers {
         Arc::new(function::FunctionProvider::new(config, artifacts, functions)),
         Arc::new(event_source_mapping::EventSourceMappingProvider::new(config)),
     ];
-    Providers::new(providers)
+    Providers::new(providers).with_parameters(Arc::new(stored_parameters::StoredInSsm::new(config)))
 }

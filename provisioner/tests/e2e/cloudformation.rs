@@ -32,7 +32,13 @@ fn after_cloudformation_there_is_nothing_to_change_but_tags() {
     }
     // The emulator's CloudFormation hands parameters on as text where Lambda's answers have numbers.
     stage.proxy.rule(Rule::on("lambda", "*").rewrite(numbers));
-    let plan = stage.user.run(words("plan --adopt --json")).succeeds().json();
+    let planned = stage.user.run(words("plan --adopt --json")).succeeds();
+    let told = planned.to_string();
+    assert!(
+        told.contains("belong to the CloudFormation stack films") && told.contains("DeletionPolicy: Retain"),
+        "{told}"
+    );
+    let plan = planned.json();
     let changes = plan["changes"].as_array().unwrap();
     let paths = |change: &Value| -> Vec<String> {
         let paths = change["properties"].as_array().into_iter().flatten().filter(|property| !same_queue(property));

@@ -81,6 +81,10 @@ impl Stage {
         self
     }
 
+    pub fn providers(&self) -> Providers {
+        self.providers.clone()
+    }
+
     pub fn provider(&self, type_name: &str) -> &dyn Provider {
         self.providers.get(type_name).expect("the type has a provider").as_ref()
     }
