@@ -124,7 +124,7 @@ async fn with_other_types(
     });
     let refused: Vec<_> = refused.collect();
     match refused.is_empty() {
-        true => Ok(providers.with(found.providers)),
+        true => Ok(providers.with(found.providers).with_left_behind(found.left_behind)),
         false => Err(bound.template().diagnostics(refused).into()),
     }
 }

@@ -160,7 +160,7 @@ impl Stack<'_> {
     }
 
     fn is_slow(&self, type_name: &str) -> bool {
-        self.providers.get(type_name).is_some_and(|provider| provider.is_slow())
+        self.provider_for(type_name, type_name).is_ok_and(|provider| provider.is_slow())
     }
 
     pub(super) fn deletion(&self, observed: Observed) -> Change {

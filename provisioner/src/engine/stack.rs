@@ -21,6 +21,7 @@ pub(super) const WIDTH: usize = 32;
 #[derive(Clone, Default)]
 pub struct Providers {
     by_type: BTreeMap<String, Arc<dyn Provider>>,
+    left_behind: Option<Arc<dyn Provider>>,
     dynamic: DynamicValues,
 }
 
@@ -28,12 +29,17 @@ impl Providers {
     /// A provider a type; of two for one type the later one counts.
     pub fn new(providers: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
         let by_type = providers.into_iter().map(|p| (p.schema().type_name.clone(), p)).collect();
-        Self { by_type, dynamic: DynamicValues::default() }
+        Self { by_type, ..Self::default() }
     }
 
     /// The same with a source for the template's dynamic references.
     pub fn with_parameters(self, source: Arc<dyn StoredParameters>) -> Self {
         Self { dynamic: DynamicValues::of(source), ..self }
+    }
+
+    /// The same with one that finds and deletes resources of any other type.
+    pub fn with_left_behind(self, left_behind: Option<Arc<dyn Provider>>) -> Self {
+        Self { left_behind, ..self }
     }
 
     /// These and more.
@@ -47,9 +53,9 @@ impl Providers {
         self.by_type.get(type_name)
     }
 
-    /// Every provider, by type name.
+    /// Every provider, by type name; last the one of all other types.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Provider>> {
-        self.by_type.values()
+        self.by_type.values().chain(&self.left_behind)
     }
 }
 
@@ -291,7 +297,7 @@ impl Stack<'_> {
     }
 
     pub(super) fn provider_for(&self, type_name: &str, logical_id: &str) -> Result<&Arc<dyn Provider>, EngineError> {
-        self.provider_named(type_name).ok_or_else(|| EngineError::UnknownType {
+        self.provider_named(type_name).or(self.providers.left_behind.as_ref()).ok_or_else(|| EngineError::UnknownType {
             type_name: type_name.to_owned(),
             logical_id: logical_id.to_owned(),
         })

@@ -139,3 +139,27 @@ async fn a_schema_is_asked_for_once_and_a_type_that_could_not_be_found_again_is_
     let asked = proxy.calls().into_iter().filter(|call| call.operation == "DescribeType").count();
     assert_eq!(asked, 4, "two that are kept, and twice one that AWS does not know");
 }
+
+#[tokio::test]
+async fn what_is_left_of_a_type_that_no_template_names_any_more_is_found_by_its_tags_and_deleted() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-left", &proxy.url()).await.with_types(&[TOPIC]).await;
+    let queue = json!({"Queue": {"Type": "AWS::SQS::Queue", "Properties": {}}});
+    let mut both = queue.clone();
+    both["Topic"] = json!({"Type": TOPIC, "Properties": {"TopicName": "left"}});
+    stage.up(&both).await;
+    let topic = stage.looks(&both).await.into_iter().find(|look| look.resource.type_name == TOPIC).unwrap();
+    let observed = topic.observed.unwrap();
+    // The emulator's tagging API does not know what its Cloud Control keeps.
+    let tags: Vec<_> = observed.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    let mapping = json!({"ResourceARN": observed.attributes["Ref"], "Tags": tags});
+    proxy.rule(Rule::on("tagging", "GetResources").rewrite(move |answer| {
+        answer["ResourceTagMappingList"] = json!([mapping]);
+    }));
+    let stage = Stage::at("cc-left", &proxy.url()).await.with_types(&[]).await;
+    let plan = stage.plan(&queue).await.unwrap();
+    let left: Vec<_> = plan.destructive().into_iter().map(|change| (change.type_name.as_str(), change.slow)).collect();
+    assert_eq!(left, [(TOPIC, true)]);
+    stage.up(&queue).await;
+    stage.down(&queue).await;
+}

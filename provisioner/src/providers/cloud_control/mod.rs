@@ -12,9 +12,11 @@
 //!
 //! What the template gave is remembered by the tag [`GIVEN_TAG`]. `Ref` gives the primary identifier. A resource is found by its
 //! identifier where that can be a name, else by its tags in a listing. A kind without tags is this stack's if it has the name that
-//! was made for it, or belongs to a resource of the stack; one that left the template is not found again.
+//! was made for it, or belongs to a resource of the stack; one that left the template is not found again. What carries tags is found even if the template
+//! names no resource of its type any more.
 
 mod found;
+mod left_behind;
 mod registry;
 mod requests;
 mod tagging;
@@ -27,12 +29,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
+use futures::future::try_join_all;
 use serde_json::{Map, Value, json};
 
 use self::found::{Described, described, within};
+use self::left_behind::LeftBehind;
 use self::registry::Registry;
 use self::requests::Requests;
-use self::tagging::{GIVEN_TAG, given, given_names, tags_in, tags_out};
+use self::tagging::{GIVEN_TAG, TYPE_TAG, given, given_names, tags_in, tags_out};
 use self::type_schema::TypeSchema;
 use super::claim::take_over;
 use super::fields::Fields;
@@ -47,6 +51,9 @@ use crate::template::nearest;
 /// Types whose `Ref` is not their primary identifier but this property.
 const REFS: [(&str, &str); 1] = [("AWS::Events::Rule", "Name")];
 
+/// How long a request of a type whose schema is not at hand may take.
+const LIMIT: Limit = Limit::seconds(7200);
+
 /// How long a new role, or an earlier change of the same resource, is waited for.
 const SETTLES: Limit = Limit::seconds(120);
 
@@ -57,6 +64,8 @@ pub struct OtherTypes {
     pub providers: Vec<Arc<dyn Provider>>,
     /// Those that it cannot manage, and why.
     pub refused: BTreeMap<String, ProviderError>,
+    /// Finds and deletes what the template left behind of types that it no longer names.
+    pub left_behind: Option<Arc<dyn Provider>>,
 }
 
 impl OtherTypes {
@@ -65,23 +74,28 @@ impl OtherTypes {
     ///
     /// # Errors
     /// A call that failed.
-    pub async fn look_up(
+    pub async fn look_up<'n>(
         config: &SdkConfig,
         cache: &Path,
-        types: impl IntoIterator<Item = &str>,
+        types: impl IntoIterator<Item = &'n str>,
         own: &[&str],
     ) -> Result<Self, ProviderError> {
         let (registry, requests) = (Registry::new(config, cache), Requests::new(config));
-        let mut found = Self::default();
-        for type_name in types {
-            let schema = match registry.schema(type_name).await {
+        let types: Vec<&str> = types.into_iter().collect();
+        let schemas = try_join_all(types.iter().map(|type_name| async {
+            match registry.schema(type_name).await {
                 // A misspelt name needs no account to be told.
-                Err(error) if nearest(type_name, own.iter().copied()).is_none() => return Err(error),
-                schema => schema.ok().flatten(),
-            };
+                Err(error) if nearest(type_name, own.iter().copied()).is_none() => Err(error),
+                schema => Ok(schema.ok().flatten()),
+            }
+        }))
+        .await?;
+        let left_behind = LeftBehind::new(config, requests.clone(), types.iter().copied());
+        let mut found = Self { left_behind: Some(Arc::new(left_behind)), ..Self::default() };
+        for (type_name, schema) in types.into_iter().zip(schemas) {
             match schema.map(|schema| TypeSchema::parse(type_name, &schema)) {
                 Some(Ok(about)) => {
-                    found.providers.push(Arc::new(CloudControlProvider { requests: requests.clone(), about }))
+                    found.providers.push(Arc::new(CloudControlProvider { requests: requests.clone(), about }));
                 }
                 Some(Err(refusal)) => drop(found.refused.insert(type_name.to_owned(), refusal)),
                 None => {}
@@ -217,10 +231,6 @@ impl CloudControlProvider {
         Limit { longest: Duration::from_secs(10), ..Limit::seconds(self.about.timeout_minutes * 60) }
     }
 
-    fn identifier_of(observed: &Observed) -> String {
-        Fields(&observed.handle).text("Identifier").unwrap_or_else(|| observed.physical_id.clone())
-    }
-
     async fn described_now(&self, identifier: &str) -> Result<Described, ProviderError> {
         self.requests.get(self.type_name(), identifier).await?.ok_or_else(|| {
             ProviderError::refused(
@@ -229,6 +239,10 @@ impl CloudControlProvider {
             )
         })
     }
+}
+
+fn identifier_of(observed: &Observed) -> String {
+    Fields(&observed.handle).text("Identifier").unwrap_or_else(|| observed.physical_id.clone())
 }
 
 #[async_trait]
@@ -277,6 +291,7 @@ impl Provider for CloudControlProvider {
                 fields.shift_remove(&property.name);
             }
             resource.tags.insert(GIVEN_TAG.into(), given(&resource.properties));
+            resource.tags.insert(TYPE_TAG.into(), self.type_name().to_owned());
         }
         let Some(name) = self.about.name.as_ref().filter(|name| !Fields(&resource.properties).has(&name.property))
         else {
@@ -317,7 +332,7 @@ impl Provider for CloudControlProvider {
         differences: &[Difference],
         progress: &Progress,
     ) -> Result<Observed, ProviderError> {
-        let (identifier, patch) = (Self::identifier_of(observed), self.patch(resource, observed, differences));
+        let (identifier, patch) = (identifier_of(observed), self.patch(resource, observed, differences));
         retry_until("AWS to take the change", SETTLES, progress, requests::passes, || {
             self.requests.update(self.type_name(), &identifier, &patch, self.limit(), progress)
         })
@@ -331,7 +346,7 @@ impl Provider for CloudControlProvider {
         _options: DeleteOptions,
         progress: &Progress,
     ) -> Result<(), ProviderError> {
-        let identifier = Self::identifier_of(observed);
+        let identifier = identifier_of(observed);
         let deleted = retry_until("AWS to take the delete", SETTLES, progress, requests::passes, || {
             self.requests.delete(self.type_name(), &identifier, self.limit(), progress)
         });

@@ -9,6 +9,9 @@ use super::type_schema::TagProperty;
 /// The names of the properties that the template gave: one of these that it no longer gives is removed.
 pub(super) const GIVEN_TAG: &str = "provision:given";
 
+/// The resource's type: by it one is deleted that no template names any more.
+pub(super) const TYPE_TAG: &str = "provision:type";
+
 /// AWS takes no longer value of a tag.
 const LONGEST: usize = 256;
 
