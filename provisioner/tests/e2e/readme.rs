@@ -1,6 +1,7 @@
 //! The README's own commands, line by line, as a newcomer types them.
 
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 use flate2::{Compression, write::GzEncoder};
@@ -18,6 +19,7 @@ fn the_readmes_commands_do_what_they_say_in_their_order() {
     std::fs::write(&films, few_films()).unwrap();
     let user = super::stage::user(&stage.proxy.url(), &stage.tmdb.url())
         .env("PROVISION_TITLES_SOURCE", films.display().to_string());
+    copy(&workspace().join("templates/examples"), &user.folder().join("templates/examples"));
     let lines = readme_lines();
     assert!(lines.len() >= 8, "{lines:?}");
     for line in &lines {
@@ -28,6 +30,19 @@ fn the_readmes_commands_do_what_they_say_in_their_order() {
     assert_eq!(left["buckets"], serde_json::json!([LAKE]));
     assert_eq!(left["functions"], serde_json::json!([]));
     assert_eq!(stage.tmdb.requests().iter().filter(|request| request.path.contains("/find/")).count(), FILMS);
+}
+
+/// Copies a folder with all that is in it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let (path, to) = (entry.as_ref().unwrap().path(), to.join(entry.unwrap().file_name()));
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            std::fs::copy(path, to).unwrap();
+        }
+    }
 }
 
 /// The `provision` lines of the README's shell blocks, without their comments.
