@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crawler_core::{Job, Order, lake::Pause};
+use crawler_core::{Job, Order};
 use testkit::titles;
 
 use super::stack::{KEY, Stack};
@@ -88,24 +88,4 @@ async fn a_job_without_progress_is_a_dead_letter_after_two_receives() {
     let dead = stack.dead_letters(1).await;
     assert_eq!(dead[0].0, body);
     assert!(dead[0].1.contains("2 deliveries in a row got no further"), "{dead:?}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn e37_a_refused_key_pauses_the_fleet_and_a_new_key_goes_on_without_a_new_process() {
-    let stack = Stack::start(60).await;
-    let manifest = stack.index(400).await;
-    stack.set_key("ffffffffffffffffffffffffffffffff").await;
-    stack.send(r#"{"year":1994,"initial":"TH"}"#).await;
-    stack.until("the mapping is disabled", async || !stack.is_mapping_enabled().await).await;
-    let pause = Pause::read(&*stack.lake).await.unwrap().unwrap();
-    assert!(pause.reason.contains("TMDb refuses the key"), "{pause:?}");
-    let tag = stack.mapping_tag("provision:paused").await;
-    assert!(tag.is_some_and(|tag| tag.contains("TMDb refuses the key")));
-    assert_eq!(stack.dead_letters(0).await, []);
-    assert!(stack.tmdb.requests().len() <= 20, "{} requests", stack.tmdb.requests().len());
-
-    stack.set_key(KEY).await;
-    stack.resume().await;
-    let jobs: Vec<Job> = manifest.jobs_of_partition(Some(1994), "TH").cloned().collect();
-    stack.until("the jobs are done", async || stack.are_done(&jobs).await).await;
 }

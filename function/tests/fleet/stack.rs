@@ -54,7 +54,6 @@ pub struct Stack {
     pub lake: Arc<dyn Lake>,
     jobs: String,
     dead_letters: String,
-    mapping: String,
 }
 
 impl Stack {
@@ -81,11 +80,10 @@ impl Stack {
             let request = request.attributes(QueueAttributeName::VisibilityTimeout, visibility.to_string());
             request.send().await.unwrap().queue_url.unwrap()
         };
-        let mut stack = Self {
+        let stack = Self {
             jobs: queue("jobs", options.visibility).await,
             dead_letters: queue("dead-letters", 1).await,
             lake: Arc::new(S3Lake::new(s3, BUCKET)),
-            mapping: String::new(),
             emulator,
             proxy,
             aws,
@@ -96,7 +94,7 @@ impl Stack {
         stack
     }
 
-    async fn make_function(&mut self, options: &Options) {
+    async fn make_function(&self, options: &Options) {
         let fleet = options.fleet.to_string();
         let environment: HashMap<String, String> = emulator::aws_env(&self.proxy.url())
             .into_iter()
@@ -140,7 +138,7 @@ impl Stack {
             .batch_size(1)
             .function_response_types(FunctionResponseType::ReportBatchItemFailures)
             .scaling_config(ScalingConfig::builder().maximum_concurrency(options.fleet).build());
-        self.mapping = mapping.send().await.unwrap().uuid.unwrap();
+        mapping.send().await.unwrap();
     }
 
     /// The sample's index, in jobs of at most so many titles.
@@ -167,7 +165,7 @@ impl Stack {
         sqs.send_message().queue_url(&self.jobs).message_body(body).send().await.unwrap();
     }
 
-    pub async fn set_key(&self, key: &str) {
+    async fn set_key(&self, key: &str) {
         let request = aws_sdk_ssm::Client::new(&self.aws).put_parameter().name(PARAMETER).value(key);
         request.r#type(ParameterType::SecureString).overwrite(true).send().await.unwrap();
     }
@@ -203,23 +201,6 @@ impl Stack {
             }
             sleep(Duration::from_millis(200)).await;
         }
-    }
-
-    pub async fn is_mapping_enabled(&self) -> bool {
-        let lambda = aws_sdk_lambda::Client::new(&self.aws);
-        let mapping = lambda.get_event_source_mapping().uuid(&self.mapping).send().await.unwrap();
-        !matches!(mapping.state.as_deref(), Some("Disabled" | "Disabling"))
-    }
-
-    pub async fn mapping_tag(&self, name: &str) -> Option<String> {
-        let arn = format!("arn:aws:lambda:us-east-1:000000000000:event-source-mapping:{}", self.mapping);
-        let tags = aws_sdk_lambda::Client::new(&self.aws).list_tags().resource(arn).send().await.unwrap();
-        tags.tags.unwrap_or_default().remove(name)
-    }
-
-    pub async fn resume(&self) {
-        let lambda = aws_sdk_lambda::Client::new(&self.aws);
-        lambda.update_event_source_mapping().uuid(&self.mapping).enabled(true).send().await.unwrap();
     }
 
     /// Waits for a condition.

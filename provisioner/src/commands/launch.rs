@@ -96,7 +96,7 @@ impl Launch {
         Ok(())
     }
 
-    /// Sends it. An interruption lets the batches under way end, and what SQS accepted is written down.
+    /// Sends it. An interruption lets the wave under way end, and what SQS accepted is written down.
     pub(super) async fn send(&self, run: &Run, opened: &Opened) -> Result<words::Outcome, Failure> {
         if !self.plan.jobs.is_empty() {
             key_is_stored(run, &opened.aws.config).await?;
@@ -108,9 +108,14 @@ impl Launch {
         let launched = self
             .crawl
             .fleet
-            .launch(&self.plan, |sent, of| busy.say(&format!("sending the jobs: {sent} of {of} messages")))
+            .launch(&self.plan, &run.interrupt, |sent, of| {
+                busy.say(&format!("sending the jobs: {sent} of {of} messages"))
+            })
             .await?;
         drop(busy);
+        if launched.jobs < self.plan.jobs.len() {
+            return Err(Failure::Interrupted);
+        }
         Ok(words::Outcome::new(&self.plan, launched, self.estimate))
     }
 

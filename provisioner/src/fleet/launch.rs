@@ -10,6 +10,7 @@ use crawler_core::imdb::{Manifest, Selection};
 use crawler_core::lake::layout::Done;
 use crawler_core::{Job, Order};
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::estimate::Workload;
 use super::{Fleet, FleetError, sent};
@@ -145,16 +146,21 @@ impl Fleet {
         Ok(sent::recorded(&*self.lake, &manifest.dataset, since).await?)
     }
 
-    /// Sends the plan, and writes down what SQS accepted, a wave at a time; `progress` learns how many messages of how many
-    /// are sent.
+    /// Sends the plan, and writes down what SQS accepted, a wave at a time, until all is sent or `stop` is cancelled; `progress` learns how
+    /// many messages of how many are sent.
     ///
     /// # Errors
     /// A failed send. What was accepted is written down all the same.
-    pub async fn launch(&self, plan: &LaunchPlan, progress: impl Fn(usize, usize)) -> Result<Launched, FleetError> {
+    pub async fn launch(
+        &self,
+        plan: &LaunchPlan,
+        stop: &CancellationToken,
+        progress: impl Fn(usize, usize),
+    ) -> Result<Launched, FleetError> {
         let messages = plan.messages();
         let started = Timestamp::now();
         let mut launched = Launched::default();
-        for (wave, messages_of_wave) in messages.chunks(WAVE).enumerate() {
+        for (wave, messages_of_wave) in messages.chunks(WAVE).enumerate().take_while(|_| !stop.is_cancelled()) {
             let bodies: Vec<String> = messages_of_wave.iter().map(|jobs| plan.order(jobs).to_body()).collect();
             let mut accepted = Vec::new();
             let result = self

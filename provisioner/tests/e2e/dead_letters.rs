@@ -1,7 +1,7 @@
 //! Dead letters, from their reason to their way back, over the real function and queues.
 
 use serde_json::{Value, json};
-use testkit::fault_proxy::Rule;
+use testkit::fault_proxy::{Edge, Rule};
 use testkit::titles;
 
 use super::stage::{Stage, until, words};
@@ -62,9 +62,16 @@ fn e52_dead_letters_are_listed_with_their_reasons_and_redriven_in_part() {
 }
 
 #[test]
-fn e51_a_redrive_that_is_killed_between_send_and_delete_loses_nothing() {
+fn e51_a_redrive_waits_for_sqs_s_own_task_and_without_one_loses_nothing_when_it_is_killed() {
     let stage = stage();
     stage.user.run(["pause"]).succeeds();
+    stage.proxy.play(Edge::MoveTasks(3));
+    let moved = stage.user.run(["redrive", "--json"]).succeeds().complains("the fleet is paused").json();
+    assert_eq!((&moved["redriven"], &moved["by_task"]), (&json!(3), &json!(true)), "SQS's own task is waited for");
+    let looks = stage.proxy.calls().iter().filter(|call| call.operation == "ListMessageMoveTasks").count();
+    assert_eq!(looks, 4, "one before the start, three until its end");
+    stage.proxy.behave();
+
     let killer = stage.user.killer();
     let rule = Rule::on("sqs", "DeleteMessageBatch").of("films-dead-letters").nth(1);
     stage.proxy.rule(rule.notify(move || killer.kill()).cut());

@@ -1,8 +1,17 @@
 //! Launching again: only what failed, only what is old, with what it takes told before.
 
 use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
 
+use bytes::Bytes;
+use crawler_core::imdb::Manifest;
+use crawler_core::lake::layout::Done;
+use crawler_core::lake::{PutMode, S3Lake};
+use crawler_core::{Job, Lake};
+use futures::{StreamExt, stream};
 use serde_json::json;
+use testkit::fault_proxy::Rule;
 use testkit::titles;
 
 use super::stage::{LAKE, Stage, until, words};
@@ -52,4 +61,83 @@ fn failed_films_alone_are_asked_again_and_old_jobs_whole() {
     until("every film is asked again", || asked().len() == films.len());
     until("the queue is empty", || status()["queue"] == json!({"visible": 0, "in_flight": 0, "delayed": 0}));
     assert_eq!(stage.check_lake(LAKE, 2004..=2004)["failed"], 0);
+}
+
+/// So slow a fleet that each title is a job, and each job a message.
+const SLOW: &str = "--param TmdbRate=1 --param MaximumConcurrency=8 --param FunctionTimeout=10";
+const MESSAGES: usize = 2_500;
+
+/// The most calls of this operation that were under way at once.
+fn width(stage: &Stage, operation: &str) -> usize {
+    let calls = stage.proxy.calls();
+    let calls: Vec<_> = calls.iter().filter(|call| call.operation == operation).collect();
+    let at_once = |at| calls.iter().filter(|call| call.begin <= at && call.end.is_none_or(|end| end > at)).count();
+    calls.iter().map(|call| at_once(call.begin)).max().unwrap_or(0)
+}
+
+fn count(stage: &Stage, operation: &str) -> usize {
+    stage.proxy.calls().iter().filter(|call| call.operation == operation).count()
+}
+
+#[test]
+fn e47_a_launch_goes_in_full_batches_side_by_side_and_interrupted_goes_on_and_status_reads_no_marker() {
+    let stage = Stage::new();
+    let header =
+        "tconst\ttitleType\tprimaryTitle\toriginalTitle\tisAdult\tstartYear\tendYear\truntimeMinutes\tgenres\n";
+    let row = |n| format!("tt{n:07}\tmovie\tThe Film\tThe Film\t0\t2017\t\\N\t90\tDrama\n");
+    let rows: String = (1..=MESSAGES).map(row).collect();
+    std::fs::write(stage.user.folder().join("titles.tsv"), header.to_owned() + &rows).unwrap();
+    stage.user.run(["secret", "set"]).succeeds();
+    stage.user.run(words(&format!("up --yes {SLOW}"))).succeeds();
+    stage.user.run(["pause"]).succeeds();
+    stage.proxy.rule(Rule::on("sqs", "SendMessageBatch").latency(Duration::from_millis(40)));
+    let line = format!("launch --json --titles-source titles.tsv {SLOW}");
+    let launch = stage.user.spawn(words(&line));
+    let id = launch.id().to_string();
+    until("a part of it is sent", || count(&stage, "SendMessageBatch") > 20);
+    Command::new("kill").args(["-INT", &id]).status().unwrap();
+    launch.wait().exits(130).complains("goes on from here");
+    let before = count(&stage, "SendMessageBatch") * 10;
+    assert!(before < MESSAGES, "it was not interrupted");
+
+    let sent = stage.user.run(words(&line)).succeeds().complains("the fleet is paused").json();
+    assert_eq!((&sent["queued"], &sent["messages"]), (&json!(before), &json!(MESSAGES - before)));
+    assert_eq!(count(&stage, "SendMessageBatch"), MESSAGES / 10, "nothing is sent twice, and each batch is full");
+    assert!(
+        (8..=16).contains(&width(&stage, "SendMessageBatch")),
+        "{} side by side",
+        width(&stage, "SendMessageBatch")
+    );
+
+    let done = mark_as_done(&stage, 1_500);
+    stage.proxy.forget();
+    let status = stage.user.run(["status", "--json"]).succeeds().json();
+    let jobs = &status["jobs"];
+    assert_eq!((&jobs["done"], &jobs["total"], &jobs["indexed"]), (&json!(done), &json!(MESSAGES), &json!(MESSAGES)));
+    assert_eq!(status["queue"]["visible"], json!(MESSAGES));
+    assert!(!jobs["oldest"].is_null() && !status["pace"].is_null(), "{status}");
+    assert!(count(&stage, "GetObject") <= 10, "{} objects are read", count(&stage, "GetObject"));
+}
+
+/// Puts markers of so many jobs into the lake, with nothing in them.
+fn mark_as_done(stage: &Stage, jobs: usize) -> usize {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let config = aws_sdk_s3::Config::builder()
+            .behavior_version_latest()
+            .endpoint_url(stage.emulator.endpoint())
+            .region(aws_sdk_s3::config::Region::new("us-east-1"))
+            .credentials_provider(aws_sdk_s3::config::Credentials::new("test", "test", None, None, "test"))
+            .force_path_style(true)
+            .build();
+        let lake = S3Lake::new(aws_sdk_s3::Client::from_conf(config), LAKE);
+        let manifest = Manifest::current(&lake).await.unwrap().unwrap();
+        let puts = manifest.jobs.iter().take(jobs).map(|job| {
+            let Job { year, initial, part, digest, titles, .. } = job.clone();
+            let done = Done { year, initial, part, digest, titles, linked: titles, missed: 0, others: 0, failed: 0 };
+            let lake = &lake;
+            async move { lake.put(&done.key(), Bytes::new(), PutMode::CreateOnly).await.unwrap() }
+        });
+        stream::iter(puts).buffer_unordered(16).count().await
+    })
 }

@@ -5,6 +5,7 @@
 mod cloud_control;
 mod function;
 mod mapping;
+mod move_task;
 mod registry;
 
 use std::{
@@ -49,6 +50,8 @@ pub enum Edge {
     QueueDeletedRecently(Duration),
     /// E45: for so many reads after SetQueueAttributes the old attributes are read.
     QueueAttributesSettle(usize),
+    /// E51: SQS knows message move tasks, which the emulator does not: one wants a destination, and runs for so many looks. It moves nothing.
+    MoveTasks(usize),
     /// E55: for this long after DeleteBucket its name is busy.
     BucketDeletedRecently(Duration),
     /// CloudFormation describes types, by the schemas that cfn-lint ships.
@@ -78,6 +81,8 @@ pub(crate) struct Edges {
     lambda_calls: VecDeque<Instant>,
     writers: HashMap<String, usize>,
     requests: cloud_control::Requests,
+    /// Looks at the move task, once one was started.
+    move_task: Option<usize>,
 }
 
 fn conflict(message: impl Into<String>) -> Refusal {
@@ -163,6 +168,7 @@ impl Edges {
                 Edge::QueueDeletedRecently(span) => self.queue_deleted_recently(passing, span),
                 Edge::BucketDeletedRecently(span) => self.bucket_deleted_recently(passing, span),
                 Edge::OneWriterABucket => self.second_writer(passing),
+                Edge::MoveTasks(_) => self.move_refused(passing),
                 Edge::QueueLingers(_)
                 | Edge::QueueAttributesSettle(_)
                 | Edge::Registry
@@ -204,6 +210,7 @@ impl Edges {
                     }
                 }
                 Edge::MappingStates(reads) => self.show_mapping_state(passing, answer, reads),
+                Edge::MoveTasks(looks) => self.show_move_task(passing, answer, looks),
                 Edge::QueueLingers(reads) => {
                     self.show_saved(
                         passing,
