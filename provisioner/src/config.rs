@@ -10,6 +10,7 @@ use crawler_core::tmdb::FetchMode;
 use indexmap::IndexMap;
 use toml::de::{DeTable, DeValue};
 
+use crate::account;
 use crate::cli::{Adult, Global};
 use crate::error::Failure;
 use crate::template::nearest;
@@ -135,6 +136,10 @@ pub struct Environment {
     pub profile: Option<String>,
     /// XDG_CACHE_HOME, else `.cache` in HOME.
     pub cache: Option<PathBuf>,
+    /// AWS_ACCOUNT_ID, else what AWS_ACCESS_KEY_ID tells of it.
+    pub account: Option<String>,
+    /// AWS_ENDPOINT_URL.
+    pub endpoint_url: Option<String>,
 }
 
 impl Environment {
@@ -147,6 +152,9 @@ impl Environment {
             cache: variable("XDG_CACHE_HOME")
                 .map(PathBuf::from)
                 .or_else(|| variable("HOME").map(|home| Path::new(&home).join(".cache"))),
+            account: variable("AWS_ACCOUNT_ID")
+                .or_else(|| variable("AWS_ACCESS_KEY_ID").and_then(|id| account::of_access_key(&id))),
+            endpoint_url: variable("AWS_ENDPOINT_URL"),
         }
     }
 }
@@ -170,6 +178,8 @@ pub struct Settings {
     pub account: Option<String>,
     /// The user's folder for what can be asked for again: types' schemas.
     pub cache: PathBuf,
+    /// The account that the credentials seem to be of; AWS has the last word.
+    pub suggested_account: Option<String>,
     /// Where TMDb answers.
     pub tmdb_url: String,
     /// Where the titles come from, as provision.toml says.
@@ -240,6 +250,7 @@ impl Settings {
             ("Append", file.append.as_ref().map(|names| names.join(","))),
             ("LakeLayout", file.layout.map(|layout| layout.to_string())),
         ];
+        let suggested_account = file.account.clone().or_else(|| suggested_account(flags, environment));
         let parameters = file.params.iter().filter_map(|(key, value)| Some((key.clone(), parameter_of(value)?)));
         Ok(Self {
             stack,
@@ -250,6 +261,7 @@ impl Settings {
             endpoint_url: given(&flags.endpoint_url),
             account: file.account,
             cache: environment.cache.clone().unwrap_or_else(std::env::temp_dir).join("provision"),
+            suggested_account,
             tmdb_url: tmdb_url.unwrap_or_else(|| TMDB_URL.into()).trim_end_matches('/').to_owned(),
             titles_source: file.titles_source,
             title_types: file.title_types,
@@ -328,6 +340,14 @@ fn position(text: &str, byte: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(byte)];
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     (before.matches('\n').count() + 1, column)
+}
+
+/// A profile that is named by flag goes before the environment's credentials; an emulator has its own account.
+fn suggested_account(flags: &Global, environment: &Environment) -> Option<String> {
+    const EMULATED: &str = "000000000000";
+    let of_credentials = environment.account.clone().filter(|_| flags.profile.is_none());
+    let is_emulated = flags.endpoint_url.is_some() || environment.endpoint_url.is_some();
+    of_credentials.or_else(|| is_emulated.then(|| EMULATED.to_owned()))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Arrows go one way: commands → engine → providers → AWS clients, and template → engine.
 #![deny(missing_docs)]
 
+pub mod account;
 pub mod aws;
 pub mod cli;
 pub mod commands;

@@ -92,7 +92,7 @@ impl Function {
         self.build.is_some() || self.code.join("Cargo.toml").is_file()
     }
 
-    /// Makes the zip, building first where a build makes it. `say` hears what goes on.
+    /// Makes the zip, building first where a build makes it. `say` hears what is built; nothing where all is there.
     ///
     /// # Errors
     /// What is missing, does not build, or would not run.
@@ -100,7 +100,6 @@ impl Function {
         let zip = match Project::find(self).await? {
             Some(project) => {
                 let binary = build::build(&project, self.architecture, say).await?;
-                say("zipping");
                 self.zip_binary(&project, &binary)?
             }
             None if self.code.is_dir() => {

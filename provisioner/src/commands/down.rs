@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::crawl::Crawl;
+use super::opened::Purpose;
 use super::{Opened, Run};
 use crate::cli;
 use crate::engine::{DestroyOptions, DestroyPlan, Observed, Report, Stack};
@@ -14,16 +15,25 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
     let started = Instant::now();
     let options =
         DestroyOptions { delete_data: flags.delete_data, keep_secret: flags.keep_secret, no_wait: flags.no_wait };
-    let opened = Opened::open(run).await?;
-    let stack = opened.stack(run)?;
     let busy = run.ui.busy("reading what is there");
-    let plan = interrupt::until(&run.interrupt, stack.plan_destroy(options)).await?;
-    drop(busy);
-    let (report, remaining) = match plan.deletions.is_empty() {
-        true => (Report::default(), Vec::new()),
-        false => carry_out(run, &opened, &stack, &plan, options).await?,
+    let read = async |opened: &Opened, stack: &Stack<'_>| {
+        let (plan, letters) = futures::join!(stack.plan_destroy(options), may_hold_letters(opened, stack));
+        Ok((plan?, letters))
     };
-    let kept = interrupt::until(&run.interrupt, lakes(&opened, &plan)).await?;
+    let (opened, (plan, letters)) = Opened::reading(run, Purpose::Look, read).await?;
+    drop(busy);
+    let stack = opened.stack(run)?;
+    let ending = ending_crawl(&opened, &stack, &plan);
+    let mut report = Report::default();
+    if !plan.deletions.is_empty() {
+        confirm(run, &plan, options).await?;
+        if let Some(crawl) = ending.as_ref().filter(|_| letters) {
+            save_dead_letters(run, crawl).await?;
+        }
+        report = stack.destroy(&plan, options, &run.ui.observer(), &run.interrupt).await;
+    }
+    let closing = closing(&opened, &stack, &plan, options, &report, ending.as_ref());
+    let (remaining, kept) = interrupt::until(&run.interrupt, closing).await?;
     let whole = report::Down {
         scope: &stack.scope,
         plan: &plan,
@@ -37,31 +47,45 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
     if remaining.is_empty() { Ok(()) } else { Err(Failure::Incomplete { code: crate::exit::FAILED }) }
 }
 
-/// Asks, deletes, and lists once more: what is still there although it was deleted.
-async fn carry_out(
-    run: &Run,
+async fn confirm(run: &Run, plan: &DestroyPlan, options: DestroyOptions) -> Result<(), Failure> {
+    let names: Vec<_> = plan.deletions.iter().map(plan::named).collect();
+    let data = if options.delete_data { ", with all data in it" } else { "" };
+    let question = format!("this deletes {}{data}", names.join(", "));
+    interrupt::until(&run.interrupt, run.ui.confirm(&question)).await
+}
+
+/// Whether there may be dead letters to save. A queue that cannot be asked may hold some.
+async fn may_hold_letters(opened: &Opened, stack: &Stack<'_>) -> bool {
+    let Ok(crawl) = Crawl::open(stack, &opened.aws.config) else { return false };
+    crawl.fleet.dead_letters.depth().await.map_or(true, |depth| depth.visible + depth.in_flight + depth.delayed > 0)
+}
+
+type Lakes = Vec<(String, Option<u64>)>;
+
+/// What is still there although it was deleted, and beside it what is kept; a crawl that ended is no longer paused.
+async fn closing(
     opened: &Opened,
     stack: &Stack<'_>,
     plan: &DestroyPlan,
     options: DestroyOptions,
-) -> Result<(Report, Vec<Observed>), Failure> {
-    let names: Vec<_> = plan.deletions.iter().map(plan::named).collect();
-    let data = if options.delete_data { ", with all data in it" } else { "" };
-    let question = format!("this deletes {}{data}", names.join(", "));
-    interrupt::until(&run.interrupt, run.ui.confirm(&question)).await?;
-    let ending = ending_crawl(opened, stack, plan);
-    if let Some(crawl) = &ending {
-        save_dead_letters(run, crawl).await?;
-    }
-    let report = stack.destroy(plan, options, &run.ui.observer(), &run.interrupt).await;
-    if let (Some(crawl), true) = (&ending, report.is_whole()) {
-        crawl.fleet.forget_pause().await?;
-    }
-    let remaining = match report.is_whole() {
-        true => interrupt::until(&run.interrupt, stack.audit(options)).await?,
-        false => Vec::new(),
+    report: &Report,
+    ending: Option<&Crawl>,
+) -> Result<(Vec<Observed>, Lakes), Failure> {
+    let ended = !plan.deletions.is_empty() && report.is_whole();
+    let audit = async {
+        match ended {
+            true => Ok::<_, Failure>(stack.audit(options).await?),
+            false => Ok(Vec::new()),
+        }
     };
-    Ok((report, remaining))
+    let forget = async {
+        match ending.filter(|_| ended) {
+            Some(crawl) => Ok::<_, Failure>(crawl.fleet.forget_pause().await?),
+            None => Ok(()),
+        }
+    };
+    let (remaining, (), lakes) = futures::try_join!(audit, forget, lakes(opened, plan))?;
+    Ok((remaining, lakes))
 }
 
 /// The crawl whose queues go while its lake stays: what the queues know is kept in the lake.
@@ -82,7 +106,7 @@ async fn save_dead_letters(run: &Run, crawl: &Crawl) -> Result<(), Failure> {
 }
 
 /// The buckets that stay, each with its number of objects; none where it cannot be counted.
-async fn lakes(opened: &Opened, plan: &DestroyPlan) -> Result<Vec<(String, Option<u64>)>, Failure> {
+async fn lakes(opened: &Opened, plan: &DestroyPlan) -> Result<Lakes, Failure> {
     let mut lakes = Vec::new();
     for bucket in plan.kept.iter().filter(|kept| kept.type_name == "AWS::S3::Bucket") {
         let objects = opened.aws.count_objects(&bucket.physical_id).await.ok();

@@ -7,6 +7,7 @@ use aws_config::SdkConfig;
 
 use super::Run;
 use super::packager::Packager;
+use crate::account;
 use crate::aws::{self, Aws};
 use crate::engine::{Plan, Providers, Scope, Stack};
 use crate::error::Failure;
@@ -31,33 +32,38 @@ impl Opened {
     /// # Errors
     /// A template that is wrong, or whatever keeps AWS from answering.
     pub async fn open(run: &Run) -> Result<Self, Failure> {
-        Self::open_as(run, Purpose::Look).await
-    }
-
-    /// The same for what goes by the code and the whole template: warnings are told too, and a finished zip is looked into.
-    ///
-    /// # Errors
-    /// As [`Opened::open`], and code that would not run.
-    pub async fn open_to_plan(run: &Run) -> Result<Self, Failure> {
-        Self::open_as(run, Purpose::Plan).await
-    }
-
-    async fn open_as(run: &Run, purpose: Purpose) -> Result<Self, Failure> {
-        let template = Template::load(&run.settings.template)?;
-        let config = aws::configuration(&run.settings).await;
-        let packager = Arc::new(Packager::new(&run.settings.template, Arc::clone(&run.ui)));
-        let providers = providers::all(&config, Arc::clone(&packager) as Arc<dyn Artifacts>);
-        let scope = no_account(run, &config);
-        let bound = bind(&template, run, &scope)?;
-        let providers = interrupt::until(&run.interrupt, with_other_types(providers, &bound, run, &config)).await?;
-        let stack = Stack { bound, scope, providers: providers.clone() };
-        let warnings = rules::check(&stack)?;
-        if purpose == Purpose::Plan {
-            warn(run, &template, warnings);
-            packager.check(&stack).await?;
-        }
+        let (template, config, providers) = load(run, Purpose::Look).await?;
         let aws = connect_with(run, config).await?;
         Ok(Self { template, aws, providers })
+    }
+
+    /// The same, and reads the stack beside the question who calls, with the account that the credentials suggest. Where they
+    /// suggest none, or a wrong one, it is read once AWS has answered. Nothing may be changed by `read`.
+    ///
+    /// # Errors
+    /// Those of [`Opened::open`], and for [`Purpose::Plan`] code that would not run; then those of `read`.
+    pub async fn reading<T>(
+        run: &Run,
+        purpose: Purpose,
+        read: impl AsyncFn(&Self, &Stack<'_>) -> Result<T, Failure>,
+    ) -> Result<(Self, T), Failure> {
+        let (template, config, providers) = load(run, purpose).await?;
+        let opened = match suggested(run, &config) {
+            None => Self { template, aws: connect_with(run, config).await?, providers },
+            Some(scope) => {
+                let opened = Self { template, aws: Aws { config: config.clone(), scope }, providers };
+                // What is read for the wrong account may well fail: whose it is decides first.
+                let reading = async { Ok::<_, Failure>(read(&opened, &opened.stack(run)?).await) };
+                let reading = interrupt::until(&run.interrupt, reading);
+                let (aws, done) = futures::try_join!(connect_with(run, config), reading)?;
+                if aws.scope == opened.aws.scope {
+                    return Ok((opened, done?));
+                }
+                Self { aws, ..opened }
+            }
+        };
+        let done = interrupt::until(&run.interrupt, async { read(&opened, &opened.stack(run)?).await }).await?;
+        Ok((opened, done))
     }
 
     /// What `up` would do, with the account's quota read beside (E26).
@@ -88,6 +94,45 @@ impl Opened {
     }
 }
 
+/// What a template is opened for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// For what there is.
+    Look,
+    /// For what goes by the code and the whole template: warnings are told too, and a finished zip is looked into.
+    Plan,
+}
+
+/// The template, checked, and what it is made with. Makes no call but for the schemas of types without a provider of their own.
+async fn load(run: &Run, purpose: Purpose) -> Result<(Template, SdkConfig, Providers), Failure> {
+    let template = Template::load(&run.settings.template)?;
+    let config = aws::configuration(&run.settings).await;
+    let packager = Arc::new(Packager::new(&run.settings.template, Arc::clone(&run.ui)));
+    let providers = providers::all(&config, Arc::clone(&packager) as Arc<dyn Artifacts>);
+    let scope = no_account(run, &config);
+    let bound = bind(&template, run, &scope)?;
+    let providers = interrupt::until(&run.interrupt, with_other_types(providers, &bound, run, &config)).await?;
+    let stack = Stack { bound, scope, providers: providers.clone() };
+    let warnings = rules::check(&stack)?;
+    if purpose == Purpose::Plan {
+        warn(run, &template, warnings);
+        packager.check(&stack).await?;
+    }
+    Ok((template, config, providers))
+}
+
+/// Where the stack seems to live.
+fn suggested(run: &Run, config: &SdkConfig) -> Option<Scope> {
+    let region = config.region()?.to_string();
+    let partition = account::partition_of(&region).to_owned();
+    Some(Scope {
+        stack: run.settings.stack.clone(),
+        account: run.settings.suggested_account.clone()?,
+        region,
+        partition,
+    })
+}
+
 /// Asks AWS who calls, and says it.
 ///
 /// # Errors
@@ -95,13 +140,6 @@ impl Opened {
 pub async fn connect(run: &Run) -> Result<Aws, Failure> {
     let config = aws::configuration(&run.settings).await;
     connect_with(run, config).await
-}
-
-/// What a template is opened for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    Look,
-    Plan,
 }
 
 /// The providers, and one of each other type that the template uses, over Cloud Control.

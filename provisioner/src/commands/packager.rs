@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use serde_json::Value;
 use tokio::sync::Mutex;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::engine::{ProviderError, Resource, Stack};
-use crate::package::{Function, Zip};
+use crate::package::{Function, Say, Zip};
 use crate::providers::{Artifact, Artifacts};
 use crate::template::Diagnostics;
 use crate::ui::Ui;
@@ -19,16 +20,34 @@ pub(super) struct Packager {
     folder: PathBuf,
     ui: Arc<Ui>,
     /// Held while one is made: cargo builds one thing at a time anyway.
-    made: Mutex<HashMap<Function, Zip>>,
+    made: Mutex<HashMap<Function, Packaged>>,
+}
+
+/// A zip, hashed once.
+#[derive(Clone)]
+struct Packaged {
+    zip: Zip,
+    sha256_base64: String,
 }
 
 impl Packager {
     pub(super) fn new(template: &Path, ui: Arc<Ui>) -> Self {
         Self { folder: folder(template), ui, made: Mutex::default() }
     }
-}
 
-impl Packager {
+    /// As a task of its own: zipping and hashing must not hold up the reads that go on beside it.
+    async fn package(&self, function: Function) -> Result<Packaged, ProviderError> {
+        let ui = Arc::clone(&self.ui);
+        let task = tokio::spawn(async move {
+            let busy = OnceLock::new();
+            let say: Say = Arc::new(move |text: &str| busy.get_or_init(|| ui.busy(text)).say(text));
+            let zip = function.package(&say).await.map_err(|error| error.refused())?;
+            Ok(Packaged { sha256_base64: zip.sha256_base64(), zip })
+        });
+        let broken = |error: tokio::task::JoinError| ProviderError::refused(error.to_string(), "run the command again");
+        AbortOnDropHandle::new(task).await.map_err(broken)?
+    }
+
     /// Looks into every zip and folder that is there already, before any call: what Lambda would refuse, or take and never
     /// run (E20 to E23). What a build makes is looked at when it is made.
     ///
@@ -69,12 +88,12 @@ impl Artifacts for Packager {
         let zip = match made.get(&function) {
             Some(zip) => zip.clone(),
             None => {
-                let busy = self.ui.busy(&format!("packaging {path}"));
-                let zip = function.package(&busy.listener()).await.map_err(|error| error.refused())?;
+                let zip = self.package(function.clone()).await?;
                 made.insert(function, zip.clone());
                 zip
             }
         };
-        Ok(Artifact { path: zip.path.display().to_string(), sha256_base64: zip.sha256_base64(), bytes: zip.bytes })
+        let Packaged { zip, sha256_base64 } = zip;
+        Ok(Artifact { path: zip.path.display().to_string(), sha256_base64, bytes: zip.bytes })
     }
 }

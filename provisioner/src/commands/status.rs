@@ -14,7 +14,7 @@ use crate::ui::status::Status;
 pub(super) async fn run(run: &Run, flags: &cli::Status) -> Result<(), Failure> {
     let opened = Opened::open(run).await?;
     let stack = opened.stack(run)?;
-    let looks = interrupt::until(&run.interrupt, stack.look_without_artifacts()).await?;
+    let looks = interrupt::until(&run.interrupt, stack.look()).await?;
     let status = Status::new(&stack.scope, &looks, progress(run, &opened, &stack, &looks).await?);
     run.ui.result(|| status.text(), &status)?;
     if flags.exit_code && !status.is_healthy() { Err(Failure::Different) } else { Ok(()) }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::opened::Purpose;
 use super::{Opened, Run, adopt};
 use crate::cli;
 use crate::engine::{Action, Look, Plan, Report, Stack, State};
@@ -11,19 +12,19 @@ use crate::ui::{plan, report};
 
 pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
     let started = Instant::now();
-    let opened = Opened::open_to_plan(run).await?;
-    let stack = opened.stack(run)?;
-    let busy = run.ui.busy("reading what is there, and packaging");
-    let plan = interrupt::until(&run.interrupt, opened.plan(run, &stack, flags.adopt)).await?;
+    let busy = run.ui.busy("reading what is there");
+    let read = async |opened: &Opened, stack: &Stack<'_>| opened.plan(run, stack, flags.adopt).await;
+    let (opened, plan) = Opened::reading(run, Purpose::Plan, read).await?;
     drop(busy);
+    let stack = opened.stack(run)?;
     let report = match plan.is_empty() {
         true => Report::default(),
         false => carry_out(run, &stack, &plan).await?,
     };
-    // After a change everything is read again: what comes now is what AWS says, not what we wanted.
-    let looks = match plan.is_empty() {
-        true => looks(&plan),
-        false => interrupt::until(&run.interrupt, stack.look_without_artifacts()).await?,
+    // Where anything came or went everything is read again: what comes now is what AWS says, not what we wanted (E43).
+    let looks = match report.came_or_went() {
+        false => looks(&plan),
+        true => interrupt::until(&run.interrupt, stack.look_after(&report)).await?,
     };
     let outputs = stack.outputs(&looks)?;
     for (mapping, reason) in looks.iter().filter_map(paused) {

@@ -1,11 +1,13 @@
 //! Takes a stack down: everything that carries its tags, whatever the template says now, but what its DeletionPolicy keeps.
 
+use std::collections::BTreeSet;
+
 use tokio_util::sync::CancellationToken;
 
-use super::apply::Report;
-use super::plan::{Change, retained};
+use super::plan::{Change, is_secret, retained};
 use super::stack::{Look, Stack};
-use super::{DeleteOptions, EngineError, Observed, Observer, tag};
+use super::survey::{Purpose, Survey, parents};
+use super::{DeleteOptions, EngineError, Observed, Observer, Report};
 
 /// How far `down` may go.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,28 +37,60 @@ impl Stack<'_> {
     /// # Errors
     /// The template's problems or a failed read.
     pub async fn plan_destroy(&self, options: DestroyOptions) -> Result<DestroyPlan, EngineError> {
-        let (looks, found) = futures::try_join!(self.look_without_artifacts(), self.find())?;
-        let owned = self.owned(&looks);
+        let Survey { mut looks, others } = self.survey(Purpose::Delete).await?;
+        let owned = self.settle_ownership(&mut looks).await?;
         let mut plan = DestroyPlan { deletions: vec![], kept: vec![], foreign: vec![] };
-        for Look { resource, observed } in &looks {
+        for Look { resource, observed } in looks {
             match observed {
-                Some(observed) if !owned.contains(&resource.logical_id) => plan.foreign.push(observed.clone()),
-                Some(observed) if resource.retain && !options.delete_data => plan.kept.push(observed.clone()),
-                Some(observed) => plan
-                    .deletions
-                    .push(Change { logical_id: resource.logical_id.clone(), ..self.deletion(observed.clone()) }),
+                Some(observed) if !owned.contains(&resource.logical_id) => plan.foreign.push(observed),
+                Some(observed) if resource.retain && !options.delete_data => plan.kept.push(observed),
+                Some(observed) => {
+                    let logical_id = resource.logical_id.clone();
+                    plan.deletions.push(Change { logical_id, resource: Some(resource), ..self.deletion(observed) });
+                }
                 None => {}
             }
         }
-        for observed in found.into_iter().filter(|observed| !listed(&looks, observed)) {
-            let secret = observed.tags.get(tag::KIND).is_some_and(|kind| kind == "secret");
-            if (secret && options.keep_secret) || (retained(&observed) && !options.delete_data) {
+        for observed in others {
+            let kept_secret = options.keep_secret && is_secret(&observed);
+            if kept_secret || (retained(&observed) && !options.delete_data) {
                 plan.kept.push(observed);
             } else {
                 plan.deletions.push(self.deletion(observed));
             }
         }
         Ok(plan)
+    }
+
+    /// What is ours. What joins resources of ours goes with them, whatever its tags; those of any other are read.
+    async fn settle_ownership(&self, looks: &mut [Look]) -> Result<BTreeSet<String>, EngineError> {
+        let mut owned = self.owned(looks);
+        for index in 0..looks.len() {
+            let Look { resource, observed } = &looks[index];
+            let provider = self.provider_of(resource)?;
+            let joins = &provider.schema().joins;
+            let undecided = observed.as_ref().is_some_and(|observed| observed.tags.is_empty()) && !joins.is_empty();
+            if !undecided {
+                continue;
+            }
+            let joined = |property: &String| {
+                let value = resource.properties.get(property)?;
+                let ends = parents(value, looks.iter().filter(|look| look.resource.logical_id != resource.logical_id));
+                (!ends.is_empty() && ends.is_subset(&owned)).then_some(())
+            };
+            if joins.iter().all(|property| joined(property).is_some()) {
+                owned.insert(resource.logical_id.clone());
+                continue;
+            }
+            let read = provider.read(resource).await;
+            let read =
+                read.map_err(|error| EngineError::provider(&resource.logical_id, &resource.physical_id, error))?;
+            if read.as_ref().is_some_and(|observed| self.scope.owns(&observed.tags)) {
+                owned.insert(resource.logical_id.clone());
+            }
+            looks[index].observed = read;
+        }
+        Ok(owned)
     }
 
     /// Deletes what the plan says, in order, going on after failures.
@@ -67,14 +101,10 @@ impl Stack<'_> {
         observer: &Observer,
         interrupt: &CancellationToken,
     ) -> Report {
-        let deletions = plan
-            .deletions
-            .iter()
-            .filter_map(|change| change.observed.clone().map(|observed| (change.logical_id.clone(), observed)))
-            .collect();
+        let deletions: Vec<_> = plan.deletions.iter().collect();
         let delete = DeleteOptions { empty: options.delete_data, no_wait: options.no_wait };
         let mut report = Report::default();
-        self.delete_all(deletions, delete, observer, interrupt, &mut report).await;
+        self.delete_all(&deletions, delete, observer, interrupt, &mut report).await;
         report
     }
 
@@ -86,10 +116,4 @@ impl Stack<'_> {
         let left = self.plan_destroy(options).await?;
         Ok(left.deletions.into_iter().filter_map(|change| change.observed).collect())
     }
-}
-
-fn listed(looks: &[Look], observed: &Observed) -> bool {
-    looks.iter().any(|Look { resource, .. }| {
-        resource.type_name == observed.type_name && resource.physical_id == observed.physical_id
-    })
 }

@@ -219,6 +219,7 @@ mod tests {
             attributes: BTreeMap::new(),
             metadata: Value::Null,
             depends_on: vec![],
+            waits_for: vec![],
             retain: false,
             retain_on_replace: false,
         }

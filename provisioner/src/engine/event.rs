@@ -1,8 +1,11 @@
 //! What the engine tells while it works; tables, progress lines and JSON are readers of these events.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+use serde_json::Value;
 
 /// What `up` or `down` does with a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
@@ -93,22 +96,43 @@ pub enum Event {
 /// Who listens.
 pub type Observer = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// A provider's way to tell what it waits for.
+type Early = Arc<dyn Fn(&BTreeMap<String, Value>) + Send + Sync>;
+
+/// A provider's way to tell what it waits for, and how far it is.
 #[derive(Clone)]
 pub struct Progress {
     logical_id: String,
     observer: Observer,
+    /// Hears what the resource gives when others need wait for it no longer.
+    early: Option<Early>,
 }
 
 impl Progress {
     /// Progress of one resource.
     pub fn new(logical_id: &str, observer: Observer) -> Self {
-        Self { logical_id: logical_id.to_owned(), observer }
+        Self { logical_id: logical_id.to_owned(), observer, early: None }
+    }
+
+    /// The same, where others wait for the resource.
+    pub(super) fn telling(self, early: impl Fn(&BTreeMap<String, Value>) + Send + Sync + 'static) -> Self {
+        Self { early: Some(Arc::new(early)), ..self }
     }
 
     /// Tells what the resource waits for.
     pub fn waiting(&self, reason: impl Into<String>) {
         (self.observer)(Event::Waiting { logical_id: self.logical_id.clone(), reason: reason.into() });
+    }
+
+    /// Tells that the resource exists and what it gives: what names it may be made while the provider finishes it.
+    pub fn stands(&self, attributes: &BTreeMap<String, Value>) {
+        if let Some(early) = &self.early {
+            early(attributes);
+        }
+    }
+
+    /// Tells that a delete is far enough for what comes after it, though not at its end.
+    pub fn lets_go(&self) {
+        self.stands(&BTreeMap::new());
     }
 }
 

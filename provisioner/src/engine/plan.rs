@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diff::diff;
-use super::stack::{Look, Stack, parents};
+use super::stack::{Look, Stack};
+use super::survey::{Purpose, Survey, parents};
 use super::{Action, Difference, EngineError, Observed, OnChange, Provider, Resource, tag};
 
 /// All that `up` would do.
@@ -73,7 +74,7 @@ impl Stack<'_> {
     /// The template's problems, a failed read, or [`EngineError::NotOurs`] with all that exists without the stack's tags,
     /// unless `adopt`.
     pub async fn plan(&self, adopt: bool) -> Result<Plan, EngineError> {
-        let (looks, found) = futures::try_join!(self.look(), self.find())?;
+        let Survey { looks, others } = self.survey(Purpose::Plan).await?;
         let looks = self.settle_references(looks).await?;
         let owned = self.owned(&looks);
         let mut changes = Vec::new();
@@ -88,7 +89,9 @@ impl Stack<'_> {
         if !foreign.is_empty() {
             return Err(EngineError::NotOurs { resources: foreign });
         }
-        let (kept, gone): (Vec<_>, Vec<_>) = leftovers(&looks, found).into_iter().partition(retained);
+        // The key's parameter is never among what goes.
+        let leftovers = others.into_iter().filter(|observed| !is_secret(observed));
+        let (kept, gone): (Vec<_>, Vec<_>) = leftovers.partition(retained);
         for observed in &gone {
             self.may_be_replaced(&looks, observed).await?;
         }
@@ -120,7 +123,7 @@ impl Stack<'_> {
             if looks[index].resource.after_apply.is_empty() {
                 continue;
             }
-            let known = self.known(&looks)?;
+            let known = self.known(&looks);
             looks[index].resource = self.resolve_again(&looks[index].resource, &known).await?;
         }
         Ok(looks)
@@ -178,7 +181,8 @@ impl Stack<'_> {
     }
 
     fn parent_property(&self, resource: &Resource) -> Option<&str> {
-        self.providers.get(&resource.type_name).and_then(|provider| provider.schema().parent.as_deref())
+        let parent = self.providers.get(&resource.type_name).and_then(|provider| provider.schema().parent.as_ref());
+        parent.map(|parent| parent.property.as_str())
     }
 
     /// What happens to one resource; none where it exists, is not ours and may not be adopted.
@@ -233,17 +237,9 @@ fn differences(resource: &Resource, observed: &Observed, provider: &dyn Provider
     differences
 }
 
-/// What is ours and no longer in the template; the key's parameter is never among it.
-fn leftovers(looks: &[Look], found: Vec<Observed>) -> Vec<Observed> {
-    found
-        .into_iter()
-        .filter(|observed| observed.tags.get(tag::KIND).map(String::as_str) != Some("secret"))
-        .filter(|observed| {
-            !looks.iter().any(|Look { resource, .. }| {
-                resource.type_name == observed.type_name && resource.physical_id == observed.physical_id
-            })
-        })
-        .collect()
+/// Whether it is the parameter that `secret set` made.
+pub(super) fn is_secret(observed: &Observed) -> bool {
+    observed.tags.get(tag::KIND).is_some_and(|kind| kind == "secret")
 }
 
 pub(super) fn retained(observed: &Observed) -> bool {

@@ -28,8 +28,10 @@ pub struct Resource {
     pub attributes: BTreeMap<String, Value>,
     /// The resource's `Metadata`, null where it has none: how a function is built.
     pub metadata: Value,
-    /// Logical ids that must stand before this one.
+    /// Logical ids that come before this one, as CloudFormation has it.
     pub depends_on: Vec<String>,
+    /// Those of them that must stand before this one can be made: not what it only names (see [`super::Property::by_name`]).
+    pub waits_for: Vec<String>,
     /// Kept by `down` and when it leaves the template.
     pub retain: bool,
     /// Kept when it would be replaced, which refuses the replacement of a fixed name.
@@ -114,7 +116,8 @@ pub struct DeleteOptions {
 /// A resource type: its properties on one side, the service's API on the other. Knows no other type.
 ///
 /// Guarantees: every method can be called again after it was cut off anywhere; `create` carries the tags in the create
-/// call itself (E6); `create`, `update` and `delete` end when the resource is usable, changed, gone.
+/// call itself (E6); `create` and `update` end when the resource is usable and changed, `delete` when AWS has taken the
+/// call, and `gone` when the resource is gone.
 #[async_trait]
 pub trait Provider: Send + Sync {
     /// The type's properties.
@@ -143,7 +146,15 @@ pub trait Provider: Send + Sync {
     /// Any failed call.
     async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError>;
 
-    /// Makes it, with its tags, and waits until it is usable.
+    /// The same for a teardown. What joins resources that go anyway may leave out tags that take another round of calls.
+    ///
+    /// # Errors
+    /// Any failed call.
+    async fn read_to_delete(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
+        self.read(resource).await
+    }
+
+    /// Makes it, with its tags, and waits until it is usable. [`Progress::stands`] says earlier that others may build on it.
     ///
     /// # Errors
     /// Any failed call or wait.
@@ -161,10 +172,10 @@ pub trait Provider: Send + Sync {
         progress: &Progress,
     ) -> Result<Observed, ProviderError>;
 
-    /// Removes it and waits until it is gone. One that is not there is a success.
+    /// Removes it. One that is not there is a success.
     ///
     /// # Errors
-    /// Any failed call or wait.
+    /// Any failed call.
     async fn delete(
         &self,
         observed: &Observed,
@@ -172,17 +183,42 @@ pub trait Provider: Send + Sync {
         progress: &Progress,
     ) -> Result<(), ProviderError>;
 
-    /// Everything of this type that carries the stack's tags, whatever the template says, with what a delete needs: name,
-    /// tags, attributes and handle; its properties may be left empty. A kind without tags gives what hangs on the stack's
-    /// own resources of the kind that it belongs to.
+    /// Waits until what was deleted is gone, where AWS takes its time.
+    ///
+    /// # Errors
+    /// Any failed call, or a wait that took too long.
+    async fn gone(
+        &self,
+        _observed: &Observed,
+        _options: DeleteOptions,
+        _progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
+    /// Everything of this type that carries the stack's tags and is not `named` by the template, with what a delete needs:
+    /// name, tags, attributes and handle; its properties may be left empty. What is named is read by itself, so its tags
+    /// need no call here (E28). Nothing for a kind without tags.
     ///
     /// # Errors
     /// Any failed call.
-    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError>;
+    async fn find(&self, _scope: &Scope, _named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
+        Ok(Vec::new())
+    }
 
-    /// When it goes in a teardown: 0 goes first. Mapping 0, function 1, what they stand on 2, a bucket's policy 2, the bucket 3.
-    fn teardown_rank(&self) -> u8 {
-        2
+    /// For a kind without tags: what hangs on `parents`, the stack's own resources of the kind that it belongs to, and is
+    /// not `named` by the template.
+    ///
+    /// # Errors
+    /// Any failed call.
+    async fn find_on(&self, _parents: &[&Observed], _named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
+        Ok(Vec::new())
+    }
+
+    /// When it goes in a teardown; the calls of one rank go side by side, 0 first. Most kinds can go in any order (E64). None:
+    /// as the template's dependencies say, each after all that depends on it.
+    fn teardown_rank(&self) -> Option<u8> {
+        Some(0)
     }
 
     /// Whether a difference that updates in place by the schema replaces what is there now: a role re-made under its name (E11).

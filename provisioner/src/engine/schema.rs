@@ -13,8 +13,19 @@ pub struct Schema {
     pub properties: Vec<Property>,
     /// What `Fn::GetAtt` gives; `Ref` is always there.
     pub attributes: Vec<String>,
-    /// A kind that takes no tags belongs to the resource that its `parent` property names.
-    pub parent: Option<String>,
+    /// A kind that takes no tags belongs to the resource that a property of it names.
+    pub parent: Option<Parent>,
+    /// The properties that name what it joins: it goes with them.
+    pub joins: Vec<String>,
+}
+
+/// What a kind without tags belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parent {
+    /// The parent's type, for example `AWS::SQS::Queue`, where the kind is searched for on it.
+    pub type_name: Option<String>,
+    /// The property that names it.
+    pub property: String,
 }
 
 /// One property of a resource type or of an object within it.
@@ -30,6 +41,8 @@ pub struct Property {
     pub on_change: OnChange,
     /// What it means that the template does not give it.
     pub absent: Absent,
+    /// AWS takes a name in it without looking whether there is such a thing: no reason to wait for it.
+    pub by_name: bool,
 }
 
 /// What a value looks like, and therefore when two values are the same.
@@ -89,12 +102,19 @@ impl Schema {
             properties,
             attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
             parent: None,
+            joins: Vec::new(),
         }
     }
 
-    /// The same for a kind that takes no tags: it belongs to the resource that `property` names.
-    pub fn belongs_to(mut self, property: &str) -> Self {
-        self.parent = Some(property.to_owned());
+    /// The same for a kind that takes no tags: it belongs to the resource of that type that `property` names.
+    pub fn belongs_to(mut self, type_name: &str, property: &str) -> Self {
+        self.parent = Some(Parent { type_name: Some(type_name.to_owned()), property: property.to_owned() });
+        self
+    }
+
+    /// The same for a kind that joins what these properties name.
+    pub fn joins(mut self, properties: &[&str]) -> Self {
+        self.joins = properties.iter().map(|name| (*name).to_owned()).collect();
         self
     }
 
@@ -107,7 +127,14 @@ impl Schema {
 impl Property {
     /// An optional property that updates in place and whose absence is not compared.
     pub fn new(name: &str, shape: Shape) -> Self {
-        Self { name: name.to_owned(), shape, required: false, on_change: OnChange::Update, absent: Absent::Ignored }
+        Self {
+            name: name.to_owned(),
+            shape,
+            required: false,
+            on_change: OnChange::Update,
+            absent: Absent::Ignored,
+            by_name: false,
+        }
     }
 
     /// The template must give it.
@@ -125,6 +152,12 @@ impl Property {
     /// AWS fills in `value` when the template leaves it out.
     pub fn default(mut self, value: impl Into<Value>) -> Self {
         self.absent = Absent::Default(value.into());
+        self
+    }
+
+    /// What is named in it need not stand when the resource is made: an environment variable, an ARN in a role's policy.
+    pub fn by_name(mut self) -> Self {
+        self.by_name = true;
         self
     }
 

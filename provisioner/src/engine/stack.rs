@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::stream::{self, StreamExt, TryStreamExt};
 use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::dynamic::{DynamicValues, StoredParameters};
 use super::validate::validate;
-use super::{EngineError, Observed, Provider, ProviderError, Resource, Scope};
+use super::{EngineError, Observed, Provider, ProviderError, Resource, Schema, Scope};
 use crate::template::{
     Attribute, Attributes, Bound, DeletionPolicy, Diagnostic, Diagnostics, ResourceDecl, nearest, property_path,
 };
@@ -162,6 +161,7 @@ impl Stack<'_> {
             self.bound.template().diagnostics(vec![Diagnostic { edge, ..problem }])
         })?;
         let attributes = provider.attributes(&physical_id, &properties, &self.scope);
+        let waits_for = self.waits_for(declared, provider.schema(), &resolved.after_apply);
         let retain = declared.deletion_policy == DeletionPolicy::Retain;
         let mut tags = given_tags.as_ref().map(template_tags).unwrap_or_default();
         tags.extend(self.scope.ownership_tags(&declared.logical_id, if retain { "Retain" } else { "Delete" }));
@@ -176,10 +176,28 @@ impl Stack<'_> {
             attributes,
             metadata: declared.metadata.clone(),
             depends_on: declared.depends_on.clone(),
+            waits_for,
             retain,
             retain_on_replace: declared.update_replace_policy == DeletionPolicy::Retain,
         };
         Ok((resource, problems))
+    }
+
+    /// What must stand before the resource can be made: what `DependsOn` says, what is used where AWS looks whether it is
+    /// there, and what gives a value that is not known yet.
+    fn waits_for(
+        &self,
+        declared: &ResourceDecl,
+        schema: &Schema,
+        after_apply: &BTreeMap<String, String>,
+    ) -> Vec<String> {
+        let by_name = |property: &str| schema.property(property).is_some_and(|property| property.by_name);
+        let mut needed: BTreeSet<String> = self.bound.said_dependencies(&declared.logical_id).into_iter().collect();
+        for (property, used) in self.bound.uses_by_property(&declared.logical_id) {
+            needed.extend(used.into_iter().filter(|_| !by_name(property)));
+        }
+        needed.extend(after_apply.values().filter_map(|reference| reference.split('.').next()).map(str::to_owned));
+        declared.depends_on.iter().filter(|id| needed.contains(*id)).cloned().collect()
     }
 
     fn provider(&self, declared: &ResourceDecl) -> Result<&Arc<dyn Provider>, Diagnostics> {
@@ -197,42 +215,6 @@ impl Stack<'_> {
         })
     }
 
-    /// Looks at every wanted resource, all side by side.
-    ///
-    /// # Errors
-    /// The template's problems, or the first read that failed.
-    pub async fn look(&self) -> Result<Vec<Look>, EngineError> {
-        self.read_dynamic(self.bound.resources(), &KnownAttributes::new()).await?;
-        let resources = self.declare()?;
-        stream::iter(resources)
-            .map(|mut resource| async move {
-                let provider = self.provider_of(&resource)?;
-                let wanted = resource.clone();
-                let (prepared, observed) = futures::join!(provider.prepare(&mut resource), self.observe(&wanted));
-                prepared.map_err(|error| EngineError::provider(&wanted.logical_id, &wanted.physical_id, error))?;
-                Ok(Look { resource, observed: observed? })
-            })
-            .buffered(WIDTH)
-            .try_collect()
-            .await
-    }
-
-    /// Looks at every wanted resource as it is, without what is outside of the template: no code is built for it.
-    ///
-    /// # Errors
-    /// The template's problems, or the first read that failed.
-    pub async fn look_without_artifacts(&self) -> Result<Vec<Look>, EngineError> {
-        self.read_dynamic(self.bound.resources(), &KnownAttributes::new()).await?;
-        stream::iter(self.declare()?)
-            .map(|resource| async move {
-                let observed = self.observe(&resource).await?;
-                Ok(Look { resource, observed })
-            })
-            .buffered(WIDTH)
-            .try_collect()
-            .await
-    }
-
     /// Reads the stored parameters that these resources name, as far as they are not known.
     pub(super) async fn read_dynamic<'d>(
         &self,
@@ -246,46 +228,12 @@ impl Stack<'_> {
         read.map_err(|error| EngineError::provider("dynamic references", "dynamic references", error))
     }
 
-    async fn observe(&self, resource: &Resource) -> Result<Option<Observed>, EngineError> {
-        let observed = self.provider_of(resource)?.read(resource).await;
-        observed.map_err(|error| EngineError::provider(&resource.logical_id, &resource.physical_id, error))
-    }
-
-    /// Everything that carries the stack's tags, whatever the template says.
-    ///
-    /// # Errors
-    /// The first listing that failed.
-    pub async fn find(&self) -> Result<Vec<Observed>, EngineError> {
-        let found: Vec<Vec<Observed>> = stream::iter(self.providers.iter())
-            .map(|provider| async move {
-                let type_name = &provider.schema().type_name;
-                provider.find(&self.scope).await.map_err(|error| EngineError::provider(type_name, type_name, error))
-            })
-            .buffer_unordered(WIDTH)
-            .try_collect()
-            .await?;
-        Ok(found.into_iter().flatten().collect())
-    }
-
     /// The template's outputs, from names alone where nothing exists yet; a value known only after apply is left out.
     ///
     /// # Errors
     /// The template's problems.
     pub fn outputs(&self, looks: &[Look]) -> Result<IndexMap<String, Value>, Diagnostics> {
-        self.bound.outputs(&Lookup { stack: self, known: &self.known(looks)? })
-    }
-
-    /// Attributes from names, and from what is there.
-    pub(super) fn known(&self, looks: &[Look]) -> Result<KnownAttributes, Diagnostics> {
-        let mut known = KnownAttributes::new();
-        for Look { resource, observed } in looks {
-            let mut attributes = self.provider_named(&resource.type_name).map_or_else(BTreeMap::new, |provider| {
-                provider.attributes(&resource.physical_id, &resource.properties, &self.scope)
-            });
-            attributes.extend(observed.iter().flat_map(|observed| observed.attributes.clone()));
-            known.insert(resource.logical_id.clone(), attributes);
-        }
-        Ok(known)
+        self.bound.outputs(&Lookup { stack: self, known: &self.known(looks) })
     }
 
     fn provider_named(&self, type_name: &str) -> Option<&Arc<dyn Provider>> {
@@ -335,27 +283,5 @@ impl Attributes for Lookup<'_> {
             }
             _ => Attribute::AfterApply,
         }
-    }
-}
-
-/// Logical ids of resources whose name is a value somewhere within `value`: what an untagged kind hangs on.
-pub(super) fn parents<'r>(value: &Value, looks: impl Iterator<Item = &'r Look>) -> BTreeSet<String> {
-    let mut texts = BTreeSet::new();
-    collect_texts(value, &mut texts);
-    looks
-        .filter(|look| {
-            let attributes = look.observed.iter().flat_map(|observed| observed.attributes.values());
-            texts.contains(&look.resource.physical_id)
-                || attributes.filter_map(Value::as_str).any(|attribute| texts.contains(attribute))
-        })
-        .map(|look| look.resource.logical_id.clone())
-        .collect()
-}
-
-fn collect_texts(value: &Value, texts: &mut BTreeSet<String>) {
-    match value {
-        Value::String(text) => drop(texts.insert(text.clone())),
-        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
-        _ => {}
     }
 }

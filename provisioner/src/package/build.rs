@@ -22,13 +22,17 @@ pub(super) async fn build(project: &Project, architecture: Architecture, say: &S
         .arg("--lambda-dir")
         .arg(&lambda);
     let program = command.as_std().get_program().to_string_lossy().into_owned();
-    say(&format!("building {} for {}", project.binary, architecture.name()));
     let mut child = command.spawn().map_err(|source| PackageError::Tool { program: program.clone(), source })?;
     let mut said = Vec::new();
     if let Some(stderr) = child.stderr.take() {
         let mut lines = BufReader::new(stderr).lines();
+        let mut compiles = false;
         while let Ok(Some(line)) = lines.next_line().await {
-            say(&format!("building {}: {}", project.binary, line.trim()));
+            // Where nothing is to build there is nothing to tell.
+            compiles |= line.trim_start().starts_with("Compiling");
+            if compiles {
+                say(&format!("building {} for {}: {}", project.binary, architecture.name(), line.trim()));
+            }
             said.push(line);
         }
     }

@@ -10,7 +10,7 @@
 //!
 //! A bucket takes one writer at a time, so its settings are written one after another (E67).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -237,8 +237,8 @@ impl Provider for BucketProvider {
         }
     }
 
-    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
-        let owned = owned_buckets(&self.s3, scope).await?;
+    async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
+        let owned = owned_buckets(&self.s3, scope, named).await?;
         let found = owned.into_iter().map(|(name, tags)| {
             let attributes = self.attributes(&name, &Value::Null, scope);
             listed(TYPE, name, tags, attributes)
@@ -252,8 +252,9 @@ impl Provider for BucketProvider {
         Ok(listed.is_some_and(|listed| !listed.versions().is_empty() || !listed.delete_markers().is_empty()))
     }
 
-    fn teardown_rank(&self) -> u8 {
-        3
+    /// After its policy: a bucket takes one writer at a time (E67).
+    fn teardown_rank(&self) -> Option<u8> {
+        Some(1)
     }
 
     fn permissions(&self) -> Permissions<'_> {

@@ -5,7 +5,7 @@
 //! | Bucket | replaces | required |
 //! | PolicyDocument | in place | required |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -17,7 +17,6 @@ use super::clients::s3_client;
 use super::errors::failed;
 use super::fields::Fields;
 use super::observed::{as_wanted, listed};
-use super::owned_buckets::owned_buckets;
 use super::policy_document::parsed;
 use super::transient::bucket_busy;
 use crate::engine::{
@@ -44,7 +43,10 @@ impl BucketPolicyProvider {
             Property::new("Bucket", Shape::Text).required().replaces(),
             Property::new("PolicyDocument", Shape::Policy).required(),
         ];
-        Self { s3: s3_client(config), schema: Schema::new(TYPE, properties, &[]).belongs_to("Bucket") }
+        Self {
+            s3: s3_client(config),
+            schema: Schema::new(TYPE, properties, &[]).belongs_to("AWS::S3::Bucket", "Bucket"),
+        }
     }
 
     async fn policy(&self, bucket: &str) -> Result<Option<Value>, ProviderError> {
@@ -127,15 +129,20 @@ impl Provider for BucketPolicyProvider {
         }
     }
 
-    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
-        let looks = owned_buckets(&self.s3, scope).await?.into_iter().map(|(name, tags)| self.found(name, tags));
+    async fn find_on(&self, parents: &[&Observed], named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
+        let mut looks = Vec::new();
+        for bucket in parents {
+            if !named.contains(&bucket.physical_id) {
+                looks.push(self.found(bucket.physical_id.clone(), bucket.tags.clone()));
+            }
+        }
         let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: vec!["s3:GetBucketPolicy", "s3:ListAllMyBuckets", "s3:GetBucketTagging"],
+            read: vec!["s3:GetBucketPolicy"],
             write: vec!["s3:PutBucketPolicy"],
             delete: vec!["s3:DeleteBucketPolicy"],
         }

@@ -15,7 +15,7 @@
 //! | MaximumRecordAgeInSeconds, MaximumRetryAttempts, BisectBatchOnFunctionError, ParallelizationFactor, TumblingWindowInSeconds | in place | not compared |
 //! | Tags | in place | |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -63,6 +63,15 @@ impl EventSourceMappingProvider {
         let listed: Result<Vec<_>, _> =
             asked.into_paginator().items().send().try_collect().await.map_err(failed("lambda:ListEventSourceMappings"));
         Ok(none_if(MISSING, listed)?.unwrap_or_default())
+    }
+
+    /// The mapping of the resource's source and function.
+    async fn joining(&self, resource: &Resource) -> Result<Option<EventSourceMappingConfiguration>, ProviderError> {
+        let Some(source) = Fields(&resource.properties).text("EventSourceArn") else { return Ok(None) };
+        Ok(self.listed(Some(&source)).await?.into_iter().find(|mapping| {
+            key(mapping.function_arn().unwrap_or_default(), &source) == resource.physical_id
+                && mapping.state() != Some("Deleting")
+        }))
     }
 
     async fn get(&self, uuid: &str) -> Result<Option<EventSourceMappingConfiguration>, ProviderError> {
@@ -161,7 +170,7 @@ fn schema() -> Schema {
         Property::new("TumblingWindowInSeconds", Shape::Integer),
         Property::new("Tags", Shape::Tags),
     ];
-    Schema::new(TYPE, properties, &["Id", "EventSourceMappingArn"])
+    Schema::new(TYPE, properties, &["Id", "EventSourceMappingArn"]).joins(&["EventSourceArn", "FunctionName"])
 }
 
 /// `function name<-source ARN`: the same for a function's name, its ARN, and its ARN without the account.
@@ -270,14 +279,20 @@ impl Provider for EventSourceMappingProvider {
     }
 
     async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
-        let Some(source) = Fields(&resource.properties).text("EventSourceArn") else { return Ok(None) };
-        let listed = self.listed(Some(&source)).await?.into_iter().find(|mapping| {
-            key(mapping.function_arn().unwrap_or_default(), &source) == resource.physical_id
-                && mapping.state() != Some("Deleting")
-        });
-        let Some(mapping) = listed else { return Ok(None) };
-        let tags = tags_of(&self.lambda, &tagging_arn(&mapping)).await?;
-        Ok(tags.map(|tags| observed(resource, &mapping, tags)))
+        let Some(known) = Fields(&json!(resource.attributes)).text("EventSourceMappingArn") else {
+            let Some(mapping) = self.joining(resource).await? else { return Ok(None) };
+            let tags = tags_of(&self.lambda, &tagging_arn(&mapping)).await?;
+            return Ok(tags.map(|tags| observed(resource, &mapping, tags)));
+        };
+        // Made by this run, so its tags need not wait for the listing.
+        let (mapping, tags) = futures::try_join!(self.joining(resource), tags_of(&self.lambda, &known))?;
+        Ok(mapping.zip(tags).map(|(mapping, tags)| observed(resource, &mapping, tags)))
+    }
+
+    /// Without its tags, which take a second round of calls: it goes with what it joins.
+    async fn read_to_delete(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
+        let mapping = self.joining(resource).await?;
+        Ok(mapping.map(|mapping| observed(resource, &mapping, BTreeMap::new())))
     }
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
@@ -346,9 +361,18 @@ impl Provider for EventSourceMappingProvider {
             call.send().await.map_err(failed("lambda:DeleteEventSourceMapping"))
         });
         match deleted.await {
-            Err(error) if error.is(MISSING) => return Ok(()),
-            deleted => deleted?,
-        };
+            Err(error) if error.is(MISSING) => Ok(()),
+            deleted => deleted.map(drop),
+        }
+    }
+
+    async fn gone(
+        &self,
+        observed: &Observed,
+        _options: DeleteOptions,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let uuid = uuid_of(observed);
         poll_until("the mapping to be gone", SETTLES, progress, || async {
             Ok(match self.get(&uuid).await? {
                 Some(_) => Poll::Pending("mapping is being deleted".into()),
@@ -358,14 +382,14 @@ impl Provider for EventSourceMappingProvider {
         .await
     }
 
-    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
-        let looks = self.listed(None).await?.into_iter().map(|mapping| self.found(mapping, scope));
+    async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
+        let is_named = |one: &EventSourceMappingConfiguration| {
+            named.contains(&key(one.function_arn().unwrap_or_default(), one.event_source_arn().unwrap_or_default()))
+        };
+        let listed = self.listed(None).await?.into_iter().filter(|one| !is_named(one));
+        let looks = listed.map(|mapping| self.found(mapping, scope));
         let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
-    }
-
-    fn teardown_rank(&self) -> u8 {
-        0
     }
 
     fn permissions(&self) -> Permissions<'_> {

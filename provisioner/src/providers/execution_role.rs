@@ -1,5 +1,8 @@
 //! What a function must know of the role that it runs under: whether Lambda may assume it, and which role it is.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use aws_config::SdkConfig;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::Role;
@@ -13,16 +16,37 @@ use crate::engine::ProviderError;
 /// Roles as a function sees them.
 pub(super) struct ExecutionRoles {
     iam: Client,
+    /// RoleIds by role name, as this run has seen them last.
+    ids: Mutex<BTreeMap<String, String>>,
 }
 
 impl ExecutionRoles {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { iam: Client::new(config) }
+        Self { iam: Client::new(config), ids: Mutex::default() }
     }
 
     /// The RoleId: a role re-made under the same name has another (E11). `None` where there is no such role.
     pub(super) async fn id(&self, arn: &str) -> Result<Option<String>, ProviderError> {
-        Ok(self.role(arn).await?.map(|role| role.role_id))
+        let id = self.role(arn).await?.map(|role| role.role_id);
+        if let Some(id) = &id {
+            self.remember(name_of(arn), id);
+        }
+        Ok(id)
+    }
+
+    /// A role of this name was made, or seen, with this id.
+    pub(super) fn remember(&self, name: &str, id: &str) {
+        self.lock().insert(name.to_owned(), id.to_owned());
+    }
+
+    /// The RoleId that this run has seen last. Asks nobody.
+    pub(super) fn remembered(&self, arn: &str) -> Option<String> {
+        self.lock().get(name_of(arn)).cloned()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        // The map is whole after every insert, so a panic elsewhere does not spoil it.
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Fails where waiting would not help, as the trust policy does not name Lambda (E7).
@@ -39,10 +63,17 @@ impl ExecutionRoles {
     }
 
     async fn role(&self, arn: &str) -> Result<Option<Role>, ProviderError> {
-        let Some(name) = arn.rsplit('/').next().filter(|name| !name.is_empty()) else { return Ok(None) };
+        let name = name_of(arn);
+        if name.is_empty() {
+            return Ok(None);
+        }
         let asked = self.iam.get_role().role_name(name).send().await.map_err(failed("iam:GetRole"));
         Ok(none_if("NoSuchEntity", asked)?.and_then(|answer| answer.role))
     }
+}
+
+fn name_of(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or_default()
 }
 
 fn trusts_lambda(trust: &Value) -> bool {

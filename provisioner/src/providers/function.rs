@@ -16,13 +16,15 @@
 //! | ReservedConcurrentExecutions | in place | removed |
 //! | Tags | in place | |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
+use aws_sdk_lambda::types::FunctionConfiguration;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::artifacts::Artifacts;
@@ -35,9 +37,10 @@ use super::function_changes::{ROLE_ID_TAG, architectures, role_of};
 use super::function_code::{Code, Codes};
 use super::function_settings::{Settings, properties};
 use super::function_state::{SETTLES, state};
+use super::lambda_tags::tags_of;
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
-use super::owned_functions::OwnedFunctions;
+use super::permission::{STATEMENTS, statement_ids};
 use super::transient::{function_busy, role_not_assumable};
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
@@ -48,24 +51,20 @@ const TYPE: &str = "AWS::Lambda::Function";
 const NAMING: Naming = Naming { kind: "function", property: "FunctionName", longest: 64, marks: "-_" };
 const MISSING: &str = "ResourceNotFoundException";
 
+/// How many functions' tags are read side by side; Lambda allows 15 such calls a second (E28).
+const WIDTH: usize = 8;
+
 /// Functions, over Lambda.
 pub(super) struct FunctionProvider {
     pub(super) lambda: Client,
-    pub(super) roles: ExecutionRoles,
+    pub(super) roles: Arc<ExecutionRoles>,
     pub(super) codes: Codes,
-    owned: Arc<OwnedFunctions>,
     schema: Schema,
 }
 
 impl FunctionProvider {
-    pub(super) fn new(config: &SdkConfig, artifacts: Arc<dyn Artifacts>, owned: Arc<OwnedFunctions>) -> Self {
-        Self {
-            lambda: Client::new(config),
-            roles: ExecutionRoles::new(config),
-            owned,
-            codes: Codes::new(artifacts, s3_client(config)),
-            schema: schema(),
-        }
+    pub(super) fn new(config: &SdkConfig, artifacts: Arc<dyn Artifacts>, roles: Arc<ExecutionRoles>) -> Self {
+        Self { lambda: Client::new(config), roles, codes: Codes::new(artifacts, s3_client(config)), schema: schema() }
     }
 
     pub(super) async fn get(&self, name: &str) -> Result<Option<GetFunctionOutput>, ProviderError> {
@@ -79,9 +78,21 @@ impl FunctionProvider {
         let call = self.lambda.create_function().function_name(&resource.physical_id);
         let call = call.code(code.into_function_code()).set_architectures(architectures(fields));
         let call = call.set_package_type(fields.text("PackageType").map(|kind| kind.as_str().into()));
-        let call = call.set_tags(Some(resource.tags.clone().into_iter().collect()));
+        let role_id = self.roles.remembered(&role_of(resource)).map(|id| (ROLE_ID_TAG.to_owned(), id));
+        let call = call.set_tags(Some(resource.tags.clone().into_iter().chain(role_id).collect()));
         settings.on_create(call).send().await.map_err(failed("lambda:CreateFunction"))?;
         Ok(())
+    }
+
+    async fn found(&self, function: FunctionConfiguration, scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+        let (Some(name), Some(arn)) = (function.function_name.clone(), function.function_arn.clone()) else {
+            return Ok(None);
+        };
+        let tags = tags_of(&self.lambda, &arn).await?.filter(|tags| scope.owns(tags));
+        Ok(tags.map(|tags| {
+            let attributes = self.attributes(&name, &Value::Null, scope);
+            Observed { state: state(&function), ..listed(TYPE, name, tags, attributes) }
+        }))
     }
 
     /// A role that cannot be assumed is waited for only if its trust policy lets it be (E7).
@@ -132,7 +143,9 @@ fn schema() -> Schema {
         Property::new("EphemeralStorage", storage).default(json!({"Size": 512})),
         Property::new("TracingConfig", objects(&[("Mode", Shape::Text)])).default(json!({"Mode": "PassThrough"})),
         Property::new("SnapStart", objects(&[("ApplyOn", Shape::Text)])).default(json!({"ApplyOn": "None"})),
-        Property::new("Environment", objects(&[("Variables", Shape::map(Shape::Text))])).removed_when_absent(),
+        Property::new("Environment", objects(&[("Variables", Shape::map(Shape::Text))]))
+            .removed_when_absent()
+            .by_name(),
         Property::new("Layers", texts).removed_when_absent(),
         Property::new("DeadLetterConfig", objects(&[("TargetArn", Shape::Text)])).removed_when_absent(),
         Property::new("VpcConfig", vpc).removed_when_absent(),
@@ -193,7 +206,9 @@ impl Provider for FunctionProvider {
 
     async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
         let role = role_of(resource);
-        let (answer, role_id) = futures::try_join!(self.get(&resource.physical_id), self.roles.id(&role))?;
+        let name = &resource.physical_id;
+        let (answer, role_id, statements) =
+            futures::try_join!(self.get(name), self.roles.id(&role), statement_ids(&self.lambda, name))?;
         if let Some(error) = answer.as_ref().and_then(|answer| answer.tags_error()) {
             // No tags because they may not be read is not "no tags" (E6).
             return Err(ProviderError::Denied {
@@ -201,7 +216,10 @@ impl Provider for FunctionProvider {
                 message: error.message().to_owned(),
             });
         }
-        Ok(answer.and_then(|answer| observed(resource, answer, role_id)))
+        Ok(answer.and_then(|answer| observed(resource, answer, role_id)).map(|mut observed| {
+            observed.handle[STATEMENTS] = statements.into();
+            observed
+        }))
     }
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
@@ -212,7 +230,10 @@ impl Provider for FunctionProvider {
             made => made?,
         }
         let name = &resource.physical_id;
-        futures::try_join!(self.settled(name, progress), self.tag_role_id(resource, progress))?;
+        self.settled(name, progress).await?;
+        if self.roles.remembered(&role_of(resource)).is_none() {
+            self.tag_role_id(resource, progress).await?;
+        }
         if let Some(reserved) = Fields(&resource.properties).int32("ReservedConcurrentExecutions") {
             self.set_concurrency(name, Some(reserved)).await?;
         }
@@ -228,6 +249,7 @@ impl Provider for FunctionProvider {
     ) -> Result<Observed, ProviderError> {
         if Fields(&observed.handle).boolean("RoleRemade") == Some(true) {
             self.delete(observed, DeleteOptions::default(), progress).await?;
+            self.gone(observed, DeleteOptions::default(), progress).await?;
             return self.create(resource, progress).await;
         }
         self.change(resource, observed, differences, progress).await?;
@@ -245,9 +267,18 @@ impl Provider for FunctionProvider {
             self.lambda.delete_function().function_name(name).send().await.map_err(failed("lambda:DeleteFunction"))
         });
         match deleted.await {
-            Err(error) if error.is(MISSING) => return Ok(()),
-            deleted => deleted?,
-        };
+            Err(error) if error.is(MISSING) => Ok(()),
+            deleted => deleted.map(drop),
+        }
+    }
+
+    async fn gone(
+        &self,
+        observed: &Observed,
+        _options: DeleteOptions,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let name = &observed.physical_id;
         poll_until("the function to be gone", SETTLES, progress, || async {
             Ok(match self.get(name).await? {
                 Some(_) => Poll::Pending("function is being deleted".into()),
@@ -257,26 +288,29 @@ impl Provider for FunctionProvider {
         .await
     }
 
-    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
-        let found = self.owned.list(scope).await?.into_iter().filter_map(|(function, tags)| {
-            let name = function.function_name.clone()?;
-            let attributes = self.attributes(&name, &Value::Null, scope);
-            Some(Observed { state: state(&function), ..listed(TYPE, name, tags, attributes) })
-        });
-        Ok(found.collect())
+    async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
+        let pages = self.lambda.list_functions().into_paginator().items().send();
+        let listed: Vec<_> = pages.try_collect().await.map_err(failed("lambda:ListFunctions"))?;
+        let is_named = |one: &FunctionConfiguration| one.function_name().is_some_and(|name| named.contains(name));
+        let looks = listed.into_iter().filter(|one| !is_named(one)).map(|one| self.found(one, scope));
+        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     fn replaces(&self, observed: &Observed, difference: &Difference) -> bool {
         difference.path == "Role" && Fields(&observed.handle).boolean("RoleRemade") == Some(true)
     }
 
-    fn teardown_rank(&self) -> u8 {
-        1
-    }
-
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: vec!["lambda:GetFunction", "lambda:ListTags", "lambda:ListFunctions", "iam:GetRole", "s3:GetObject"],
+            read: vec![
+                "lambda:GetFunction",
+                "lambda:GetPolicy",
+                "lambda:ListTags",
+                "lambda:ListFunctions",
+                "iam:GetRole",
+                "s3:GetObject",
+            ],
             write: vec![
                 "lambda:CreateFunction",
                 "lambda:UpdateFunctionConfiguration",

@@ -1,6 +1,6 @@
 //! What an update of a function sends, one call after another.
 
-use aws_sdk_lambda::types::Architecture;
+use aws_sdk_lambda::types::{Architecture, LastUpdateStatus};
 use serde_json::json;
 
 use super::errors::failed;
@@ -34,6 +34,7 @@ impl FunctionProvider {
             async { call.send().await.map_err(failed("lambda:UpdateFunctionConfiguration")) }
         })
         .await?;
+        // The next update is refused until this one has ended (E16).
         self.settled(name, progress).await.map(Some)
     }
 
@@ -45,7 +46,7 @@ impl FunctionProvider {
     ) -> Result<(), ProviderError> {
         let (name, code) = (&resource.physical_id, self.codes.of(resource)?);
         let architectures = architectures(Fields(&resource.properties)).unwrap_or_else(|| vec![Architecture::X8664]);
-        retry_until("the function's earlier update to end", SETTLES, progress, function_busy, || {
+        let answer = retry_until("the function's earlier update to end", SETTLES, progress, function_busy, || {
             let sent = code.clone().into_function_code();
             let call = self.lambda.update_function_code().function_name(name).set_revision_id(revision.clone());
             let call = call.set_zip_file(sent.zip_file).set_image_uri(sent.image_uri);
@@ -55,7 +56,11 @@ impl FunctionProvider {
             async { call.send().await.map_err(failed("lambda:UpdateFunctionCode")) }
         })
         .await?;
-        self.settled(name, progress).await.map(drop)
+        // The answer itself tells of an update that has ended.
+        match answer.last_update_status() {
+            Some(LastUpdateStatus::Successful) => Ok(()),
+            _ => self.settled(name, progress).await.map(drop),
+        }
     }
 
     /// One update after another, as Lambda takes no second one before the first has ended (E16).

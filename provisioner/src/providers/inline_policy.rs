@@ -21,7 +21,6 @@ use serde_json::{Value, json};
 use super::errors::{failed, none_if};
 use super::fields::Fields;
 use super::observed::{as_wanted, listed};
-use super::owned_roles::owned_roles;
 use super::policy_document::{odd_one, parsed};
 use super::transient::iam_settling;
 use crate::engine::{
@@ -46,9 +45,12 @@ impl InlinePolicyProvider {
         let properties = vec![
             Property::new("PolicyName", Shape::Text).required(),
             Property::new("Roles", Shape::set(Shape::Text)).required(),
-            Property::new("PolicyDocument", Shape::Policy).required(),
+            Property::new("PolicyDocument", Shape::Policy).required().by_name(),
         ];
-        Self { iam: Client::new(config), schema: Schema::new(TYPE, properties, &["Id"]).belongs_to("Roles") }
+        Self {
+            iam: Client::new(config),
+            schema: Schema::new(TYPE, properties, &["Id"]).belongs_to("AWS::IAM::Role", "Roles"),
+        }
     }
 
     async fn document(&self, role: &str, name: &str) -> Result<Option<Value>, ProviderError> {
@@ -156,27 +158,22 @@ impl Provider for InlinePolicyProvider {
         try_join_all(roles.iter().map(|role| self.remove(role, &name))).await.map(drop)
     }
 
-    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+    /// The marks tell it: no call is needed.
+    async fn find_on(&self, parents: &[&Observed], named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let mut by_key: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
-        for (role, tags) in owned_roles(&self.iam, scope).await? {
-            let Some(role) = role.role_name else { continue };
-            for (key, value) in tags {
-                if let Some(name) = key.strip_prefix(MARK) {
-                    by_key.entry((value, name.to_owned())).or_default().push(role.clone());
+        for role in parents {
+            for (key, value) in &role.tags {
+                if let Some(name) = key.strip_prefix(MARK).filter(|_| !named.contains(value)) {
+                    by_key.entry((value.clone(), name.to_owned())).or_default().push(role.physical_id.clone());
                 }
             }
         }
         Ok(by_key.into_iter().map(|((key, name), roles)| found(key, name, roles)).collect())
     }
 
-    /// Before its roles.
-    fn teardown_rank(&self) -> u8 {
-        1
-    }
-
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: vec!["iam:GetRolePolicy", "iam:GetAccountAuthorizationDetails"],
+            read: vec!["iam:GetRolePolicy"],
             write: vec!["iam:PutRolePolicy", "iam:TagRole"],
             delete: vec!["iam:DeleteRolePolicy", "iam:UntagRole"],
         }

@@ -8,7 +8,7 @@
 //! | KmsKeyId | in place | removed |
 //! | Tags | in place | |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -231,10 +231,16 @@ impl Provider for LogGroupProvider {
         none_if(MISSING, deleted.await).map(drop)
     }
 
-    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+    /// After the functions that write to it (E62).
+    fn teardown_rank(&self) -> Option<u8> {
+        Some(1)
+    }
+
+    async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let pages = self.logs.describe_log_groups().into_paginator().items().send();
         let groups: Vec<LogGroup> = pages.try_collect().await.map_err(failed("logs:DescribeLogGroups"))?;
         let names = groups.into_iter().filter_map(|group| group.log_group_name);
+        let names = names.filter(|name| !named.contains(name));
         let looks = names.map(|name| self.found(name, scope));
         let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
         Ok(found.into_iter().flatten().collect())

@@ -54,7 +54,7 @@ impl ManagedPolicyProvider {
             Property::new("ManagedPolicyName", Shape::Text).replaces(),
             Property::new("Path", Shape::Text).replaces().default("/"),
             Property::new("Description", Shape::Text).replaces().default(""),
-            Property::new("PolicyDocument", Shape::Policy).required(),
+            Property::new("PolicyDocument", Shape::Policy).required().by_name(),
             names("Roles"),
             names("Users"),
             names("Groups"),
@@ -258,8 +258,8 @@ impl Provider for ManagedPolicyProvider {
         retry_until("nothing to hold the policy", SETTLES, progress, transient, || self.empty_and_delete(&arn)).await
     }
 
-    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
-        let found = owned_policies(&self.iam, scope).await?.into_iter().filter_map(|(policy, tags)| {
+    async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
+        let found = owned_policies(&self.iam, scope, named).await?.into_iter().filter_map(|(policy, tags)| {
             let arn = policy.arn?;
             Some(listed(TYPE, policy.policy_name?, tags, attributes(&arn)))
         });

@@ -29,7 +29,6 @@ mod mapping_settings;
 mod names;
 mod observed;
 mod owned_buckets;
-mod owned_functions;
 mod owned_policies;
 mod owned_roles;
 mod parameter;
@@ -47,8 +46,8 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 
+use self::execution_role::ExecutionRoles;
 use crate::engine::{Provider, Providers};
-use owned_functions::OwnedFunctions;
 
 pub use artifacts::{Artifact, Artifacts};
 pub use clients::s3_client;
@@ -58,19 +57,19 @@ pub(crate) use transient::mapping_busy;
 
 /// One provider of each type, all over one configuration. `artifacts` gives functions their code.
 pub fn all(config: &SdkConfig, artifacts: Arc<dyn Artifacts>) -> Providers {
-    let functions = Arc::new(OwnedFunctions::new(config));
+    let roles = Arc::new(ExecutionRoles::new(config));
     let providers: Vec<Arc<dyn Provider>> = vec![
         Arc::new(bucket::BucketProvider::new(config)),
         Arc::new(bucket_policy::BucketPolicyProvider::new(config)),
         Arc::new(parameter::ParameterProvider::new(config)),
-        Arc::new(permission::PermissionProvider::new(config, Arc::clone(&functions))),
+        Arc::new(permission::PermissionProvider::new(config)),
         Arc::new(queue::QueueProvider::new(config)),
         Arc::new(queue_policy::QueuePolicyProvider::new(config)),
         Arc::new(inline_policy::InlinePolicyProvider::new(config)),
         Arc::new(managed_policy::ManagedPolicyProvider::new(config)),
-        Arc::new(role::RoleProvider::new(config)),
+        Arc::new(role::RoleProvider::new(config, Arc::clone(&roles))),
         Arc::new(log_group::LogGroupProvider::new(config)),
-        Arc::new(function::FunctionProvider::new(config, artifacts, functions)),
+        Arc::new(function::FunctionProvider::new(config, artifacts, roles)),
         Arc::new(event_source_mapping::EventSourceMappingProvider::new(config)),
     ];
     Providers::new(providers).with_parameters(Arc::new(stored_parameters::StoredInSsm::new(config)))

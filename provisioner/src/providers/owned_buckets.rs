@@ -1,6 +1,6 @@
-//! Which buckets there are and whose: shared by the bucket and by what hangs on it.
+//! Which buckets there are, and whose.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::Client;
 use futures::stream::{self, StreamExt, TryStreamExt};
@@ -13,11 +13,16 @@ const WIDTH: usize = 16;
 
 type Tags = BTreeMap<String, String>;
 
-/// Every bucket of the region that carries the stack's tags.
-pub(super) async fn owned_buckets(s3: &Client, scope: &Scope) -> Result<Vec<(String, Tags)>, ProviderError> {
+/// Every bucket of the region that carries the stack's tags, but those of these names.
+pub(super) async fn owned_buckets(
+    s3: &Client,
+    scope: &Scope,
+    but: &BTreeSet<String>,
+) -> Result<Vec<(String, Tags)>, ProviderError> {
     let pages = s3.list_buckets().bucket_region(&scope.region).into_paginator().send();
     let pages: Vec<_> = pages.try_collect().await.map_err(failed("s3:ListBuckets"))?;
     let names = pages.into_iter().flat_map(|page| page.buckets.unwrap_or_default()).filter_map(|bucket| bucket.name);
+    let names = names.filter(|name| !but.contains(name));
     let looks = names.map(|name| async move {
         match bucket_tags(s3, &name).await {
             // Others' buckets may refuse to tell their tags; they are not ours.

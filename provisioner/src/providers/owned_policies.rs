@@ -1,6 +1,6 @@
 //! Which managed policies are the stack's: shared by the policy and by the roles that it is attached to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{Policy, PolicyScopeType};
@@ -18,11 +18,17 @@ pub(super) const ATTACHES_TAG: &str = "provision:attaches";
 
 type Tags = BTreeMap<String, String>;
 
-/// Every managed policy of the account that carries the stack's tags.
-pub(super) async fn owned_policies(iam: &Client, scope: &Scope) -> Result<Vec<(Policy, Tags)>, ProviderError> {
+/// Every managed policy of the account that carries the stack's tags, but those of these names.
+pub(super) async fn owned_policies(
+    iam: &Client,
+    scope: &Scope,
+    but: &BTreeSet<String>,
+) -> Result<Vec<(Policy, Tags)>, ProviderError> {
     let pages = iam.list_policies().scope(PolicyScopeType::Local).into_paginator().send();
     let pages: Vec<_> = pages.try_collect().await.map_err(failed("iam:ListPolicies"))?;
-    let looks = pages.into_iter().flat_map(|page| page.policies.unwrap_or_default()).map(|policy| async move {
+    let policies = pages.into_iter().flat_map(|page| page.policies.unwrap_or_default());
+    let policies = policies.filter(|policy| policy.policy_name().is_none_or(|name| !but.contains(name)));
+    let looks = policies.map(|policy| async move {
         let tags = policy_tags(iam, policy.arn().unwrap_or_default()).await?;
         Ok::<_, ProviderError>(tags.filter(|tags| scope.owns(tags)).map(|tags| (policy, tags)))
     });

@@ -10,7 +10,7 @@
 //! | Tier | in place | Standard |
 //! | Tags | in place | |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -111,7 +111,7 @@ fn schema() -> Schema {
     let properties = vec![
         Property::new("Name", Shape::Text).replaces(),
         Property::new("Type", Shape::Text).required().replaces(),
-        Property::new("Value", Shape::Text).required(),
+        Property::new("Value", Shape::Text).required().by_name(),
         Property::new("DataType", Shape::Text).replaces().default("text"),
         Property::new("Description", Shape::Text).default(""),
         Property::new("AllowedPattern", Shape::Text).default(""),
@@ -199,9 +199,10 @@ impl Provider for ParameterProvider {
         none_if(MISSING, call.send().await.map_err(failed("ssm:DeleteParameter"))).map(drop)
     }
 
-    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+    async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let ours = filter(&format!("tag:{}", tag::STACK), &[&scope.stack]);
         let names = self.described(ours.into_iter().collect()).await?.into_iter().filter_map(|found| found.name);
+        let names = names.filter(|name| !named.contains(name));
         let looks = names.map(|name| self.found(name, scope));
         let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
         Ok(found.into_iter().flatten().collect())

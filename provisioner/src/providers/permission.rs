@@ -7,20 +7,17 @@
 //! | FunctionName, Action, Principal | replaces | required |
 //! | SourceArn, SourceAccount, EventSourceToken, FunctionUrlAuthType, PrincipalOrgID | replaces | not there |
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
-use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::errors::{failed, none_if};
 use super::fields::{Fields, object};
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
-use super::owned_functions::{Owned, OwnedFunctions};
 use super::policy_document::parsed;
 use crate::engine::{
     DeleteOptions, Difference, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource, Schema,
@@ -31,18 +28,14 @@ const TYPE: &str = "AWS::Lambda::Permission";
 const NAMING: Naming = Naming { kind: "statement", property: "StatementId", longest: 100, marks: "-_" };
 const MISSING: &str = "ResourceNotFoundException";
 
-/// How many functions' policies are read side by side; Lambda allows 15 such calls a second (E28).
-const WIDTH: usize = 8;
-
 /// Statements of functions' policies, over Lambda.
 pub(super) struct PermissionProvider {
     lambda: Client,
-    owned: Arc<OwnedFunctions>,
     schema: Schema,
 }
 
 impl PermissionProvider {
-    pub(super) fn new(config: &SdkConfig, owned: Arc<OwnedFunctions>) -> Self {
+    pub(super) fn new(config: &SdkConfig) -> Self {
         let text = |name: &str| Property::new(name, Shape::Text).replaces();
         let properties = vec![
             text("FunctionName").required(),
@@ -54,31 +47,8 @@ impl PermissionProvider {
             text("FunctionUrlAuthType").removed_when_absent(),
             text("PrincipalOrgID").removed_when_absent(),
         ];
-        let schema = Schema::new(TYPE, properties, &["Id"]).belongs_to("FunctionName");
-        Self { lambda: Client::new(config), owned, schema }
-    }
-
-    /// The function's policy, or `None` where it or the function is missing.
-    async fn policy(&self, function: &str) -> Result<Option<Value>, ProviderError> {
-        let asked = self.lambda.get_policy().function_name(function).send().await;
-        let answer = none_if(MISSING, asked.map_err(failed("lambda:GetPolicy")))?;
-        Ok(answer.and_then(|answer| answer.policy).as_deref().map(parsed))
-    }
-
-    /// A statement is kept as its function is.
-    async fn statements(&self, (function, tags): Owned, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
-        let name = function.function_name.unwrap_or_default();
-        let policy = self.policy(&name).await?.unwrap_or_default();
-        let kept: BTreeMap<_, _> = tags.into_iter().filter(|(key, _)| key == tag::DELETION_POLICY).collect();
-        let ids = policy.get("Statement").and_then(Value::as_array).into_iter().flatten();
-        let ids = ids.filter_map(|statement| statement.get("Sid")?.as_str());
-        let ours = ids.filter(|id| id.strip_prefix(&scope.stack).is_some_and(|rest| rest.starts_with('-')));
-        let found = ours.map(|id| {
-            let physical_id = format!("{name}/{id}");
-            let attributes = self.attributes(&physical_id, &Value::Null, scope);
-            listed(TYPE, physical_id, kept.clone(), attributes)
-        });
-        Ok(found.collect())
+        let schema = Schema::new(TYPE, properties, &["Id"]).belongs_to("AWS::Lambda::Function", "FunctionName");
+        Self { lambda: Client::new(config), schema }
     }
 
     async fn add(&self, resource: &Resource) -> Result<(), ProviderError> {
@@ -94,6 +64,27 @@ impl PermissionProvider {
         call.send().await.map_err(failed("lambda:AddPermission"))?;
         Ok(())
     }
+}
+
+/// A function's policy, or `None` where it or the function is missing.
+async fn policy(lambda: &Client, function: &str) -> Result<Option<Value>, ProviderError> {
+    let asked = lambda.get_policy().function_name(function).send().await;
+    let answer = none_if(MISSING, asked.map_err(failed("lambda:GetPolicy")))?;
+    Ok(answer.and_then(|answer| answer.policy).as_deref().map(parsed))
+}
+
+/// What a function's handle calls the ids of the statements in its policy.
+pub(super) const STATEMENTS: &str = "Statements";
+
+/// The ids of the statements in a function's policy.
+pub(super) async fn statement_ids(lambda: &Client, function: &str) -> Result<Vec<String>, ProviderError> {
+    let policy = policy(lambda, function).await?.unwrap_or_default();
+    let statements = policy.get("Statement").and_then(Value::as_array).into_iter().flatten();
+    Ok(statements.filter_map(|statement| statement.get("Sid")?.as_str().map(str::to_owned)).collect())
+}
+
+fn cloned((key, value): (&String, &String)) -> (String, String) {
+    (key.clone(), value.clone())
 }
 
 /// `function/statement` is the physical id.
@@ -154,7 +145,7 @@ impl Provider for PermissionProvider {
     }
 
     async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
-        let policy = self.policy(function_of(&resource.physical_id)).await?.unwrap_or_default();
+        let policy = policy(&self.lambda, function_of(&resource.physical_id)).await?.unwrap_or_default();
         let statements = policy.get("Statement").and_then(Value::as_array);
         let wanted = statement_id(&resource.physical_id);
         let statement = statements.into_iter().flatten().find(|statement| statement["Sid"] == json!(wanted));
@@ -199,20 +190,28 @@ impl Provider for PermissionProvider {
         none_if(MISSING, call.send().await.map_err(failed("lambda:RemovePermission"))).map(drop)
     }
 
-    /// Statements that were made under the stack's name, in the policies of the stack's own functions.
-    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
-        let looks = self.owned.list(scope).await?.into_iter().map(|owned| self.statements(owned, scope));
-        let found: Vec<Vec<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
-    }
-
-    fn teardown_rank(&self) -> u8 {
-        0
+    /// Statements that were made under the stack's name, as the functions' own reads tell them; each is kept as its function is.
+    async fn find_on(&self, parents: &[&Observed], named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
+        let mut found = Vec::new();
+        for function in parents {
+            let stack = function.tags.get(tag::STACK).map(String::as_str).unwrap_or_default();
+            let kept: BTreeMap<_, _> =
+                function.tags.iter().filter(|(key, _)| *key == tag::DELETION_POLICY).map(cloned).collect();
+            for id in Fields(&function.handle).texts(STATEMENTS).unwrap_or_default() {
+                let physical_id = format!("{}/{id}", function.physical_id);
+                let ours = id.strip_prefix(stack).is_some_and(|rest| rest.starts_with('-'));
+                if ours && !named.contains(&physical_id) {
+                    let attributes = [("Ref".to_owned(), id.clone().into()), ("Id".to_owned(), id.into())].into();
+                    found.push(listed(TYPE, physical_id, kept.clone(), attributes));
+                }
+            }
+        }
+        Ok(found)
     }
 
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: vec!["lambda:GetPolicy", "lambda:ListFunctions", "lambda:ListTags"],
+            read: vec!["lambda:GetPolicy"],
             write: vec!["lambda:AddPermission", "lambda:RemovePermission"],
             delete: vec!["lambda:RemovePermission"],
         }

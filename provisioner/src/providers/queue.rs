@@ -14,7 +14,7 @@
 //! | ContentBasedDeduplication, DeduplicationScope, FifoThroughputLimit | in place | not compared |
 //! | Tags | in place | |
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -89,7 +89,7 @@ impl QueueProvider {
             Err(error) if is_missing(&error) => return Ok(None),
             tags => tags?,
         };
-        let name = url.rsplit('/').next().unwrap_or_default().to_owned();
+        let name = name_in(&url).to_owned();
         Ok(scope.owns(&tags).then(|| {
             let attributes = self.attributes(&name, &Value::Null, scope);
             Observed { handle: json!({"QueueUrl": url}), ..listed(TYPE, name, tags, attributes) }
@@ -226,6 +226,10 @@ fn is_taken(error: &ProviderError) -> bool {
     error.code().is_some_and(|code| code.contains("QueueNameExists") || code.contains("QueueAlreadyExists"))
 }
 
+fn name_in(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or_default()
+}
+
 fn url_of(resource: &Resource) -> String {
     Fields(&json!(resource.attributes)).text("Ref").unwrap_or_default()
 }
@@ -306,22 +310,31 @@ impl Provider for QueueProvider {
     async fn delete(
         &self,
         observed: &Observed,
-        options: DeleteOptions,
-        progress: &Progress,
+        _options: DeleteOptions,
+        _progress: &Progress,
     ) -> Result<(), ProviderError> {
         let url = Fields(&observed.handle).text("QueueUrl").unwrap_or_default();
         match self.sqs.delete_queue().queue_url(url).send().await.map_err(failed("sqs:DeleteQueue")) {
-            Err(error) if is_missing(&error) => return Ok(()),
-            deleted => deleted?,
-        };
-        if options.no_wait {
-            return Ok(());
+            Err(error) if is_missing(&error) => Ok(()),
+            deleted => deleted.map(drop),
         }
-        self.wait_until_gone(&observed.physical_id, progress).await
     }
 
-    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
-        let looks = self.urls().await?.into_iter().map(|url| self.found(url, scope));
+    async fn gone(
+        &self,
+        observed: &Observed,
+        options: DeleteOptions,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        match options.no_wait {
+            true => Ok(()),
+            false => self.wait_until_gone(&observed.physical_id, progress).await,
+        }
+    }
+
+    async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
+        let urls = self.urls().await?.into_iter().filter(|url| !named.contains(name_in(url)));
+        let looks = urls.map(|url| self.found(url, scope));
         let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }

@@ -14,7 +14,6 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use futures::future::try_join_all;
-use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::errors::failed;
@@ -32,9 +31,6 @@ const TYPE: &str = "AWS::SQS::QueuePolicy";
 /// The key of the policy that a queue has from this stack.
 const MARK: &str = "provision:queue-policy";
 
-/// How many queues are read side by side.
-const WIDTH: usize = 16;
-
 /// Policies of queues, over SQS.
 pub(super) struct QueuePolicyProvider {
     sqs: Client,
@@ -47,7 +43,10 @@ impl QueuePolicyProvider {
             Property::new("Queues", Shape::set(Shape::Text)).required(),
             Property::new("PolicyDocument", Shape::Policy).required(),
         ];
-        Self { sqs: Client::new(config), schema: Schema::new(TYPE, properties, &["Id"]).belongs_to("Queues") }
+        Self {
+            sqs: Client::new(config),
+            schema: Schema::new(TYPE, properties, &["Id"]).belongs_to("AWS::SQS::Queue", "Queues"),
+        }
     }
 
     async fn policy(&self, url: &str) -> Result<Option<Value>, ProviderError> {
@@ -86,16 +85,6 @@ impl QueuePolicyProvider {
         let urls = urls(&resource.properties);
         try_join_all(urls.iter().map(|url| self.put(url, &resource.physical_id, &document))).await?;
         Ok(Observed { tags: BTreeMap::new(), handle: json!({"Queues": urls}), ..as_wanted(resource) })
-    }
-
-    /// The queue's URL and its policy's key, where the queue is ours and has one.
-    async fn marked(&self, url: String, scope: &Scope) -> Result<Option<(String, String)>, ProviderError> {
-        let asked = self.sqs.list_queue_tags().queue_url(&url).send().await.map_err(failed("sqs:ListQueueTags"));
-        let tags: BTreeMap<_, _> = match asked {
-            Err(error) if is_missing(&error) => return Ok(None),
-            answer => answer?.tags.unwrap_or_default().into_iter().collect(),
-        };
-        Ok(tags.get(MARK).filter(|_| scope.owns(&tags)).map(|key| (key.clone(), url)))
     }
 }
 
@@ -161,26 +150,20 @@ impl Provider for QueuePolicyProvider {
         try_join_all(urls.iter().map(|url| self.remove(url))).await.map(drop)
     }
 
-    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
-        let pages = self.sqs.list_queues().max_results(1000).into_paginator().items().send();
-        let all: Vec<String> = pages.try_collect().await.map_err(failed("sqs:ListQueues"))?;
-        let looks = all.into_iter().map(|url| self.marked(url, scope));
-        let marked: Vec<Option<_>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
+    /// The mark tells it: no call is needed.
+    async fn find_on(&self, parents: &[&Observed], named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (key, url) in marked.into_iter().flatten() {
-            by_key.entry(key).or_default().push(url);
+        for queue in parents {
+            if let (Some(key), Some(url)) = (queue.tags.get(MARK), Fields(&queue.handle).text("QueueUrl")) {
+                by_key.entry(key.clone()).or_default().push(url);
+            }
         }
-        Ok(by_key.into_iter().map(found).collect())
-    }
-
-    /// Before its queues.
-    fn teardown_rank(&self) -> u8 {
-        1
+        Ok(by_key.into_iter().filter(|(key, _)| !named.contains(key)).map(found).collect())
     }
 
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: vec!["sqs:GetQueueAttributes", "sqs:ListQueues", "sqs:ListQueueTags"],
+            read: vec!["sqs:GetQueueAttributes"],
             write: vec!["sqs:SetQueueAttributes", "sqs:TagQueue"],
             delete: vec!["sqs:SetQueueAttributes", "sqs:UntagQueue"],
         }

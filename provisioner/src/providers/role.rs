@@ -12,6 +12,7 @@
 //! | Tags | in place | |
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -21,6 +22,7 @@ use serde_json::{Value, json};
 
 use super::claim::take_over;
 use super::errors::{failed, none_if};
+use super::execution_role::ExecutionRoles;
 use super::fields::{Fields, list, object};
 use super::inline_policy::MARK;
 use super::names::Naming;
@@ -43,6 +45,7 @@ const MISSING: &str = "NoSuchEntity";
 /// Roles with their inline and attached policies, over IAM.
 pub(super) struct RoleProvider {
     iam: Client,
+    ids: Arc<ExecutionRoles>,
     schema: Schema,
 }
 
@@ -50,8 +53,8 @@ pub(super) struct RoleProvider {
 type Inline = BTreeMap<String, Value>;
 
 impl RoleProvider {
-    pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { iam: Client::new(config), schema: schema() }
+    pub(super) fn new(config: &SdkConfig, ids: Arc<ExecutionRoles>) -> Self {
+        Self { iam: Client::new(config), ids, schema: schema() }
     }
 
     async fn role(&self, name: &str) -> Result<Option<aws_sdk_iam::types::Role>, ProviderError> {
@@ -266,8 +269,26 @@ impl RoleProvider {
         Ok(profiles.into_iter().map(|profile| profile.instance_profile_name).collect())
     }
 
+    /// Takes off what was seen, which spares a round of listings.
+    async fn strip_and_delete(&self, observed: &Observed, progress: &Progress) -> Result<(), ProviderError> {
+        let role = &observed.physical_id;
+        for name in policies(&observed.properties).keys() {
+            self.remove_policy(role, name).await?;
+        }
+        for arn in attached_in(&observed.properties) {
+            Holder::Role.detach(&self.iam, role, &arn).await?;
+        }
+        // Without its policies nobody writes to a log group any more (E62).
+        progress.lets_go();
+        self.delete_role(role).await
+    }
+
     async fn empty_and_delete(&self, role: &str) -> Result<(), ProviderError> {
         self.empty(role).await?;
+        self.delete_role(role).await
+    }
+
+    async fn delete_role(&self, role: &str) -> Result<(), ProviderError> {
         let deleted = self.iam.delete_role().role_name(role).send().await;
         none_if(MISSING, deleted.map_err(failed("iam:DeleteRole"))).map(drop)
     }
@@ -286,7 +307,7 @@ fn schema() -> Schema {
         Property::new("MaxSessionDuration", Shape::Integer).default(3600),
         Property::new("PermissionsBoundary", Shape::Text).removed_when_absent(),
         Property::new("ManagedPolicyArns", Shape::set(Shape::Text)).removed_when_absent(),
-        Property::new("Policies", Shape::set(Shape::Object(policy))).removed_when_absent(),
+        Property::new("Policies", Shape::set(Shape::Object(policy))).removed_when_absent().by_name(),
         Property::new("Tags", Shape::Tags),
     ];
     Schema::new(TYPE, properties, &["Arn", "RoleId"])
@@ -370,14 +391,19 @@ impl Provider for RoleProvider {
             Err(error) if error.is("EntityAlreadyExists") => return take_over(self, resource, progress).await,
             made => made?,
         };
+        let mut made = as_wanted(resource);
+        if let Some(id) = id {
+            self.ids.remember(&resource.physical_id, &id);
+            made.attributes.insert("RoleId".into(), id.into());
+        }
+        // A function may be made with it now; its policies are put meanwhile.
+        progress.stands(&made.attributes);
         let condition = "IAM to know the new role";
         retry_until(condition, Limit::seconds(60), progress, iam_settling, || async {
             self.settle_policies(resource, &Value::Null).await?;
             self.settle_attached(resource, &Value::Null).await
         })
         .await?;
-        let mut made = as_wanted(resource);
-        made.attributes.extend(id.map(|id| ("RoleId".to_owned(), id.into())));
         Ok(made)
     }
 
@@ -399,17 +425,23 @@ impl Provider for RoleProvider {
         _options: DeleteOptions,
         progress: &Progress,
     ) -> Result<(), ProviderError> {
-        // DeleteConflict: something was attached between the listing and the call; the next try takes it off too.
+        // DeleteConflict: something else is attached, by hand or since the look; it is listed and taken off too (E10).
         let transient = |error: &ProviderError| match error.is("DeleteConflict") {
             true => Some("something is still attached to the role"),
             false => iam_settling(error),
         };
-        let delete = || self.empty_and_delete(&observed.physical_id);
-        retry_until("the role to be empty", Limit::seconds(60), progress, transient, delete).await
+        match self.strip_and_delete(observed, progress).await {
+            Err(error) if transient(&error).is_some() => {
+                let delete = || self.empty_and_delete(&observed.physical_id);
+                retry_until("the role to be empty", Limit::seconds(60), progress, transient, delete).await
+            }
+            deleted => deleted,
+        }
     }
 
-    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
-        Ok(owned_roles(&self.iam, scope).await?.into_iter().filter_map(found).collect())
+    async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
+        let found = owned_roles(&self.iam, scope).await?.into_iter().filter_map(found);
+        Ok(found.filter(|role| !named.contains(&role.physical_id)).collect())
     }
 
     fn permissions(&self) -> Permissions<'_> {

@@ -55,6 +55,7 @@ mod tests {
             attributes: BTreeMap::new(),
             metadata: json!(null),
             depends_on: vec![],
+            waits_for: vec![],
             retain: false,
             retain_on_replace: false,
         };

@@ -115,6 +115,28 @@ impl<'t> Bound<'t> {
         self.resources.iter().find(|declared| declared.logical_id == logical_id)
     }
 
+    /// The resources that a resource's `DependsOn` names.
+    pub fn said_dependencies(&self, logical_id: &str) -> Vec<String> {
+        let said = self.sections().resources.get(logical_id).into_iter().flat_map(|resource| &resource.depends_on);
+        said.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The names that each property of a resource uses, those of parameters among them.
+    pub fn uses_by_property(&self, logical_id: &str) -> Vec<(&'t str, Vec<String>)> {
+        let properties =
+            self.sections().resources.get(logical_id).into_iter().flat_map(resources::Resource::properties);
+        let of = |(name, property): (&'t str, &'t Expression)| {
+            let mut used_names = Vec::new();
+            property.uses(Branches::Chosen(&self.conditions), &mut |used, _| {
+                if let Use::Ref(name) | Use::GetAtt(name) = used {
+                    used_names.push(name.to_owned());
+                }
+            });
+            (name, used_names)
+        };
+        properties.map(of).collect()
+    }
+
     /// The template that was bound.
     pub fn template(&self) -> &'t Template {
         self.template

@@ -8,6 +8,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod chain;
 mod cloudformation;
 mod converge;
 mod dead_letters;

@@ -26,9 +26,13 @@ pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
+fn zip_path() -> PathBuf {
+    workspace().join("target/lambda/crawler.zip")
+}
+
 /// The crawler's template with its zip named outright: no test builds the function again.
 pub fn template() -> String {
-    let zip = workspace().join("target/lambda/crawler.zip");
+    let zip = zip_path();
     assert!(zip.exists(), "{} is missing: make package", zip.display());
     let text = std::fs::read_to_string(workspace().join("templates/crawler.yaml")).unwrap();
     let built = "    Metadata:\n      BuildMethod: rust-cargolambda\n      BuildProperties:\n        Binary: crawler\n";
@@ -42,6 +46,17 @@ impl Stage {
         let tmdb = StandIn::start(stand_in::Options::default()).unwrap();
         let user = user(&proxy.url(), &tmdb.url());
         Self { emulator, proxy, tmdb, user }
+    }
+
+    /// Gives the function a zip with one more file in it: other code, and nothing else.
+    pub fn change_code(&self) {
+        let mut zip = zip::ZipWriter::new_append(std::io::Cursor::new(std::fs::read(zip_path()).unwrap())).unwrap();
+        zip.start_file("VERSION", zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut zip, b"2").unwrap();
+        let other = self.user.folder().join("other.zip");
+        std::fs::write(&other, zip.finish().unwrap().into_inner()).unwrap();
+        let text = template().replace(&zip_path().display().to_string(), &other.display().to_string());
+        std::fs::write(self.user.folder().join("templates/crawler.yaml"), text).unwrap();
     }
 
     /// The calls that change something, since the last time.

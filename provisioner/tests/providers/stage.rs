@@ -1,6 +1,6 @@
 //! A provider on the emulator: one emulator a test binary, names of their own for each test.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -104,6 +104,7 @@ impl Stage {
             tags: self.scope.ownership_tags(logical_id, "Delete"),
             metadata: Value::Null,
             depends_on: vec![],
+            waits_for: vec![],
             retain: false,
             retain_on_replace: false,
         };
@@ -139,13 +140,21 @@ impl Stage {
     }
 
     pub async fn delete(&self, observed: &Observed) {
-        let options = DeleteOptions { empty: true, no_wait: false };
-        self.provider(&observed.type_name).delete(observed, options, &silent()).await.unwrap();
+        let (provider, options) = (self.provider(&observed.type_name), DeleteOptions { empty: true, no_wait: false });
+        provider.delete(observed, options, &silent()).await.unwrap();
+        provider.gone(observed, options, &silent()).await.unwrap();
     }
 
     /// What the listing by tags finds of this stack.
     pub async fn found(&self, type_name: &str) -> Vec<String> {
-        let found = self.provider(type_name).find(&self.scope).await.unwrap();
+        let (provider, nothing_named) = (self.provider(type_name), BTreeSet::new());
+        let found = match provider.schema().parent.as_ref().and_then(|parent| parent.type_name.as_ref()) {
+            None => provider.find(&self.scope, &nothing_named).await.unwrap(),
+            Some(parent) => {
+                let parents = self.provider(parent).find(&self.scope, &nothing_named).await.unwrap();
+                provider.find_on(&parents.iter().collect::<Vec<_>>(), &nothing_named).await.unwrap()
+            }
+        };
         found.into_iter().map(|observed| observed.physical_id).collect()
     }
 

@@ -113,6 +113,12 @@ impl FaultProxy {
     /// The longest chain of calls of which each began after the one before had ended. Polling counts once: asking the very same again
     /// while nothing of its service was changed. Calls that just happen to follow each other count too: add latency to tell them apart.
     pub fn longest_chain(&self) -> Vec<Call> {
-        calls::longest_chain(&self.calls()).into_iter().cloned().collect()
+        self.longest_chain_of(|_| true)
+    }
+
+    /// The longest chain of the calls that `counts` picks.
+    pub fn longest_chain_of(&self, counts: impl Fn(&Call) -> bool) -> Vec<Call> {
+        let calls: Vec<Call> = self.calls().into_iter().filter(counts).collect();
+        calls::longest_chain(&calls).into_iter().cloned().collect()
     }
 }

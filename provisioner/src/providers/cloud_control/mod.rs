@@ -22,7 +22,7 @@ mod requests;
 mod tagging;
 mod type_schema;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -356,7 +356,7 @@ impl Provider for CloudControlProvider {
         }
     }
 
-    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+    async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let Some(property) = self.about.tags.as_ref().filter(|_| self.about.listable) else { return Ok(Vec::new()) };
         let ours = self.all().await?.into_iter().filter_map(|described| {
             let tags = tags_in(&described.properties, property);
@@ -369,7 +369,12 @@ impl Provider for CloudControlProvider {
             let handle = json!({"Identifier": described.identifier});
             Some(Observed { handle, ..listed(self.type_name(), physical_id, tags, attributes) })
         });
-        Ok(ours.collect())
+        Ok(ours.filter(|one| !named.contains(&one.physical_id)).collect())
+    }
+
+    /// AWS minds what stands on it, and what that is only the template tells.
+    fn teardown_rank(&self) -> Option<u8> {
+        None
     }
 
     fn is_slow(&self) -> bool {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::engine::{Absent, OnChange, Property, ProviderError, Schema, Shape};
+use crate::engine::{Absent, OnChange, Parent, Property, ProviderError, Schema, Shape};
 
 /// How deep objects are followed into each other; beyond it, and where a schema contains itself, a value is compared as JSON.
 const DEEPEST: usize = 12;
@@ -128,7 +128,8 @@ fn engine_schema(
         type_name: type_name.to_owned(),
         properties,
         attributes,
-        parent: parent.filter(|_| !tagged && identifier.len() > 1),
+        parent: parent.filter(|_| !tagged && identifier.len() > 1).map(|property| Parent { type_name: None, property }),
+        joins: Vec::new(),
     }
 }
 
@@ -224,6 +225,7 @@ impl Reader<'_> {
                     false => OnChange::Update,
                 },
                 absent: default(resolved(self.root, part)),
+                by_name: false,
             })
             .collect()
     }

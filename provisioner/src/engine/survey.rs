@@ -1,0 +1,177 @@
+//! What is there: every resource of the template by itself, and whatever else carries the stack's tags.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use serde_json::Value;
+
+use super::stack::{KnownAttributes, Look, Stack, WIDTH};
+use super::{EngineError, Observed, Report, Resource};
+
+/// What a look is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// A diff: what is outside of the template is brought in beside the read, a function's code for one.
+    Plan,
+    /// To see what is there.
+    See,
+    /// To delete it.
+    Delete,
+}
+
+/// All that there is of a stack.
+pub(super) struct Survey {
+    /// Every wanted resource, in dependency order.
+    pub looks: Vec<Look>,
+    /// What carries the stack's tags, or hangs on what does, and is not named by the template.
+    pub others: Vec<Observed>,
+}
+
+impl Stack<'_> {
+    /// Looks at every wanted resource as it is, all side by side.
+    ///
+    /// # Errors
+    /// The template's problems, or the first read that failed.
+    pub async fn look(&self) -> Result<Vec<Look>, EngineError> {
+        self.read_dynamic(self.bound.resources(), &KnownAttributes::new()).await?;
+        self.look_at(self.declare()?, Purpose::See).await
+    }
+
+    /// The same after an apply: what that made known (a mapping's id) spares a search.
+    ///
+    /// # Errors
+    /// The template's problems, or the first read that failed.
+    pub async fn look_after(&self, report: &Report) -> Result<Vec<Look>, EngineError> {
+        self.read_dynamic(self.bound.resources(), &report.known).await?;
+        let mut resources = Vec::new();
+        for declared in self.bound.resources() {
+            let (mut resource, _) = self.resource(declared, &report.known)?;
+            resource.attributes.extend(report.known.get(&resource.logical_id).cloned().unwrap_or_default());
+            resources.push(resource);
+        }
+        self.look_at(resources, Purpose::See).await
+    }
+
+    async fn look_at(&self, resources: Vec<Resource>, purpose: Purpose) -> Result<Vec<Look>, EngineError> {
+        stream::iter(resources).map(|resource| self.look_at_one(resource, purpose)).buffered(WIDTH).try_collect().await
+    }
+
+    async fn look_at_one(&self, mut resource: Resource, purpose: Purpose) -> Result<Look, EngineError> {
+        let provider = self.provider_of(&resource)?;
+        let wanted = resource.clone();
+        let failed = |error| EngineError::provider(&wanted.logical_id, &wanted.physical_id, error);
+        let observed = match purpose {
+            Purpose::Plan => {
+                let (prepared, read) = futures::join!(provider.prepare(&mut resource), provider.read(&wanted));
+                prepared.map_err(failed)?;
+                read
+            }
+            Purpose::See => provider.read(&wanted).await,
+            Purpose::Delete => provider.read_to_delete(&wanted).await,
+        };
+        Ok(Look { resource, observed: observed.map_err(failed)? })
+    }
+
+    /// Every wanted resource and whatever else is the stack's, the reads and the listings side by side.
+    pub(super) async fn survey(&self, purpose: Purpose) -> Result<Survey, EngineError> {
+        self.read_dynamic(self.bound.resources(), &KnownAttributes::new()).await?;
+        let resources = self.declare()?;
+        let named = named(&resources);
+        let (looks, mut others) = futures::try_join!(self.look_at(resources, purpose), self.find(&named))?;
+        let parents: Vec<&Observed> = looks
+            .iter()
+            .filter_map(|look| look.observed.as_ref())
+            .filter(|observed| self.scope.owns(&observed.tags))
+            .chain(&others)
+            .collect();
+        let children = self.find_on(&parents, &named).await?;
+        others.extend(children);
+        // A name may have become known only now.
+        others.retain(|other| !looks.iter().any(|look| is_named(&look.resource, other)));
+        Ok(Survey { looks, others })
+    }
+
+    /// What carries the stack's tags and is not named by the template, kind by kind.
+    async fn find(&self, named: &Named) -> Result<Vec<Observed>, EngineError> {
+        let listings = self.providers.iter().filter(|provider| provider.schema().parent.is_none());
+        let found = listings.map(|provider| async move {
+            let type_name = &provider.schema().type_name;
+            let found = provider.find(&self.scope, of_type(named, type_name)).await;
+            found.map_err(|error| EngineError::provider(type_name, type_name, error))
+        });
+        let found: Vec<Vec<Observed>> = stream::iter(found).buffer_unordered(WIDTH).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// What takes no tags and hangs on these.
+    async fn find_on(&self, parents: &[&Observed], named: &Named) -> Result<Vec<Observed>, EngineError> {
+        let searches = self.providers.iter().filter_map(|provider| {
+            let schema = provider.schema();
+            let parent = schema.parent.as_ref()?.type_name.as_ref()?;
+            let parents: Vec<_> = parents.iter().copied().filter(|one| one.type_name == *parent).collect();
+            Some(async move {
+                let type_name = &schema.type_name;
+                let found = provider.find_on(&parents, of_type(named, type_name)).await;
+                found.map_err(|error| EngineError::provider(type_name, type_name, error))
+            })
+        });
+        let found: Vec<Vec<Observed>> = stream::iter(searches).buffer_unordered(WIDTH).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Attributes from names, and from what is there.
+    pub(super) fn known(&self, looks: &[Look]) -> KnownAttributes {
+        let mut known = KnownAttributes::new();
+        for Look { resource, observed } in looks {
+            let mut attributes = self.providers.get(&resource.type_name).map_or_else(BTreeMap::new, |provider| {
+                provider.attributes(&resource.physical_id, &resource.properties, &self.scope)
+            });
+            attributes.extend(observed.iter().flat_map(|observed| observed.attributes.clone()));
+            known.insert(resource.logical_id.clone(), attributes);
+        }
+        known
+    }
+}
+
+/// The physical ids that the template names, by type.
+type Named = BTreeMap<String, BTreeSet<String>>;
+
+fn named(resources: &[Resource]) -> Named {
+    let mut named = Named::new();
+    for resource in resources {
+        named.entry(resource.type_name.clone()).or_default().insert(resource.physical_id.clone());
+    }
+    named
+}
+
+fn of_type<'n>(named: &'n Named, type_name: &str) -> &'n BTreeSet<String> {
+    const NONE: &BTreeSet<String> = &BTreeSet::new();
+    named.get(type_name).unwrap_or(NONE)
+}
+
+fn is_named(resource: &Resource, observed: &Observed) -> bool {
+    resource.type_name == observed.type_name && resource.physical_id == observed.physical_id
+}
+
+/// Logical ids of resources whose name is a value somewhere within `value`: what an untagged kind hangs on.
+pub(super) fn parents<'r>(value: &Value, looks: impl Iterator<Item = &'r Look>) -> BTreeSet<String> {
+    let mut texts = BTreeSet::new();
+    collect_texts(value, &mut texts);
+    looks
+        .filter(|look| {
+            let observed = look.observed.iter().flat_map(|observed| observed.attributes.values());
+            let attributes = observed.chain(look.resource.attributes.values());
+            texts.contains(&look.resource.physical_id)
+                || attributes.filter_map(Value::as_str).any(|attribute| texts.contains(attribute))
+        })
+        .map(|look| look.resource.logical_id.clone())
+        .collect()
+}
+
+fn collect_texts(value: &Value, texts: &mut BTreeSet<String>) {
+    match value {
+        Value::String(text) => drop(texts.insert(text.clone())),
+        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
+        _ => {}
+    }
+}

@@ -1,0 +1,151 @@
+//! Deletes side by side: rank by rank, and what has no rank as the template's dependencies say.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use futures::stream::{self, StreamExt};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::plan::Change;
+use super::stack::{Stack, WIDTH};
+use super::{Action, DeleteOptions, EngineError, Event, Observed, Observer, Progress, Report};
+
+/// One resource on its way out.
+struct Leaving<'c> {
+    logical_id: &'c str,
+    observed: &'c Observed,
+    rank: u8,
+    /// Others whose delete AWS must have taken before.
+    after_call: Vec<&'c str>,
+    /// Others that must be gone before.
+    after_gone: Vec<&'c str>,
+}
+
+/// How far all are; what failed counts as gone, as the rest goes on.
+#[derive(Default)]
+struct Away {
+    called: BTreeSet<String>,
+    gone: BTreeSet<String>,
+}
+
+impl Stack<'_> {
+    /// Deletes what these changes say, going on after failures. After `interrupt` nothing new begins.
+    pub(super) async fn delete_all(
+        &self,
+        changes: &[&Change],
+        options: DeleteOptions,
+        observer: &Observer,
+        interrupt: &CancellationToken,
+        report: &mut Report,
+    ) {
+        let leaving = self.leaving(changes);
+        let (away, _) = watch::channel(Away::default());
+        let away = &away;
+        let mut results = stream::iter(&leaving)
+            .map(|one| async move { (one, self.delete_one(one, options, observer, interrupt, away).await) })
+            .buffer_unordered(WIDTH);
+        while let Some((one, result)) = results.next().await {
+            let id = one.logical_id.to_owned();
+            match result {
+                Ok(true) => report.done.push((id, Action::Delete)),
+                Ok(false) => report.skipped.push((id, "interrupted".to_owned())),
+                Err(error) => {
+                    observer(Event::Failed { logical_id: id.clone(), error: error.to_string() });
+                    report.failed.push((id, error));
+                }
+            }
+        }
+        report.interrupted |= interrupt.is_cancelled();
+    }
+
+    /// In an order in which nothing waits for a later one, so that a limited width cannot block.
+    fn leaving<'c>(&self, changes: &[&'c Change]) -> Vec<Leaving<'c>> {
+        let rank = |change: &Change| self.providers.get(&change.type_name).and_then(|one| one.teardown_rank());
+        let users = |id: &str| -> Vec<&'c str> {
+            let depends = |change: &&&Change| {
+                change.resource.iter().any(|resource| resource.depends_on.iter().any(|needed| needed == id))
+            };
+            changes.iter().filter(depends).map(|change| change.logical_id.as_str()).collect()
+        };
+        let ranked: Vec<(&str, u8)> =
+            changes.iter().filter_map(|change| Some((change.logical_id.as_str(), rank(change)?))).collect();
+        // Reversed, as changes come in dependency order.
+        let mut leaving: Vec<Leaving<'c>> = changes
+            .iter()
+            .rev()
+            .filter_map(|change| {
+                let own = rank(change);
+                let (after_call, after_gone) = match own {
+                    Some(own) => (ranked.iter().filter(|(_, r)| *r < own).map(|(id, _)| *id).collect(), vec![]),
+                    None => (vec![], users(&change.logical_id)),
+                };
+                let observed = change.observed.as_ref()?;
+                // What stands on a kind without a rank goes before it, whatever its own rank.
+                Some(Leaving {
+                    logical_id: &change.logical_id,
+                    observed,
+                    rank: own.unwrap_or(0),
+                    after_call,
+                    after_gone,
+                })
+            })
+            .collect();
+        leaving.sort_by_key(|one| one.rank);
+        leaving
+    }
+
+    /// Whether it was deleted; false where an interruption came first.
+    async fn delete_one(
+        &self,
+        one: &Leaving<'_>,
+        options: DeleteOptions,
+        observer: &Observer,
+        interrupt: &CancellationToken,
+        away: &watch::Sender<Away>,
+    ) -> Result<bool, EngineError> {
+        let turn = |away: &Away| {
+            one.after_call.iter().all(|id| away.called.contains(*id))
+                && one.after_gone.iter().all(|id| away.gone.contains(*id))
+        };
+        // The sender lives as long as this future: the wait cannot fail.
+        let _ = away.subscribe().wait_for(turn).await;
+        let deleted = match interrupt.is_cancelled() {
+            true => Ok(false),
+            false => self.call_and_wait(one, options, observer, away).await.map(|()| true),
+        };
+        away.send_modify(|away| {
+            away.called.insert(one.logical_id.to_owned());
+            away.gone.insert(one.logical_id.to_owned());
+        });
+        deleted
+    }
+
+    async fn call_and_wait(
+        &self,
+        one: &Leaving<'_>,
+        options: DeleteOptions,
+        observer: &Observer,
+        away: &watch::Sender<Away>,
+    ) -> Result<(), EngineError> {
+        let Leaving { logical_id, observed, .. } = *one;
+        let started = Instant::now();
+        observer(Event::Started { logical_id: logical_id.to_owned(), action: Action::Delete });
+        let provider = self.provider_for(&observed.type_name, logical_id)?;
+        let (id, sender) = (logical_id.to_owned(), away.clone());
+        let called = move || {
+            sender.send_modify(|away| {
+                away.called.insert(id.clone());
+            });
+        };
+        let early = called.clone();
+        let progress = Progress::new(logical_id, observer.clone()).telling(move |_| early());
+        let failed = |error| EngineError::provider(logical_id, &observed.physical_id, error);
+        provider.delete(observed, options, &progress).await.map_err(failed)?;
+        called();
+        provider.gone(observed, options, &progress).await.map_err(failed)?;
+        let elapsed = started.elapsed();
+        observer(Event::Finished { logical_id: logical_id.to_owned(), action: Action::Delete, elapsed });
+        Ok(())
+    }
+}
