@@ -187,6 +187,7 @@ impl Provider for LogGroupProvider {
             }
             made => made?,
         }
+        progress.stands(&resource.attributes);
         if let Some(days) = Fields(&resource.properties).int32("RetentionInDays") {
             self.set_retention(&resource.physical_id, Some(days)).await?;
         }

@@ -5,6 +5,7 @@
 //! by AWS's own tool. `lake_given`: a bucket that is used and never owned. `readme`: its commands, line by line.
 //! `secret`: the key stands in SSM and nowhere else.
 //! `examples`: templates that have nothing to do with the crawler.
+//! `chain`: how many calls and rounds. `killed`: SIGKILL at any call.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -14,8 +15,10 @@ mod converge;
 mod dead_letters;
 mod examples;
 mod failures;
+mod killed;
 mod lake_given;
 mod launches;
+mod listing;
 mod main_job;
 mod pauses;
 mod readme;
