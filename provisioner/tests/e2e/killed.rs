@@ -136,9 +136,7 @@ fn cases(victim: Victim, mutating: &[bool]) -> Vec<Case> {
 fn survives_a_kill_anywhere(victim: Victim) {
     let first = Account::new();
     let (mutating, whole) = first.calls_of(victim);
-    let cases =
-        picked(&mutating).into_iter().flat_map(|k| [false, true].map(|performed| Case { victim, k, performed }));
-    let cases: Vec<Case> = cases.collect();
+    let cases = cases(victim, &mutating);
     let (tried, killed) = (cases.len(), AtomicUsize::new(0));
     let (cases, failures) = (Mutex::new(cases), Mutex::new(Vec::new()));
     let work = |account: &Account| {

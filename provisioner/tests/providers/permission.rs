@@ -27,9 +27,13 @@ async fn a_permission_is_made_replaced_and_deleted() {
     let by_hand = aws_sdk_lambda::Client::new(&stage.config).add_permission().function_name(&function.physical_id);
     let by_hand = by_hand.statement_id("by-hand").action("lambda:InvokeFunction").principal("sns.amazonaws.com");
     by_hand.send().await.unwrap();
-    assert_eq!(stage.found(PERMISSION).await, [first.physical_id.as_str()], "its function's policy finds it");
+    assert_eq!(
+        stage.found_on(PERMISSION, &function).await,
+        [first.physical_id.as_str()],
+        "its function's policy finds it"
+    );
     stage.delete(&made).await;
     stage.delete(&made).await;
     assert_eq!(stage.read(&first).await, None);
-    assert_eq!(stage.found(PERMISSION).await, Vec::<String>::new());
+    assert_eq!(stage.found_on(PERMISSION, &function).await, Vec::<String>::new());
 }

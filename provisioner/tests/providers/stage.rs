@@ -158,6 +158,13 @@ impl Stage {
         found.into_iter().map(|observed| observed.physical_id).collect()
     }
 
+    /// What a search on a resource of the stack finds, as that is read.
+    pub async fn found_on(&self, type_name: &str, parent: &Resource) -> Vec<String> {
+        let parent = self.read(parent).await.expect("it exists");
+        let found = self.provider(type_name).find_on(&[&parent], &BTreeSet::new()).await.unwrap();
+        found.into_iter().map(|observed| observed.physical_id).collect()
+    }
+
     /// The whole life of a resource: missing, made as `first` says, changed to what `second` says and back, found, deleted
     /// twice. `changed` are the paths in which they differ.
     pub async fn live_through(&self, first: &Resource, second: &Resource, changed: &[&str]) {
