@@ -61,7 +61,7 @@ impl Stack<'_> {
 
     /// In an order in which nothing waits for a later one, so that a limited width cannot block.
     fn leaving<'c>(&self, changes: &[&'c Change]) -> Vec<Leaving<'c>> {
-        let rank = |change: &Change| self.providers.get(&change.type_name).and_then(|one| one.teardown_rank());
+        let rank = |change: &Change| self.provider_for(&change.type_name, &change.logical_id).ok()?.teardown_rank();
         let users = |id: &str| -> Vec<&'c str> {
             let depends = |change: &&&Change| {
                 change.resource.iter().any(|resource| resource.depends_on.iter().any(|needed| needed == id))

@@ -117,7 +117,7 @@ impl Provider for LeftBehind {
         }
     }
 
-    async fn find(&self, scope: &Scope) -> Result<Vec<Observed>, ProviderError> {
+    async fn find(&self, scope: &Scope, _named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let mut found = Vec::new();
         for (type_name, tagged) in self.tagged(scope).await? {
             let there = self.requests.list(&type_name, None).await?;
