@@ -109,6 +109,9 @@ pub enum Command {
     /// Do jobs in this process, without Lambda
     #[command(after_help = DOWNLOAD)]
     Download(Download),
+    /// Merge the jobs' small objects into few large files
+    #[command(after_help = COMPACT)]
+    Compact(Compact),
     /// Read the lake and prove that every title is in exactly one place
     #[command(after_help = VERIFY)]
     Verify(Verify),
@@ -319,6 +322,17 @@ pub struct Download {
     pub titles: Titles,
 }
 
+/// Flags of `compact`.
+#[derive(Args, Debug)]
+pub struct Compact {
+    /// A folder or s3://bucket [default: the stack's bucket]
+    #[arg(long, value_name = "DIR|s3://", env = "PROVISION_LAKE")]
+    pub lake: Option<String>,
+    /// What the files are: ndjson or parquet [default: provision.toml's, else ndjson]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<crawler_core::compact::Format>,
+}
+
 /// Flags of `verify`.
 #[derive(Args, Debug)]
 pub struct Verify {
@@ -423,6 +437,10 @@ const DOWNLOAD: &str = "\
 Examples:
   provision download --year 1999 --initial TH --lake ./lake
   provision download --all --lake s3://my-lake";
+const COMPACT: &str = "\
+Examples:
+  provision compact                     the stack's lake
+  provision compact --lake ./lake --format parquet";
 const VERIFY: &str = "\
 Examples:
   provision verify                      the stack's lake

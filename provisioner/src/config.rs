@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crawler_core::compact::Format;
 use crawler_core::lake::layout::Layout;
 use crawler_core::tmdb::FetchMode;
 use indexmap::IndexMap;
@@ -68,12 +69,15 @@ pub struct File {
     /// How films and reviews are laid out, `ndjson` or `objects`: the template's parameter LakeLayout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<Layout>,
+    /// What `compact` writes, `ndjson` or `parquet`; set, `run` compacts at its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<Format>,
     /// Values of template parameters.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub params: BTreeMap<String, toml::Value>,
 }
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "stack",
     "region",
     "profile",
@@ -88,6 +92,7 @@ const KEYS: [&str; 15] = [
     "fetch",
     "append",
     "layout",
+    "format",
     "params",
 ];
 
@@ -194,6 +199,8 @@ pub struct Settings {
     pub append: Vec<String>,
     /// How `download` lays films and reviews out.
     pub layout: Layout,
+    /// What `compact` writes, as provision.toml says.
+    pub format: Option<Format>,
     /// Parameters by `--param` and `[params]`: the template must know them.
     parameters: IndexMap<String, String>,
     /// Parameters by other keys and flags: given to a template that knows them.
@@ -269,6 +276,7 @@ impl Settings {
             fetch: file.fetch.unwrap_or_default(),
             append: file.append.unwrap_or_default(),
             layout: file.layout.unwrap_or_default(),
+            format: file.format,
             parameters: parameters.chain(flags.params.iter().cloned()).collect(),
             offered: offered.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect(),
         })

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use testkit::emulator::tool;
 use testkit::{Provision, StandIn, stand_in, titles};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -49,6 +50,14 @@ fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
 }
 
+/// What one of testkit's readers says, which are not ours.
+fn reader(name: &str, arguments: &[&str]) -> Value {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testkit/readers").join(name);
+    let output = Command::new(tool("python")).arg(script).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
 fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());
@@ -86,6 +95,44 @@ fn an_interrupted_download_goes_on_and_asks_for_no_film_twice() {
 }
 
 #[test]
+fn compacted_files_hold_what_the_jobs_objects_hold_read_by_duckdb() {
+    let stage = Stage::new("rate = 100000\n");
+    stage.download("--all --years 2013,none --initials TH,A_,MA --lake ./lake");
+    let lake = stage.user.folder().join("lake");
+    let compact = |format: &str| {
+        let line = format!("compact --lake ./lake --format {format} --json");
+        stage.user.run(words(&line)).succeeds().json()
+    };
+    let lines = compact("ndjson");
+    assert_eq!(compact("ndjson"), lines, "nothing was done since");
+    let read = |lake: &Path| reader("read_lake.py", &[&lake.display().to_string()]);
+    let found = read(&lake);
+    assert_eq!(found["compact"], found["jobs"]);
+    assert_eq!(found["jobs"]["reviews"], found["jobs"]["distinct_reviews"]);
+
+    let columns = compact("parquet");
+    assert_eq!(columns["jobs"], lines["jobs"]);
+    let found = read(&lake);
+    for what in ["years", "titles", "total_reviews", "with_year", "reviews", "distinct_reviews", "misses"] {
+        assert_eq!(found["compact"][what], found["jobs"][what], "{what}");
+    }
+    let rows: u64 = found["jobs"]["years"].as_object().unwrap().values().filter_map(Value::as_u64).sum();
+    assert_eq!(found["whole_objects"], rows);
+    let types = &found["compact"]["types"];
+    let expected = json!({"id": "BIGINT", "release_date": "DATE", "vote_average": "DOUBLE", "adult": "BOOLEAN", "object": "VARCHAR"});
+    for (column, of) in expected.as_object().unwrap() {
+        assert_eq!(&types[column], of, "{column}");
+    }
+    // The version before stays for those who still read it, an older one does not.
+    let versions = || files(&lake.join("compact")).iter().filter(|file| file.ends_with("manifest.json")).count();
+    assert_eq!(versions(), 2);
+    stage.download("--all --years 2013,none --initials TH,A_,MA,LA --lake ./lake");
+    compact("parquet");
+    assert_eq!(versions(), 2);
+    stage.verify();
+}
+
+#[test]
 fn what_provision_toml_says_of_the_lake_is_done() {
     let stage = Stage::new("rate = 100000\nfetch = \"details\"\nappend = [\"credits\"]\nlayout = \"objects\"\n");
     stage.download("--year 2004 --initial TH --lake ./lake");
@@ -110,6 +157,18 @@ fn another_choice_of_titles_wants_a_new_index_and_asks_only_for_what_is_new() {
     assert_eq!(stage.finds().len(), 0, "the sample has no short films");
     let line = "download --lake ./lake --title-types films";
     stage.user.run(words(line)).exits(2).complains("no title type \"films\"");
+}
+
+#[test]
+fn titles_are_read_from_standard_input() {
+    let stage = Stage::new("rate = 100000\n");
+    let Stage { user, .. } = stage;
+    let user = user.stdin(fs::read(titles::sample()).unwrap());
+    let told = user.run(words("download --year 2004 --initial TH --lake ./lake --titles-source - --json")).succeeds();
+    assert!(told.json()["linked"].as_u64() > Some(5));
+    let source = format!("titles-source {}", titles::sample().display());
+    let again = format!("download --year 2004 --initial TH --lake ./lake --new-index --{source} --json");
+    assert_eq!(user.run(words(&again)).succeeds().json()["jobs_done"], 0, "the same titles are the same jobs");
 }
 
 #[test]

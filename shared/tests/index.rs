@@ -2,15 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::{io::Write as _, path::PathBuf};
+use std::{io::Write as _, path::PathBuf, sync::Arc};
 
 use crawler_core::{
     Lake,
     imdb::{IndexError, IndexOptions, Manifest, Source, build_index},
-    lake::{MemoryLake, layout},
+    lake::{MemoryLake, PutMode, layout},
 };
 use flate2::{Compression, write::GzEncoder};
-use testkit::titles;
+use testkit::{
+    file_server::{FileServer, Served},
+    titles,
+};
 
 const HEADER: &str =
     "tconst\ttitleType\tprimaryTitle\toriginalTitle\tisAdult\tstartYear\tendYear\truntimeMinutes\tgenres\n";
@@ -115,6 +118,102 @@ async fn an_unchanged_source_is_not_read_again() {
     (&file).write_all(&vec![0; size as usize]).unwrap();
     file.set_modified(modified).unwrap();
     assert_eq!(build(&lake, &source).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn a_url_is_read_again_only_when_it_says_that_it_changed() {
+    for by_etag in [true, false] {
+        let server = FileServer::start(Served {
+            body: gzip(&format!("{HEADER}{}", row(1, "One", "2001"))),
+            etag: by_etag.then(|| "\"v1\"".to_owned()),
+            last_modified: (!by_etag).then(|| "Wed, 18 Nov 2026 10:00:00 GMT".to_owned()),
+            ..Served::default()
+        })
+        .unwrap();
+        let lake = MemoryLake::new();
+        let source = Source::Url(server.url().parse().unwrap());
+        let first = build(&lake, &source).await.unwrap();
+        assert_eq!(build(&lake, &source).await.unwrap(), first);
+        assert_eq!(server.answers(), [200, 304], "by ETag: {by_etag}");
+        server.serve(|served| {
+            served.body = gzip(&format!("{HEADER}{}{}", row(1, "One", "2001"), row(2, "Two", "2001")));
+            served.etag = by_etag.then(|| "\"v2\"".to_owned());
+            served.last_modified = (!by_etag).then(|| "Thu, 19 Nov 2026 10:00:00 GMT".to_owned());
+        });
+        let second = build(&lake, &source).await.unwrap();
+        assert_eq!((second.titles, server.answers().len()), (2, 3));
+        assert_ne!(second.dataset, first.dataset);
+        // Other options are not what was read: the file is read again, though it is unchanged.
+        let options = IndexOptions { job_titles: 1, ..IndexOptions::default() };
+        build_index(&lake, &source, &options, |_| {}).await.unwrap();
+        assert_eq!(server.answers(), [200, 304, 200, 200]);
+    }
+}
+
+#[tokio::test]
+async fn a_url_that_fails_leaves_the_old_index_in_place() {
+    let whole = gzip(&format!("{HEADER}{}", row(1, "One", "2001")));
+    let server = FileServer::start(Served { body: whole.clone(), ..Served::default() }).unwrap();
+    let lake = MemoryLake::new();
+    let mut url: url::Url = server.url().parse().unwrap();
+    url.set_query(Some("signature=secret"));
+    let source = Source::Url(url);
+    let old = build(&lake, &source).await.unwrap();
+    for (case, served) in [
+        ("gone", Served { status: 404, ..Served::default() }),
+        ("forbidden", Served { status: 403, body: b"<Error/>".to_vec(), ..Served::default() }),
+        ("a page", Served { body: b"<html>Try later</html>".to_vec(), ..Served::default() }),
+        ("cut off", Served { body: whole[..whole.len() / 2].to_vec(), ..Served::default() }),
+        ("no answer", Served { cut: true, ..Served::default() }),
+    ] {
+        server.serve(|now| *now = served);
+        let error = build(&lake, &source).await.expect_err(case);
+        let told = format!("{error} {error:?}");
+        assert!(!told.contains("secret"), "{case}: {told}");
+        assert_eq!(Manifest::current(&lake).await.unwrap().as_ref(), Some(&old), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn an_object_is_read_in_blocks_and_only_when_it_changed() {
+    let (lake, bucket) = (MemoryLake::new(), MemoryLake::new());
+    let key = "in/title.basics.tsv".to_owned();
+    // More than one block of eight megabytes.
+    let rows: String = (1..160_000).map(|id| row(id, "One of them", "2001")).collect();
+    bucket.put(&key, format!("{HEADER}{rows}").into(), PutMode::Overwrite).await.unwrap();
+    bucket.put("in/title.basics.tsv.old", "no".into(), PutMode::Overwrite).await.unwrap();
+    let source = Source::Object { lake: Arc::new(bucket.clone()), key: key.clone() };
+    let first = build(&lake, &source).await.unwrap();
+    assert_eq!(first.titles, 159_999);
+    assert_eq!(build(&lake, &source).await.unwrap(), first);
+    bucket.put(&key, format!("{HEADER}{}", row(1, "One", "2001")).into(), PutMode::Overwrite).await.unwrap();
+    assert_eq!(build(&lake, &source).await.unwrap().titles, 1);
+    let missing = Source::Object { lake: Arc::new(bucket), key: "in/title.basics".to_owned() };
+    assert!(build(&lake, &missing).await.is_err());
+}
+
+#[tokio::test]
+async fn types_and_adult_films_are_chosen_and_pinned() {
+    let text = [
+        row(1, "One", "2001"),
+        row(2, "Two", "2001").replace("\tmovie\t", "\ttvMovie\t"),
+        row(3, "Three", "2001").replace("\tmovie\t", "\tshort\t"),
+        row(4, "Four", "2001").replace("\t0\t", "\t1\t"),
+    ];
+    let (_folder, source) = file(format!("{HEADER}{}", text.concat()).as_bytes());
+    for (types, adult, titles) in [
+        (&["movie"][..], true, 2),
+        (&["movie"], false, 1),
+        (&["movie", "tvMovie"], true, 3),
+        (&["movie", "short", "tvMovie"], false, 3),
+    ] {
+        let lake = MemoryLake::new();
+        let types = types.iter().map(|&name| name.to_owned()).collect();
+        let options = IndexOptions { types, adult, ..IndexOptions::default() };
+        let manifest = build_index(&lake, &source, &options, |_| {}).await.unwrap();
+        assert_eq!((manifest.titles, &manifest.options), (titles, &options));
+        assert_eq!(Manifest::current(&lake).await.unwrap().map(|pinned| pinned.options), Some(options));
+    }
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 
 pub mod emulator;
 pub mod fault_proxy;
+pub mod file_server;
 pub mod provision;
 pub mod reader;
 mod seed;

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crawler_core::crawl::{done, prune_when_complete};
+use crawler_core::crawl::done;
 use crawler_core::imdb::Manifest;
 use crawler_core::tmdb::{Client, Settings};
 use crawler_core::{CrawlError, Crawler, Job, Lake, Marker};
@@ -56,7 +56,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Download) -> Result<(), Failure>
     if let Some(failure) = failure {
         return Err(failure);
     }
-    prune(run, &*lake, &manifest).await?;
+    lake::prune(run, &*lake, &manifest).await?;
     whole.took = started.elapsed();
     run.ui.result(|| whole.text(), &whole)
 }
@@ -107,16 +107,6 @@ fn rate(run: &Run) -> f64 {
 async fn one(crawler: &Crawler, job: &Job, dataset: &str) -> Result<Marker, Failure> {
     let never = tokio::time::Instant::now() + Duration::from_secs(30 * 24 * 3600);
     crawler.run(job, dataset, never).await.map_err(|error| failure(&error, job))
-}
-
-/// Removes what an earlier index left over, once all jobs of this one are done.
-pub(super) async fn prune(run: &Run, lake: &dyn Lake, manifest: &Manifest) -> Result<(), Failure> {
-    let failed = |error: CrawlError| Failure::failed(error.to_string(), lake.uri()).help("run the same command again");
-    let pruned = prune_when_complete(lake, manifest).await.map_err(failed)?;
-    if !pruned.is_empty() {
-        run.ui.note(&format!("removed {} objects that an earlier index left over", pruned.len()));
-    }
-    Ok(())
 }
 
 fn failure(error: &CrawlError, job: &Job) -> Failure {

@@ -7,7 +7,7 @@ use crawler_core::imdb::Manifest;
 use jiff::Timestamp;
 
 use super::crawl::{Crawl, key_is_stored};
-use super::{Opened, Run, download, titles};
+use super::{Opened, Run, lake, titles};
 use crate::cli;
 use crate::engine::Stack;
 use crate::error::Failure;
@@ -121,6 +121,6 @@ impl Launch {
 
     /// What an older index left over goes, once every job of this one is done.
     pub(super) async fn prune(&self, run: &Run) -> Result<(), Failure> {
-        download::prune(run, &*self.crawl.fleet.lake, &self.manifest).await
+        lake::prune(run, &*self.crawl.fleet.lake, &self.manifest).await
     }
 }

@@ -1,6 +1,7 @@
 //! A file a command; each reads top to bottom as what the person asked for.
 
 mod adopt;
+mod compact;
 mod crawl;
 mod dead_letters;
 mod down;
@@ -70,6 +71,7 @@ pub async fn run(cli: Cli, ui: &Arc<Ui>, interrupt: &CancellationToken) -> Resul
         Command::Launch(flags) => launch::run(&run, &flags).await,
         Command::Simulate(flags) => simulate::run(&run, &flags).await,
         Command::Download(flags) => download::run(&run, &flags).await,
+        Command::Compact(flags) => compact::run(&run, &flags).await,
         Command::Verify(flags) => verify::run(&run, &flags).await,
         Command::Pause(flags) => pause::pause(&run, &flags).await,
         Command::Resume => pause::resume(&run).await,

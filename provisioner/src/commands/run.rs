@@ -3,7 +3,7 @@
 use super::crawl::Crawl;
 use super::launch::Launch;
 use super::pause::stands_still;
-use super::{Opened, Run, down, status, up};
+use super::{Opened, Run, compact, down, status, up};
 use crate::cli;
 use crate::error::Failure;
 use crate::fleet::{Ended, Progress, Waiting, Wanted};
@@ -31,6 +31,11 @@ pub(super) async fn run(run: &Run, flags: &cli::Run) -> Result<(), Failure> {
     };
     if progress.jobs.done == progress.jobs.indexed {
         launch.prune(run).await?;
+    }
+    if let Some(format) = run.settings.format {
+        let lake = &*launch.crawl.fleet.lake;
+        let compacted = compact::merge(run, lake, format).await?;
+        run.ui.note(&crate::ui::compact::text(&compacted, &lake.uri()));
     }
     run.ui.result(|| crawl::text(&progress), &progress)?;
     if flags.keep_up {

@@ -1,6 +1,7 @@
 //! The only place that prints. stdout carries results, one JSON document with `--json`; all else goes to stderr.
 
 mod ask;
+pub mod compact;
 pub mod crawl;
 pub mod dead_letters;
 pub mod explain;

@@ -34,7 +34,7 @@ use crate::{
 
 pub use answer::Outcome;
 pub use marker::{Marker, done};
-pub(crate) use output::text_of;
+pub(crate) use output::{read_object, text_of};
 pub use prune::prune_when_complete;
 pub use refresh::Refresh;
 

@@ -106,7 +106,7 @@ pub(super) async fn read(lake: &dyn Lake, objects: &BTreeSet<String>) -> Result<
 }
 
 /// What an object tells about, its key and its text; no text where it is not there.
-async fn read_object<'k>(lake: &dyn Lake, key: &'k str) -> Result<(Kind, &'k str, String), CrawlError> {
+pub(crate) async fn read_object<'k>(lake: &dyn Lake, key: &'k str) -> Result<(Kind, &'k str, String), CrawlError> {
     let kind = layout::kind_of(key).ok_or_else(|| damaged(lake, key, &"it is no object of records".to_owned()))?;
     let text = lake.get(key).await?.map(|bytes| text_of(key, &bytes)).transpose();
     let text = text.map_err(|error| damaged(lake, key, &error))?;

@@ -16,4 +16,4 @@ pub use manifest::{Manifest, ManifestError, Skipped, SourceVersion};
 pub use selection::{BadSelection, Selection, Years};
 pub use source::{IMDB, Source};
 
-pub(crate) use plan::read_titles;
+pub(crate) use plan::{hex, read_titles};

@@ -128,6 +128,8 @@ impl Source {
         let mut request = client.map_err(failed)?.get(url.clone());
         if let Some(etag) = known.and_then(|known| known.etag.as_deref()) {
             request = request.header(header::IF_NONE_MATCH, etag);
+        } else if let Some(date) = known.and_then(|known| known.last_modified.as_deref()) {
+            request = request.header(header::IF_MODIFIED_SINCE, date);
         }
         let answer = request.send().await.map_err(failed)?;
         match answer.status() {

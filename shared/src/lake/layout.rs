@@ -14,6 +14,13 @@
 //! tmdb/reviews/year-2004/initial-AD/tmdb-movie-{id}-review-{review}.json
 //! ```
 //!
+//! What `compact` makes of them, a version a state of the crawl:
+//!
+//! ```text
+//! compact/current.json, compact/{version}/manifest.json
+//! compact/{version}/{movies,reviews,misses,others,failed}/year=2004/part-000.{ndjson.gz,parquet}
+//! ```
+//!
 //! A done marker's key carries its counts, so that a listing of markers tells how far a crawl is, and none needs to be read.
 
 use std::{fmt, str::FromStr};
@@ -22,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     job::{self, Job},
-    partition::parse_year_folder,
+    partition::{parse_year_folder, year_folder},
 };
 
 /// Which dataset is the crawl's, until a newer one is taken.
@@ -31,6 +38,10 @@ pub const CURRENT: &str = "imdb/current.json";
 pub const DONE: &str = "tmdb/_done/";
 /// Beneath it stand the films of jobs that are not done.
 pub const CHECKPOINTS: &str = "tmdb/_checkpoints/";
+/// Beneath it stand the few large files that the jobs' objects are merged into.
+pub const COMPACT: &str = "compact/";
+/// Which version of them is to be read.
+pub const COMPACT_CURRENT: &str = "compact/current.json";
 /// Why the fleet paused itself; gone when it goes on.
 pub const PAUSED: &str = "tmdb/_fleet/paused.json";
 
@@ -134,6 +145,22 @@ pub fn job_beneath<'k>(folder: &str, key: &'k str) -> Option<&'k str> {
     // A job's name has no dot in it; what follows the first one is ours to choose.
     let name = key.strip_prefix(folder)?.split('.').next()?;
     name.starts_with("year=").then_some(name)
+}
+
+/// A version of the large files.
+pub fn compact_folder(version: &str) -> String {
+    format!("{COMPACT}{version}/")
+}
+
+/// What a version holds; the last of its objects to be written.
+pub fn compact_manifest(version: &str) -> String {
+    format!("{COMPACT}{version}/manifest.json")
+}
+
+/// One large file: the records of one kind and year, or a part of them.
+pub fn compact_part(version: &str, kind: Kind, year: Option<u16>, number: u32, extension: &str) -> String {
+    let year = year_folder(year);
+    format!("{COMPACT}{version}/{}/{year}/part-{number:03}.{extension}", kind.folder())
 }
 
 /// Whole films of a job that is not done yet.
