@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser as _};
 use provisioner::cli::Cli;
 
@@ -68,6 +69,32 @@ fn every_provision_line_in_the_documents_is_understood() {
         }
     }
     assert!(tried >= 8, "only {tried} lines");
+}
+
+#[test]
+fn every_provision_command_that_the_sources_name_is_there() {
+    let mut tried = 0;
+    for folder in ["shared/src", "function/src", "provisioner/src"] {
+        for file in rust_files(&workspace().join(folder)) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for line in text.split("`provision ").skip(1).filter_map(|rest| rest.split_once('`')).map(|(line, _)| line)
+            {
+                let words = std::iter::once("provision").chain(line.split_whitespace());
+                let kind = Cli::try_parse_from(words).err().map(|error| error.kind());
+                let unknown = [ErrorKind::InvalidSubcommand, ErrorKind::UnknownArgument];
+                assert!(!kind.is_some_and(|kind| unknown.contains(&kind)), "{}: provision {line}", file.display());
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried >= 30, "only {tried} commands");
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let (folders, files): (Vec<_>, Vec<_>) = entries.into_iter().partition(|path| path.is_dir());
+    let files = files.into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs"));
+    files.chain(folders.iter().flat_map(|folder| rust_files(folder))).collect()
 }
 
 #[test]

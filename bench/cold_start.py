@@ -1,0 +1,107 @@
+"""A cold start of the crawler, beside that of the least function there is: as a ratio of one run on one machine.
+
+python bench/cold_start.py [--times N]: spawns the bootstrap of target/lambda/crawler.zip and `hello` (function/examples) by turns, with a
+Runtime API and an SSM of its own, and takes the time from spawn to the first request for an invocation; the crawler reads TMDb's key in
+it. Prints one JSON object; exits 1 where the ratio of the medians is above its goal. Wants the function's zip (`make package`) and
+`cargo build --workspace --examples`: hello is of the debug build, which makes it slower by what little code it has.
+"""
+
+import argparse
+import http.server
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+GOAL = 3.0
+
+
+class Lambda(http.server.BaseHTTPRequestHandler):
+    """The Runtime API, as far as the first question; and SSM, which knows one key."""
+
+    protocol_version = "HTTP/1.1"
+    asked = threading.Event()
+
+    def do_GET(self):
+        self.asked.at = time.perf_counter()
+        self.asked.set()
+        # No invocation comes: the function waits until it is killed.
+        self.close_connection = True
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = json.dumps({"Parameter": {"Name": "key", "Type": "SecureString", "Value": "0" * 32}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-amz-json-1.1")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def environment(address):
+    return {
+        "PATH": os.environ["PATH"],
+        "AWS_LAMBDA_RUNTIME_API": address,
+        "AWS_LAMBDA_FUNCTION_NAME": "films-crawler",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/films-crawler",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "bench",
+        "AWS_ENDPOINT_URL": f"http://{address}",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "LAKE_BUCKET": "films-lake",
+        "TMDB_API_KEY_PARAMETER": "/provision/films/tmdb-api-key",
+        "JOBS_QUEUE_URL": f"http://{address}/jobs",
+        "DEAD_LETTER_QUEUE_URL": f"http://{address}/dead-letters",
+    }
+
+
+def cold_start(binary, env):
+    Lambda.asked.clear()
+    start = time.perf_counter()
+    function = subprocess.Popen([binary], env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        if not Lambda.asked.wait(30):
+            sys.exit(f"{binary} never asks for an invocation")
+        return Lambda.asked.at - start
+    finally:
+        function.kill()
+        function.wait()
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--times", type=int, default=21)
+    arguments = arguments.parse_args()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Lambda)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    env = environment(f"127.0.0.1:{server.server_address[1]}")
+    with tempfile.TemporaryDirectory() as folder:
+        crawler = pathlib.Path(zipfile.ZipFile(ROOT / "target/lambda/crawler.zip").extract("bootstrap", folder))
+        crawler.chmod(0o755)
+        binaries = {"crawler": crawler, "hello": ROOT / "target/debug/examples/hello"}
+        times = {name: [] for name in binaries}
+        for _ in range(arguments.times):
+            for name, binary in binaries.items():
+                times[name].append(cold_start(binary, env))
+    medians = {name: statistics.median(taken) for name, taken in times.items()}
+    ratio = medians["crawler"] / medians["hello"]
+    print(json.dumps({"milliseconds": {name: round(value * 1000, 1) for name, value in medians.items()}, "ratio": round(ratio, 2), "goal": GOAL}, indent=2))
+    sys.exit(ratio > GOAL)
+
+
+if __name__ == "__main__":
+    main()
