@@ -15,6 +15,7 @@ use crawler_core::{
     imdb::{IndexOptions, Manifest, Selection, Source, build_index},
     lake::{MemoryLake, layout, layout::Kind},
     tmdb::{Client, FetchMode, Settings, TmdbError},
+    verify::verify,
 };
 use flate2::read::MultiGzDecoder;
 use futures::{StreamExt as _, TryStreamExt as _};
@@ -184,6 +185,23 @@ async fn the_same_answers_give_the_same_bytes() {
 }
 
 #[tokio::test]
+async fn the_same_job_twice_at_once_leaves_what_one_delivery_leaves() {
+    let (one, other) = (Bench::new(50).await, Bench::new(50).await);
+    let job = one.job(40);
+    one.run(&one.crawler(), &job).await.unwrap();
+    other.stand_in.behave(|behaviour| behaviour.latency_ms = 5);
+    let (first, second) = (other.crawler(), other.crawler());
+    let (first, second) = tokio::join!(other.run(&first, &job), other.run(&second, &job));
+    assert_eq!(first.unwrap().done(), second.unwrap().done());
+    for kind in Kind::ALL {
+        let prefix = format!("tmdb/{}/", kind.folder());
+        assert_eq!(one.objects(&prefix).await, other.objects(&prefix).await, "{kind:?}");
+    }
+    assert_eq!(done(&other.lake).count().await, 1);
+    assert_eq!(other.objects("tmdb/_checkpoints/").await.len(), 0);
+}
+
+#[tokio::test]
 async fn what_was_done_before_the_deadline_is_not_asked_again() {
     let bench = Bench::new(100).await;
     bench.stand_in.behave(|behaviour| behaviour.latency_ms = 30);
@@ -341,6 +359,47 @@ async fn a_refresh_asks_again_once_and_a_failed_one_only_for_what_failed() {
     let refresh = Refresh { before: earlier, failed: false };
     crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon).await.unwrap();
     assert_eq!(bench.stand_in.requests(), [], "it is younger than that");
+}
+
+#[tokio::test]
+async fn a_newer_index_under_a_half_done_crawl_asks_only_for_what_has_no_answer() {
+    const HEADER: &str =
+        "tconst\ttitleType\tprimaryTitle\toriginalTitle\tisAdult\tstartYear\tendYear\truntimeMinutes\tgenres\n";
+    let row = |id: u32, year: u16| format!("tt{id:07}\tmovie\tAda {id}\tAda\t0\t{year}\t\\N\t90\tDrama\n");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("title.basics.tsv");
+    let bench = Bench::new(100).await;
+    let crawler = bench.crawler();
+    let index = async |rows: String| {
+        std::fs::write(&path, format!("{HEADER}{rows}")).unwrap();
+        let options = IndexOptions { job_titles: 10, ..IndexOptions::default() };
+        build_index(&bench.lake, &Source::File(path.clone()), &options, |_| {}).await.unwrap()
+    };
+    let proof = async || {
+        let report = verify(&bench.lake, "2026-01-01".parse().unwrap(), |_, _| {}).await.unwrap();
+        assert!(report.holds(), "{:?}", report.problems);
+        report
+    };
+    let old = index((1..=25).map(|id| row(id, 2004)).collect()).await;
+    // The films 1 to 10 are done, the others are not.
+    crawler.run(&old.jobs[0], &old.dataset, Instant::now() + Duration::from_secs(60)).await.unwrap();
+    assert_eq!(proof().await.counts.not_done, 15);
+    bench.stand_in.forget();
+    // 3 is gone, 7 moved to another year, 30 is new.
+    let kept = (1..=25).filter(|id| ![3, 7].contains(id)).map(|id| row(id, 2004));
+    let new = index(kept.chain([row(7, 2005), row(30, 2004)]).collect()).await;
+    proof().await;
+    for job in &new.jobs {
+        crawler.run(job, &new.dataset, Instant::now() + Duration::from_secs(60)).await.unwrap();
+        proof().await;
+    }
+    prune_when_complete(&bench.lake, &new).await.unwrap();
+    let report = proof().await;
+    assert_eq!((report.counts.titles, report.counts.not_done, report.left_over_objects), (25, 0, 0));
+    let finds = bench.stand_in.requests().into_iter().filter(|request| request.path.contains("/find/"));
+    let asked: BTreeSet<String> = finds.map(|request| request.path).collect();
+    let without_answer = (11..=25).chain([7, 30]).map(|id| format!("/3/find/tt{id:07}"));
+    assert_eq!(asked, without_answer.collect());
 }
 
 #[tokio::test]

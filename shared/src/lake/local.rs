@@ -112,6 +112,8 @@ fn write(path: &Path, bytes: &[u8], mode: PutMode) -> io::Result<Put> {
     fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
     file.write_all(bytes)?;
+    // A name must not outlive a crash that its content did not.
+    file.as_file().sync_data()?;
     let moved = match mode {
         PutMode::Overwrite => file.persist(path),
         PutMode::CreateOnly => file.persist_noclobber(path),
