@@ -38,6 +38,7 @@ mod policy_holders;
 mod queue;
 mod queue_policy;
 mod role;
+mod role_policies;
 mod stored_parameters;
 mod tags;
 mod transient;

@@ -11,13 +11,16 @@ use serde_json::{Value, json};
 
 use super::super::errors::failed;
 use super::super::observed::listed;
-use super::requests::{self, Requests};
+use super::identifier_of;
+use super::requests::Requests;
 use super::tagging::TYPE_TAG;
-use super::{LIMIT, SETTLES, identifier_of};
 use crate::engine::{
-    DeleteOptions, Difference, Observed, Permissions, Progress, Provider, ProviderError, Resource, Schema, Scope,
-    retry_until, tag,
+    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Provider, ProviderError, Resource, Schema,
+    Scope, tag,
 };
+
+/// How long a request of a type whose schema is not at hand may take.
+const LIMIT: Limit = Limit::seconds(7200);
 
 /// Resources of any type but those that the template names.
 pub(super) struct LeftBehind {
@@ -108,13 +111,7 @@ impl Provider for LeftBehind {
         progress: &Progress,
     ) -> Result<(), ProviderError> {
         let identifier = identifier_of(observed);
-        let deleted = retry_until("AWS to take the delete", SETTLES, progress, requests::passes, || {
-            self.requests.delete(&observed.type_name, &identifier, LIMIT, progress)
-        });
-        match deleted.await {
-            Err(error) if requests::is_missing(&error) => Ok(()),
-            deleted => deleted,
-        }
+        self.requests.delete(&observed.type_name, &identifier, LIMIT, progress).await
     }
 
     async fn find(&self, scope: &Scope, _named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {

@@ -17,24 +17,21 @@
 
 mod found;
 mod left_behind;
+mod other_types;
 mod registry;
 mod requests;
 mod tagging;
 mod type_schema;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
-use futures::future::try_join_all;
 use serde_json::{Map, Value, json};
 
+pub use self::other_types::OtherTypes;
+
 use self::found::{Described, described, within};
-use self::left_behind::LeftBehind;
-use self::registry::Registry;
 use self::requests::Requests;
 use self::tagging::{GIVEN_TAG, TYPE_TAG, given, given_names, tags_in, tags_out};
 use self::type_schema::TypeSchema;
@@ -46,64 +43,12 @@ use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Provider, ProviderError, Resource, Schema,
     Scope, retry_until, tag,
 };
-use crate::template::nearest;
 
 /// Types whose `Ref` is not their primary identifier but this property.
 const REFS: [(&str, &str); 1] = [("AWS::Events::Rule", "Name")];
 
-/// How long a request of a type whose schema is not at hand may take.
-const LIMIT: Limit = Limit::seconds(7200);
-
 /// How long a new role, or an earlier change of the same resource, is waited for.
 const SETTLES: Limit = Limit::seconds(120);
-
-/// Types without a provider of their own.
-#[derive(Default)]
-pub struct OtherTypes {
-    /// One of each that Cloud Control manages.
-    pub providers: Vec<Arc<dyn Provider>>,
-    /// Those that it cannot manage, and why.
-    pub refused: BTreeMap<String, ProviderError>,
-    /// Finds and deletes what the template left behind of types that it no longer names.
-    pub left_behind: Option<Arc<dyn Provider>>,
-}
-
-impl OtherTypes {
-    /// Looks these types up, as far as AWS knows them; the others are left for the template's check to refuse. `cache` keeps their
-    /// schemas, and `own` are the types that need none.
-    ///
-    /// # Errors
-    /// A call that failed.
-    pub async fn look_up<'n>(
-        config: &SdkConfig,
-        cache: &Path,
-        types: impl IntoIterator<Item = &'n str>,
-        own: &[&str],
-    ) -> Result<Self, ProviderError> {
-        let (registry, requests) = (Registry::new(config, cache), Requests::new(config));
-        let types: Vec<&str> = types.into_iter().collect();
-        let schemas = try_join_all(types.iter().map(|type_name| async {
-            match registry.schema(type_name).await {
-                // A misspelt name needs no account to be told.
-                Err(error) if nearest(type_name, own.iter().copied()).is_none() => Err(error),
-                schema => Ok(schema.ok().flatten()),
-            }
-        }))
-        .await?;
-        let left_behind = LeftBehind::new(config, requests.clone(), types.iter().copied());
-        let mut found = Self { left_behind: Some(Arc::new(left_behind)), ..Self::default() };
-        for (type_name, schema) in types.into_iter().zip(schemas) {
-            match schema.map(|schema| TypeSchema::parse(type_name, &schema)) {
-                Some(Ok(about)) => {
-                    found.providers.push(Arc::new(CloudControlProvider { requests: requests.clone(), about }));
-                }
-                Some(Err(refusal)) => drop(found.refused.insert(type_name.to_owned(), refusal)),
-                None => {}
-            }
-        }
-        Ok(found)
-    }
-}
 
 /// Resources of one type, over Cloud Control.
 struct CloudControlProvider {
@@ -347,13 +292,7 @@ impl Provider for CloudControlProvider {
         progress: &Progress,
     ) -> Result<(), ProviderError> {
         let identifier = identifier_of(observed);
-        let deleted = retry_until("AWS to take the delete", SETTLES, progress, requests::passes, || {
-            self.requests.delete(self.type_name(), &identifier, self.limit(), progress)
-        });
-        match deleted.await {
-            Err(error) if requests::is_missing(&error) => Ok(()),
-            deleted => deleted,
-        }
+        self.requests.delete(self.type_name(), &identifier, self.limit(), progress).await
     }
 
     async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {

@@ -7,8 +7,8 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 
 use super::super::errors::failed;
-use super::{Described, described};
-use crate::engine::{Limit, Poll, Progress, ProviderError, poll_until};
+use super::{Described, SETTLES, described};
+use crate::engine::{Limit, Poll, Progress, ProviderError, poll_until, retry_until};
 
 /// How many resources of a listing are asked for side by side.
 const WIDTH: usize = 8;
@@ -97,7 +97,7 @@ impl Requests {
         self.done("cloudformation:UpdateResource", answer.progress_event, limit, progress).await.map(drop)
     }
 
-    /// Deletes a resource, and waits until it is gone.
+    /// Deletes a resource, and waits until it is gone. One that is not there is a success.
     pub(super) async fn delete(
         &self,
         type_name: &str,
@@ -105,9 +105,16 @@ impl Requests {
         limit: Limit,
         progress: &Progress,
     ) -> Result<(), ProviderError> {
-        let call = self.client.delete_resource().type_name(type_name).identifier(identifier);
-        let answer = call.send().await.map_err(failed("cloudformation:DeleteResource"))?;
-        self.done("cloudformation:DeleteResource", answer.progress_event, limit, progress).await.map(drop)
+        let operation = "cloudformation:DeleteResource";
+        let deleted = retry_until("AWS to take the delete", SETTLES, progress, passes, || async {
+            let call = self.client.delete_resource().type_name(type_name).identifier(identifier);
+            let answer = call.send().await.map_err(failed(operation))?;
+            self.done(operation, answer.progress_event, limit, progress).await
+        });
+        match deleted.await {
+            Err(error) if is_missing(&error) => Ok(()),
+            deleted => deleted.map(drop),
+        }
     }
 
     /// Follows a request to its end. One that failed says so with the code of the service's own answer.

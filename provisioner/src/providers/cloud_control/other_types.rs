@@ -1,0 +1,64 @@
+//! Which types of a template go over Cloud Control, and which could not.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use futures::future::try_join_all;
+
+use super::CloudControlProvider;
+use super::left_behind::LeftBehind;
+use super::registry::Registry;
+use super::requests::Requests;
+use super::type_schema::TypeSchema;
+use crate::engine::{Provider, ProviderError};
+use crate::template::nearest;
+
+/// Types without a provider of their own.
+#[derive(Default)]
+pub struct OtherTypes {
+    /// One of each that Cloud Control manages.
+    pub providers: Vec<Arc<dyn Provider>>,
+    /// Those that it cannot manage, and why.
+    pub refused: BTreeMap<String, ProviderError>,
+    /// Finds and deletes what the template left behind of types that it no longer names.
+    pub left_behind: Option<Arc<dyn Provider>>,
+}
+
+impl OtherTypes {
+    /// Looks these types up, as far as AWS knows them; the others are left for the template's check to refuse. `cache` keeps their
+    /// schemas, and `own` are the types that need none.
+    ///
+    /// # Errors
+    /// A call that failed.
+    pub async fn look_up<'n>(
+        config: &SdkConfig,
+        cache: &Path,
+        types: impl IntoIterator<Item = &'n str>,
+        own: &[&str],
+    ) -> Result<Self, ProviderError> {
+        let (registry, requests) = (Registry::new(config, cache), Requests::new(config));
+        let types: Vec<&str> = types.into_iter().collect();
+        let schemas = try_join_all(types.iter().map(|type_name| async {
+            match registry.schema(type_name).await {
+                // A misspelt name needs no account to be told.
+                Err(error) if nearest(type_name, own.iter().copied()).is_none() => Err(error),
+                schema => Ok(schema.ok().flatten()),
+            }
+        }))
+        .await?;
+        let left_behind = LeftBehind::new(config, requests.clone(), types.iter().copied());
+        let mut found = Self { left_behind: Some(Arc::new(left_behind)), ..Self::default() };
+        for (type_name, schema) in types.into_iter().zip(schemas) {
+            match schema.map(|schema| TypeSchema::parse(type_name, &schema)) {
+                Some(Ok(about)) => {
+                    found.providers.push(Arc::new(CloudControlProvider { requests: requests.clone(), about }));
+                }
+                Some(Err(refusal)) => drop(found.refused.insert(type_name.to_owned(), refusal)),
+                None => {}
+            }
+        }
+        Ok(found)
+    }
+}
