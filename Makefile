@@ -8,7 +8,7 @@ VENV := .venv
 PROVISION := target/debug/provision
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help demo test lint package deploy destroy status tools build
+.PHONY: sweep help demo test lint package deploy destroy status tools build
 
 help: ## Lists the targets.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -19,6 +19,9 @@ demo: tools build package ## The whole story on real parts: up, launch, crawl, s
 test: tools build package ## Unit and integration tests, the template lint, the README's commands.
 	cargo test --workspace --quiet
 	$(MAKE) --no-print-directory lint
+
+sweep: tools build package ## Kills up, an update and down at every single call (some minutes).
+	KILL_EVERYWHERE=1 cargo test --workspace --test e2e killed
 
 lint: tools ## The templates under cfn-lint.
 	$(VENV)/bin/cfn-lint

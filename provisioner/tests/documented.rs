@@ -58,6 +58,32 @@ fn shell_lines(page: &str) -> impl Iterator<Item = &str> {
         .map(|line| line.split(" #").next().unwrap_or_default().trim())
 }
 
+/// Words of four parts and more in backquotes can only be the names of tests.
+#[test]
+fn the_test_plan_names_every_edge_and_only_tests_that_are_there() {
+    let plan = read("docs/test-plan.md");
+    let missing: Vec<_> = (1..=67).filter(|n| !plan.contains(&format!("| E{n} |"))).collect();
+    assert!(missing.is_empty(), "edges without a line: {missing:?}");
+    let mut sources = String::new();
+    let mut folders: Vec<PathBuf> = ["provisioner/src", "provisioner/tests", "shared", "function", "testkit"]
+        .map(|name| workspace().join(name))
+        .into();
+    while let Some(folder) = folders.pop() {
+        for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some("rs") => sources.push_str(&std::fs::read_to_string(&path).unwrap()),
+                None if path.is_dir() => folders.push(path),
+                _ => {}
+            }
+        }
+    }
+    let quoted = plan.split('`').skip(1).step_by(2);
+    let names =
+        quoted.filter(|name| name.matches('_').count() >= 3 && !name.contains(|c: char| c.is_uppercase() || c == ' '));
+    let unknown: Vec<_> = names.filter(|name| !sources.contains(&format!("fn {name}("))).collect();
+    assert!(unknown.is_empty(), "the plan names tests that are not there: {unknown:?}");
+}
+
 #[test]
 fn every_provision_line_in_the_documents_is_understood() {
     let mut tried = 0;

@@ -32,8 +32,14 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
         }
         report = stack.destroy(&plan, options, &run.ui.observer(), &run.interrupt).await;
     }
-    let closing = closing(&opened, &stack, &plan, options, &report, ending.as_ref());
-    let (remaining, kept) = interrupt::until(&run.interrupt, closing).await?;
+    // Interrupted, what is done and left is told without another look.
+    let (remaining, kept) = match report.interrupted {
+        true => Default::default(),
+        false => {
+            let closing = closing(&opened, &stack, &plan, options, &report, ending.as_ref());
+            interrupt::until(&run.interrupt, closing).await?
+        }
+    };
     let whole = report::Down {
         scope: &stack.scope,
         plan: &plan,

@@ -22,7 +22,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
         false => carry_out(run, &stack, &plan).await?,
     };
     // Where anything came or went everything is read again: what comes now is what AWS says, not what we wanted (E43).
-    let looks = match report.came_or_went() {
+    let looks = match report.came_or_went() && !report.interrupted {
         false => looks(&plan),
         true => interrupt::until(&run.interrupt, stack.look_after(&report)).await?,
     };

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::plan::{Change, Plan};
 use super::stack::{KnownAttributes, Look, Stack};
 use super::walk::Walk;
-use super::{Action, DeleteOptions, EngineError, Event, Observed, Observer, Progress, Resource};
+use super::{
+    Action, DeleteOptions, EngineError, Event, Observed, Observer, Progress, Provider, ProviderError, Resource,
+};
 
 /// How an `up` or `down` ended.
 #[derive(Debug, Default)]
@@ -134,7 +136,10 @@ impl Stack<'_> {
         let made = match (&change.observed, change.action) {
             (Some(observed), Action::Update | Action::Adopt) => {
                 let differences = super::diff::diff(resource, observed, provider.schema());
-                provider.update(resource, observed, &differences, progress).await
+                match provider.update(resource, observed, &differences, progress).await {
+                    Err(error) if error.is(OUTDATED) => update_again(provider.as_ref(), resource, progress).await,
+                    updated => updated,
+                }
             }
             (Some(observed), Action::Replace) => {
                 async {
@@ -148,5 +153,23 @@ impl Stack<'_> {
             _ => provider.create(resource, progress).await,
         };
         made.map_err(|error| EngineError::provider(&change.logical_id, &change.physical_id, error))
+    }
+}
+
+/// What Lambda calls an update of another revision than was read.
+const OUTDATED: &str = "PreconditionFailedException";
+
+/// Somebody else was faster (E18): what is there now is read, and what still differs is sent, once.
+async fn update_again(
+    provider: &dyn Provider,
+    resource: &Resource,
+    progress: &Progress,
+) -> Result<Observed, ProviderError> {
+    progress.waiting("somebody else has just changed it: it is read again");
+    let Some(observed) = provider.read(resource).await? else { return provider.create(resource, progress).await };
+    let differences = super::diff::diff(resource, &observed, provider.schema());
+    match differences.is_empty() {
+        true => Ok(observed),
+        false => provider.update(resource, &observed, &differences, progress).await,
     }
 }

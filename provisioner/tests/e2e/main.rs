@@ -5,7 +5,7 @@
 //! by AWS's own tool. `lake_given`: a bucket that is used and never owned. `readme`: its commands, line by line.
 //! `secret`: the key stands in SSM and nowhere else.
 //! `examples`: templates that have nothing to do with the crawler.
-//! `chain`: how many calls and rounds. `killed`: SIGKILL at any call.
+//! `chain`: how many calls and rounds. `killed`: SIGKILL at any call. `interrupted`: Ctrl-C, and runs side by side.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -15,6 +15,7 @@ mod converge;
 mod dead_letters;
 mod examples;
 mod failures;
+mod interrupted;
 mod killed;
 mod lake_given;
 mod launches;
