@@ -76,8 +76,11 @@ impl QueuePolicyProvider {
             cleared => cleared?,
         };
         let unmarked = self.sqs.untag_queue().queue_url(url).tag_keys(MARK);
-        unmarked.send().await.map_err(failed("sqs:UntagQueue"))?;
-        Ok(())
+        match unmarked.send().await.map_err(failed("sqs:UntagQueue")) {
+            // Its queue may go at the same time.
+            Err(error) if is_missing(&error) => Ok(()),
+            unmarked => unmarked.map(drop),
+        }
     }
 
     async fn put_on_all(&self, resource: &Resource) -> Result<Observed, ProviderError> {
