@@ -118,9 +118,23 @@ pub enum Command {
     /// up, launch, wait, status, down: the whole crawl in one
     #[command(after_help = RUN)]
     Run(Run),
+    /// Print the least IAM policy that a person needs for this template
+    #[command(after_help = POLICY)]
+    Policy(Policy),
     /// Tell what AWS does, what provision does about it, and what to do
     #[command(after_help = EXPLAIN)]
     Explain(Explain),
+}
+
+/// Flags of `policy`.
+#[derive(Args, Debug, Default)]
+pub struct Policy {
+    /// Only for these commands, joined by commas
+    #[arg(long = "for", value_name = "COMMANDS", value_delimiter = ',')]
+    pub commands: Vec<crate::policy::Command>,
+    /// Also for `down --delete-data`
+    #[arg(long)]
+    pub delete_data: bool,
 }
 
 /// What `explain` explains.
@@ -450,6 +464,11 @@ const RUN: &str = "\
 Examples:
   provision run --years 2000..2020 --yes
   provision run --keep-up";
+const POLICY: &str = "\
+Examples:
+  provision policy > policy.json
+  provision policy --for plan,status    for who may look and change nothing
+  provision policy --for down --delete-data";
 const EXPLAIN: &str = "\
 Examples:
   provision explain                     the list

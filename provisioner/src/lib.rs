@@ -15,6 +15,7 @@ pub mod explain;
 pub mod fleet;
 pub mod interrupt;
 pub mod package;
+pub mod policy;
 pub mod providers;
 pub mod rules;
 pub mod template;

@@ -15,6 +15,7 @@ mod package;
 mod packager;
 mod pause;
 mod plan;
+mod policy;
 mod run;
 mod secret;
 mod simulate;
@@ -78,6 +79,7 @@ pub async fn run(cli: Cli, ui: &Arc<Ui>, interrupt: &CancellationToken) -> Resul
         Command::DeadLetters(flags) => dead_letters::list(&run, &flags).await,
         Command::Redrive(flags) => dead_letters::redrive(&run, &flags).await,
         Command::Run(flags) => run::run(&run, &flags).await,
+        Command::Policy(flags) => policy::run(&run, &flags).await,
         Command::Explain(flags) => explain::run(&run, &flags).await,
     }
 }

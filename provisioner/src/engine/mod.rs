@@ -29,7 +29,7 @@ pub use dynamic::StoredParameters;
 pub use error::{EngineError, ProviderError};
 pub use event::{Action, Event, Observer, Progress};
 pub use plan::{Change, Plan};
-pub use provider::{DeleteOptions, Difference, Observed, Permissions, Provider, Resource, State};
+pub use provider::{DeleteOptions, Difference, Grant, Observed, Permissions, Provider, Resource, State};
 pub use schema::{Absent, OnChange, Parent, Property, Schema, Shape};
 pub use scope::{Scope, tag};
 pub use stack::{Look, Providers, Stack};

@@ -239,8 +239,19 @@ pub trait Provider: Send + Sync {
         false
     }
 
-    /// The IAM actions that a person needs for this type.
+    /// The IAM actions that a person needs for one resource of this type. They go to what [`Provider::arns`] names.
     fn permissions(&self) -> Permissions<'_>;
+
+    /// The IAM actions that [`Provider::find`] needs, whatever the template says.
+    fn find_permissions(&self, _scope: &Scope) -> Vec<Grant> {
+        Vec::new()
+    }
+
+    /// The ARNs that the actions of [`Provider::permissions`] go to, of each service that they are of. An action of a
+    /// service without an ARN here is not needed for this resource; `*` stands for what no ARN is known of.
+    fn arns(&self, resource: &Resource, _scope: &Scope) -> Vec<String> {
+        resource.attributes.get("Arn").and_then(Value::as_str).map(str::to_owned).into_iter().collect()
+    }
 }
 
 /// IAM actions of a provider, by what they are for.
@@ -252,4 +263,25 @@ pub struct Permissions<'p> {
     pub write: Vec<&'p str>,
     /// For `down`, besides `read`.
     pub delete: Vec<&'p str>,
+}
+
+/// IAM actions on resources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// `sqs:CreateQueue`.
+    pub actions: &'static [&'static str],
+    /// ARNs, which may have `*` in them.
+    pub resources: Vec<String>,
+}
+
+impl Grant {
+    /// Actions on the resources of an ARN.
+    pub fn on(arn: impl Into<String>, actions: &'static [&'static str]) -> Self {
+        Self { actions, resources: vec![arn.into()] }
+    }
+
+    /// Actions for which IAM knows no narrower resource.
+    pub fn anywhere(actions: &'static [&'static str]) -> Self {
+        Self::on("*", actions)
+    }
 }

@@ -1,0 +1,76 @@
+//! What IAM itself says of actions: which know no narrower resource, which are of a bucket's objects, which take a condition.
+
+use serde_json::{Value, json};
+
+use crate::engine::{Resource, Scope};
+
+/// Actions that IAM ties to no resource.
+const ANYWHERE: [&str; 6] = [
+    "iam:RemoveRoleFromInstanceProfile",
+    "lambda:CreateEventSourceMapping",
+    "lambda:ListEventSourceMappings",
+    "logs:DescribeLogGroups",
+    "s3:ListAllMyBuckets",
+    "ssm:DescribeParameters",
+];
+
+/// Actions on a bucket's objects.
+const OBJECTS: [&str; 6] = [
+    "s3:AbortMultipartUpload",
+    "s3:DeleteObject",
+    "s3:DeleteObjectVersion",
+    "s3:GetObject",
+    "s3:ListMultipartUploadParts",
+    "s3:PutObject",
+];
+
+/// Actions that can be held to the mappings of one function.
+const OF_FUNCTION: [&str; 4] = [
+    "lambda:CreateEventSourceMapping",
+    "lambda:DeleteEventSourceMapping",
+    "lambda:GetEventSourceMapping",
+    "lambda:UpdateEventSourceMapping",
+];
+
+/// Those of a resource's ARNs that an action goes to: the ones of its service; of S3 the bucket's or its objects'.
+pub(super) fn resources(action: &str, arns: &[String]) -> Vec<String> {
+    if ANYWHERE.contains(&action) {
+        return vec!["*".into()];
+    }
+    let service = action.split(':').next().unwrap_or_default();
+    let of_service = arns.iter().filter(|arn| arn.split(':').nth(2) == Some(service));
+    let narrowed = of_service.filter_map(|arn| match (service, OBJECTS.contains(&action), arn.contains('/')) {
+        ("s3", true, false) => Some(format!("{arn}/*")),
+        ("s3", false, true) => None,
+        _ => Some(arn.clone()),
+    });
+    narrowed.collect()
+}
+
+/// What narrows an action further than its resource does.
+pub(super) fn condition(action: &str, resource: &Resource, scope: &Scope) -> Option<Value> {
+    if action == "iam:PassRole" {
+        return Some(json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } }));
+    }
+    if !OF_FUNCTION.contains(&action) {
+        return None;
+    }
+    let function = resource.properties.get("FunctionName")?.as_str()?;
+    let name = function.rsplit_once(":function:").map_or(function, |(_, name)| name);
+    Some(json!({ "ArnLike": { "lambda:FunctionArn": scope.arn("lambda", &format!("function:{name}*")) } }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_action_goes_to_the_arns_of_its_service() {
+        let arns = ["arn:aws:s3:::lake", "arn:aws:iam::1:role/r", "arn:aws:s3:::code/a.zip"].map(str::to_owned);
+        assert_eq!(resources("s3:GetBucketTagging", &arns), ["arn:aws:s3:::lake"]);
+        assert_eq!(resources("s3:PutObject", &arns), ["arn:aws:s3:::lake/*", "arn:aws:s3:::code/a.zip"]);
+        assert_eq!(resources("iam:PassRole", &arns), ["arn:aws:iam::1:role/r"]);
+        assert_eq!(resources("logs:DescribeLogGroups", &arns), ["*"]);
+        assert_eq!(resources("sqs:CreateQueue", &arns), [""; 0]);
+    }
+}

@@ -1,0 +1,126 @@
+//! The least IAM policy that a person needs for a command on a template, computed from what the providers declare.
+//!
+//! Which actions IAM ties to which resource is `actions`'s to know; what a crawl's own commands call, `crawl`'s.
+
+mod actions;
+mod crawl;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::engine::{Resource, Stack};
+use crate::rules::asks_quota;
+use crate::template::Diagnostics;
+
+pub use crawl::Crawl;
+
+/// A command that calls AWS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Command {
+    /// Reads everything.
+    Plan,
+    /// Reads everything, makes and changes what the template names.
+    Up,
+    /// Reads everything, deletes what the template names.
+    Down,
+    /// Indexes the titles and sends the jobs.
+    Launch,
+    /// Reads the template's resources, the queues and the lake.
+    Status,
+}
+
+/// Actions, each with the resources that it may touch.
+#[derive(Debug, Default)]
+pub struct Policy {
+    /// By action and condition (JSON text, empty for none).
+    grants: BTreeMap<(String, String), BTreeSet<String>>,
+}
+
+impl Policy {
+    /// What these commands need for this stack. `delete_data` is for `down --delete-data`.
+    ///
+    /// # Errors
+    /// The template's problems.
+    pub fn of(stack: &Stack<'_>, commands: &[Command], delete_data: bool) -> Result<Self, Diagnostics> {
+        let resources = stack.declare()?;
+        let crawl = Crawl::of(stack, &resources)?;
+        let mut policy = Self::default();
+        for command in commands {
+            let (finds, writes) = match command {
+                Command::Plan => (true, false),
+                Command::Up => (true, true),
+                Command::Down => (true, false),
+                Command::Status => (false, false),
+                Command::Launch => {
+                    policy.crawl(&crawl, *command);
+                    continue;
+                }
+            };
+            if finds {
+                policy.finds(stack);
+            }
+            for resource in &resources {
+                let deletes = *command == Command::Down && (delete_data || !resource.retain);
+                policy.resource(stack, resource, writes, deletes);
+            }
+            if matches!(command, Command::Plan | Command::Up) && asks_quota(&resources) {
+                policy.allow("lambda:GetAccountSettings", ["*".to_owned()], None);
+            }
+            policy.crawl(&crawl, *command);
+        }
+        Ok(policy)
+    }
+
+    /// As IAM takes it; actions that touch the same stand together.
+    pub fn document(&self) -> Value {
+        let mut statements: BTreeMap<(&BTreeSet<String>, &str), Vec<&str>> = BTreeMap::new();
+        for ((action, condition), resources) in &self.grants {
+            statements.entry((resources, condition)).or_default().push(action);
+        }
+        let statements = statements.into_iter().map(|((resources, condition), actions)| {
+            let mut statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
+            if let Ok(condition) = serde_json::from_str::<Value>(condition) {
+                statement["Condition"] = condition;
+            }
+            statement
+        });
+        json!({ "Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>() })
+    }
+
+    fn allow(&mut self, action: &str, resources: impl IntoIterator<Item = String>, condition: Option<Value>) {
+        let condition = condition.map(|condition| condition.to_string()).unwrap_or_default();
+        self.grants.entry((action.to_owned(), condition)).or_default().extend(resources);
+    }
+
+    /// `find` asks for every type, as a resource of any may have left the template.
+    fn finds(&mut self, stack: &Stack<'_>) {
+        for grant in stack.providers.iter().flat_map(|provider| provider.find_permissions(&stack.scope)) {
+            for action in grant.actions {
+                self.allow(action, grant.resources.clone(), None);
+            }
+        }
+    }
+
+    fn resource(&mut self, stack: &Stack<'_>, resource: &Resource, writes: bool, deletes: bool) {
+        let Some(provider) = stack.providers.get(&resource.type_name) else { return };
+        let (permissions, arns) = (provider.permissions(), provider.arns(resource, &stack.scope));
+        let write = permissions.write.iter().filter(|_| writes);
+        let delete = permissions.delete.iter().filter(|_| deletes);
+        for action in permissions.read.iter().chain(write).chain(delete) {
+            let resources = actions::resources(action, &arns);
+            if !resources.is_empty() {
+                self.allow(action, resources, actions::condition(action, resource, &stack.scope));
+            }
+        }
+    }
+
+    fn crawl(&mut self, crawl: &Option<Crawl>, command: Command) {
+        let Some(crawl) = crawl else { return };
+        for grant in crawl.grants(command) {
+            for action in grant.actions {
+                self.allow(action, grant.resources.clone(), None);
+            }
+        }
+    }
+}
