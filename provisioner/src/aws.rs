@@ -10,7 +10,7 @@ use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use crate::config::{Profile, Settings};
 use crate::engine::{ProviderError, Scope};
 use crate::error::Failure;
-use crate::providers::{failed, s3_client};
+use crate::providers::{failed, own_endpoint, s3_client};
 use crate::rules::Quota;
 
 /// Without a network a command fails in seconds, not minutes.
@@ -25,6 +25,8 @@ pub struct Aws {
     pub config: SdkConfig,
     /// Where the stack lives.
     pub scope: Scope,
+    /// The ARN of who calls.
+    pub caller: String,
 }
 
 impl Aws {
@@ -37,12 +39,12 @@ impl Aws {
             return Err(Failure::usage("no region is set", format!("stack {}", settings.stack))
                 .help("give --region eu-central-1, set AWS_REGION, or write `region =` into provision.toml"));
         };
-        let (account, partition) =
+        let (account, partition, caller) =
             caller(&config).await.map_err(|error| Failure::aws("the caller's identity", error))?;
         if let Some(wanted) = settings.account.as_ref().filter(|wanted| **wanted != account) {
             return Err(Failure::WrongAccount { found: account, wanted: wanted.clone() });
         }
-        Ok(Self { config, scope: Scope { stack: settings.stack.clone(), account, region, partition } })
+        Ok(Self { config, scope: Scope { stack: settings.stack.clone(), account, region, partition }, caller })
     }
 
     /// How many functions may run at once here; none where the caller may not ask, as it is wanted for warnings only.
@@ -93,12 +95,20 @@ pub async fn configuration(settings: &Settings) -> SdkConfig {
     loader.load().await
 }
 
-/// Account and partition of the credentials.
-async fn caller(config: &SdkConfig) -> Result<(String, String), ProviderError> {
+/// Where AWS tells the time without being asked who calls; none without a region.
+pub async fn sts_url(settings: &Settings) -> Option<String> {
+    let config = configuration(settings).await;
+    let own = own_endpoint(&config, "STS");
+    own.or_else(|| config.region().map(|region| format!("https://sts.{region}.amazonaws.com")))
+}
+
+/// Account and partition of the credentials, and the ARN of whose they are.
+async fn caller(config: &SdkConfig) -> Result<(String, String, String), ProviderError> {
     let operation = "sts:GetCallerIdentity";
     let identity = aws_sdk_sts::Client::new(config).get_caller_identity().send().await.map_err(failed(operation))?;
     let incomplete = || ProviderError::refused(format!("{operation} told no account"), "check --endpoint-url");
     let account = identity.account().ok_or_else(incomplete)?.to_owned();
-    let partition = identity.arn().and_then(|arn| arn.split(':').nth(1)).unwrap_or("aws").to_owned();
-    Ok((account, partition))
+    let arn = identity.arn().unwrap_or_default().to_owned();
+    let partition = arn.split(':').nth(1).unwrap_or("aws").to_owned();
+    Ok((account, partition, arn))
 }

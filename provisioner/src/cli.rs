@@ -121,6 +121,9 @@ pub enum Command {
     /// Print the least IAM policy that a person needs for this template
     #[command(after_help = POLICY)]
     Policy(Policy),
+    /// Look at all that `up` and `launch` stand on; change nothing
+    #[command(after_help = DOCTOR)]
+    Doctor,
     /// Tell what AWS does, what provision does about it, and what to do
     #[command(after_help = EXPLAIN)]
     Explain(Explain),
@@ -469,6 +472,10 @@ Examples:
   provision policy > policy.json
   provision policy --for plan,status    for who may look and change nothing
   provision policy --for down --delete-data";
+const DOCTOR: &str = "\
+Examples:
+  provision doctor                      exit code 3 when something is wrong
+  provision doctor --json";
 const EXPLAIN: &str = "\
 Examples:
   provision explain                     the list

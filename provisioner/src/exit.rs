@@ -6,7 +6,7 @@ pub const DONE: u8 = 0;
 pub const FAILED: u8 = 1;
 /// The command line, the configuration or the template is wrong; nothing was changed.
 pub const USAGE: u8 = 2;
-/// `--exit-code` found a difference (`plan`) or something unhealthy (`status`).
+/// `--exit-code` found a difference (`plan`) or something unhealthy (`status`); `doctor` found something unhealthy.
 pub const DIFFERENT: u8 = 3;
 /// Credentials or a permission are missing.
 pub const DENIED: u8 = 4;
@@ -21,7 +21,7 @@ Exit codes:
   0    done
   1    failed, wholly or in part; the same command goes on from there
   2    command line, configuration or template is wrong
-  3    --exit-code found a difference (plan) or something unhealthy (status)
+  3    --exit-code found a difference (plan) or something unhealthy (status); doctor did
   4    credentials or a permission are missing
   5    something of that name exists and is not ours
   130  interrupted";

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+pub use build::{Tool, toolchain};
 pub use elf::Architecture;
 pub use error::PackageError;
 

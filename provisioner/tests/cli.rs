@@ -128,6 +128,37 @@ fn explain_tells_an_edge_an_error_code_and_a_type_without_any_call() {
     tells(&user, "explain QueueDeletedRecntly", 2, &["did you mean QueueDeletedRecently?"]);
 }
 
+/// Answers one call as an AWS that lives in the year 2020.
+fn an_old_clock() -> String {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 1024]).unwrap();
+        let answer =
+            "HTTP/1.1 200 OK\r\nDate: Wed, 01 Jan 2020 00:00:00 GMT\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+        stream.write_all(answer.as_bytes()).unwrap();
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn doctor_tells_every_trouble_by_itself_and_how_to_mend_it() {
+    let user = user(&[("a.yaml", &fed(30))]);
+    let line = format!("doctor --template a.yaml --region eu-central-1 --endpoint-url {}", an_old_clock());
+    let told = [
+        "wrong  template",
+        "(E35)",
+        "wrong  clock",
+        "s off AWS's",
+        "help: set the clock",
+        "wrong  account",
+        "help: sign in",
+    ];
+    told.iter().fold(user.run(words(&line)).exits(3), |outcome, words| outcome.says(words));
+}
+
 #[test]
 fn no_region_is_a_usage_error() {
     let user = user(&[("a.yaml", TEMPLATE)]);

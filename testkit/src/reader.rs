@@ -38,6 +38,14 @@ pub fn stack(endpoint: &str, stack: &str) -> Value {
     run("describe_stack.py", &[stack], "", endpoint)
 }
 
+/// Makes a user for each IAM policy, and tells their access keys: a list of `id` and `secret`.
+///
+/// # Panics
+/// If they cannot be made.
+pub fn make_users(endpoint: &str, policies: &[Value]) -> Value {
+    run("make_users.py", &["/dev/stdin"], &serde_json::json!(policies).to_string(), endpoint)
+}
+
 fn run(script: &str, arguments: &[&str], input: &str, endpoint: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("readers").join(script);
     let mut command = Command::new(tool("python"));

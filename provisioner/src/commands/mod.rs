@@ -4,6 +4,7 @@ mod adopt;
 mod compact;
 mod crawl;
 mod dead_letters;
+mod doctor;
 mod down;
 mod download;
 mod explain;
@@ -33,6 +34,7 @@ use crate::config::{Environment, Settings};
 use crate::error::Failure;
 use crate::ui::Ui;
 
+pub use doctor::{Check, State};
 pub use opened::Opened;
 
 /// What every command gets.
@@ -80,6 +82,7 @@ pub async fn run(cli: Cli, ui: &Arc<Ui>, interrupt: &CancellationToken) -> Resul
         Command::Redrive(flags) => dead_letters::redrive(&run, &flags).await,
         Command::Run(flags) => run::run(&run, &flags).await,
         Command::Policy(flags) => policy::run(&run, &flags).await,
+        Command::Doctor => doctor::run(&run).await,
         Command::Explain(flags) => explain::run(&run, &flags).await,
     }
 }

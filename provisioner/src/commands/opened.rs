@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 
 use super::Run;
+use super::crawl::Crawl;
 use super::packager::Packager;
 use crate::account;
 use crate::aws::{self, Aws};
@@ -51,7 +52,8 @@ impl Opened {
         let opened = match suggested(run, &config) {
             None => Self { template, aws: connect_with(run, config).await?, providers },
             Some(scope) => {
-                let opened = Self { template, aws: Aws { config: config.clone(), scope }, providers };
+                let opened =
+                    Self { template, aws: Aws { config: config.clone(), scope, caller: String::new() }, providers };
                 // What is read for the wrong account may well fail: whose it is decides first.
                 let reading = async { Ok::<_, Failure>(read(&opened, &opened.stack(run)?).await) };
                 let reading = interrupt::until(&run.interrupt, reading);
@@ -105,17 +107,11 @@ pub enum Purpose {
 
 /// The template, checked, and what it is made with. Makes no call but for the schemas of types without a provider of their own.
 async fn load(run: &Run, purpose: Purpose) -> Result<(Template, SdkConfig, Providers), Failure> {
-    let template = Template::load(&run.settings.template)?;
-    let config = aws::configuration(&run.settings).await;
-    let packager = Arc::new(Packager::new(&run.settings.template, Arc::clone(&run.ui)));
-    let providers = providers::all(&config, Arc::clone(&packager) as Arc<dyn Artifacts>);
-    let scope = no_account(run, &config);
-    let bound = bind(&template, run, &scope)?;
-    let providers = interrupt::until(&run.interrupt, with_other_types(providers, &bound, run, &config)).await?;
-    let stack = Stack { bound, scope, providers: providers.clone() };
-    let warnings = rules::check(&stack)?;
+    let Sound { template, config, providers, packager, warnings } = sound(run).await?;
     if purpose == Purpose::Plan {
         warn(run, &template, warnings);
+        let scope = no_account(run, &config);
+        let stack = Stack { bound: bind(&template, run, &scope)?, scope, providers: providers.clone() };
         packager.check(&stack).await?;
     }
     Ok((template, config, providers))
@@ -140,6 +136,54 @@ fn suggested(run: &Run, config: &SdkConfig) -> Option<Scope> {
 pub async fn connect(run: &Run) -> Result<Aws, Failure> {
     let config = aws::configuration(&run.settings).await;
     connect_with(run, config).await
+}
+
+/// A template that is sound by itself, and what its stack is made of.
+pub(super) struct Sound {
+    pub(super) template: Template,
+    pub(super) warnings: Vec<Diagnostic>,
+    config: SdkConfig,
+    providers: Providers,
+    packager: Arc<Packager>,
+}
+
+/// What a template wants besides AWS.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Needs {
+    /// A function that is built here.
+    pub(super) build: bool,
+    /// TMDb and its key.
+    pub(super) crawl: bool,
+}
+
+impl Sound {
+    /// Makes no call.
+    ///
+    /// # Errors
+    /// None that [`sound`] has not told.
+    pub(super) fn needs(&self, run: &Run) -> Result<Needs, Failure> {
+        let scope = no_account(run, &self.config);
+        let stack = Stack { bound: bind(&self.template, run, &scope)?, scope, providers: self.providers.clone() };
+        Ok(Needs { build: self.packager.builds(&stack), crawl: Crawl::open(&stack, &self.config).is_ok() })
+    }
+}
+
+/// Reads the template and checks it by its types' schemas and by the rules. Asks at most for the schemas of types that have no
+/// provider of their own.
+///
+/// # Errors
+/// All of its problems.
+pub(super) async fn sound(run: &Run) -> Result<Sound, Failure> {
+    let template = Template::load(&run.settings.template)?;
+    let config = aws::configuration(&run.settings).await;
+    let packager = Arc::new(Packager::new(&run.settings.template, Arc::clone(&run.ui)));
+    let providers = providers::all(&config, Arc::clone(&packager) as Arc<dyn Artifacts>);
+    let scope = no_account(run, &config);
+    let bound = bind(&template, run, &scope)?;
+    let providers = interrupt::until(&run.interrupt, with_other_types(providers, &bound, run, &config)).await?;
+    let stack = Stack { bound, scope, providers: providers.clone() };
+    let warnings = rules::check(&stack)?;
+    Ok(Sound { template, warnings, config, providers, packager })
 }
 
 /// The providers, and one of each other type that the template uses, over Cloud Control.

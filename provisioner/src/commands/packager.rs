@@ -64,6 +64,15 @@ impl Packager {
         if problems.is_empty() { Ok(()) } else { Err(stack.bound.template().diagnostics(problems)) }
     }
 
+    /// Whether a build makes the code of one of the functions.
+    pub(super) fn builds(&self, stack: &Stack<'_>) -> bool {
+        stack.declare_each().0.iter().any(|Resource { properties, metadata, .. }| {
+            let path = properties.get("Code").and_then(Value::as_str);
+            let function = path.and_then(|path| Function::new(&self.folder, path, properties, metadata).ok());
+            function.is_some_and(|function| function.is_built())
+        })
+    }
+
     async fn unfit(&self, resource: &Resource) -> Option<ProviderError> {
         let Resource { properties, metadata, .. } = resource;
         let path = properties.get("Code")?.as_str()?;

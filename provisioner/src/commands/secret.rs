@@ -30,12 +30,19 @@ pub(super) async fn set(run: &Run) -> Result<(), Failure> {
 }
 
 pub(super) async fn check(run: &Run) -> Result<(), Failure> {
+    let whence = interrupt::until(&run.interrupt, validity(run)).await?;
+    let text = || format!("The key in {whence} is valid at {}.", run.settings.tmdb_url);
+    run.ui.result(text, &json!({ "key": whence, "valid": true }))
+}
+
+/// Asks TMDb whether the key is valid, and tells where it was found.
+///
+/// # Errors
+/// No key, one that TMDb refuses, or no answer.
+pub(super) async fn validity(run: &Run) -> Result<String, Failure> {
     let (key, whence) = match from_environment() {
         Some(key) => (key, VARIABLE.to_owned()),
-        None => {
-            let aws = opened::connect(run).await?;
-            (interrupt::until(&run.interrupt, stored(run, &aws)).await?, run.settings.key_parameter())
-        }
+        None => (stored(run, &opened::connect(run).await?).await?, run.settings.key_parameter()),
     };
     let settings = Settings {
         base_url: run.settings.tmdb_url.clone(),
@@ -45,9 +52,8 @@ pub(super) async fn check(run: &Run) -> Result<(), Failure> {
         append: Vec::new(),
     };
     let asked = async { Client::new(settings)?.check_key().await };
-    interrupt::until(&run.interrupt, async { asked.await.map_err(|error| told(&error, &whence)) }).await?;
-    let text = || format!("The key in {whence} is valid at {}.", run.settings.tmdb_url);
-    run.ui.result(text, &json!({ "key": whence, "valid": true }))
+    asked.await.map_err(|error| told(&error, &whence))?;
+    Ok(whence)
 }
 
 /// Stores the key; the parameter carries the stack's tags, so that `down` finds it.

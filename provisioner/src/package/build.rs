@@ -1,5 +1,6 @@
 //! cargo-lambda, with zig as linker for the pinned glibc, so that the binary depends on source and toolchain alone.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -64,9 +65,7 @@ fn command(project: &Project) -> Command {
         .env("CFLAGS", remaps(project).map(|(from, to)| format!("-ffile-prefix-map={from}={to}")).join(" "));
     if let Some(tools) = tools {
         // cargo-zigbuild finds zig as the module `ziglang` of the python3 that comes first.
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::iter::once(tools).chain(std::env::split_paths(&path));
-        command.env("PATH", std::env::join_paths(folders).unwrap_or(path));
+        command.envs(search_path(Some(tools)).map(|path| ("PATH", path)));
     }
     command
 }
@@ -80,6 +79,49 @@ fn remaps(project: &Project) -> [(String, &'static str); 3] {
         (project.target.display().to_string(), "/build/target"),
         (cargo_home.display().to_string(), "/cargo"),
     ]
+}
+
+/// A program that a build needs.
+pub struct Tool {
+    /// For people.
+    pub name: &'static str,
+    /// How to get it.
+    pub help: &'static str,
+    words: &'static [&'static str],
+}
+
+/// All that a build needs.
+pub fn toolchain() -> [Tool; 3] {
+    let make = "`make tools` installs it into .venv";
+    [
+        Tool { name: "cargo", help: "install Rust: https://rustup.rs", words: &["cargo", "--version"] },
+        Tool { name: "cargo-lambda", help: make, words: &["cargo-lambda", "lambda", "--version"] },
+        Tool { name: "zig", help: make, words: &["python3", "-m", "ziglang", "version"] },
+    ]
+}
+
+impl Tool {
+    /// What it says of its version, where a build in the current folder would find it.
+    ///
+    /// # Errors
+    /// That it cannot be started, or what it complains of.
+    pub async fn version(&self) -> Result<String, String> {
+        let [program, words @ ..] = self.words else { return Err(format!("{} has no command", self.name)) };
+        let mut command = Command::new(program);
+        command.args(words).stdin(Stdio::null()).kill_on_drop(true);
+        if let Some(path) = search_path(tools(Path::new(""))) {
+            command.env("PATH", path);
+        }
+        let output = command.output().await.map_err(|error| format!("{program} cannot be started: {error}"))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).lines().last().unwrap_or_default().trim().to_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    }
+}
+
+/// The PATH with the tools' folder first.
+fn search_path(tools: Option<PathBuf>) -> Option<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(tools.into_iter().chain(std::env::split_paths(&path))).ok()
 }
 
 /// The folder of the tools that `make tools` installs, if it has them: $PROVISION_TOOLS/bin, else .venv/bin.

@@ -32,9 +32,10 @@ const OF_FUNCTION: [&str; 4] = [
     "lambda:UpdateEventSourceMapping",
 ];
 
-/// Those of a resource's ARNs that an action goes to: the ones of its service; of S3 the bucket's or its objects'.
+/// Those of a resource's ARNs that an action goes to: the ones of its service; of S3 the bucket's or its objects', of IAM
+/// those of the kind that the action's name tells.
 pub(super) fn resources(action: &str, arns: &[String]) -> Vec<String> {
-    if ANYWHERE.contains(&action) {
+    if ANYWHERE.contains(&action) || arns.iter().any(|arn| arn == "*") {
         return vec!["*".into()];
     }
     let service = action.split(':').next().unwrap_or_default();
@@ -42,9 +43,18 @@ pub(super) fn resources(action: &str, arns: &[String]) -> Vec<String> {
     let narrowed = of_service.filter_map(|arn| match (service, OBJECTS.contains(&action), arn.contains('/')) {
         ("s3", true, false) => Some(format!("{arn}/*")),
         ("s3", false, true) => None,
+        ("iam", ..) => arn.contains(iam_kind(action)).then(|| arn.clone()),
         _ => Some(arn.clone()),
     });
     narrowed.collect()
+}
+
+/// `iam:AttachUserPolicy` is of users, `iam:GetPolicy` of policies.
+fn iam_kind(action: &str) -> &'static str {
+    [("Role", ":role/"), ("User", ":user/"), ("Group", ":group/")]
+        .into_iter()
+        .find(|(word, _)| action.contains(word))
+        .map_or(":policy/", |(_, kind)| kind)
 }
 
 /// What narrows an action further than its resource does.
@@ -70,6 +80,7 @@ mod tests {
         assert_eq!(resources("s3:GetBucketTagging", &arns), ["arn:aws:s3:::lake"]);
         assert_eq!(resources("s3:PutObject", &arns), ["arn:aws:s3:::lake/*", "arn:aws:s3:::code/a.zip"]);
         assert_eq!(resources("iam:PassRole", &arns), ["arn:aws:iam::1:role/r"]);
+        assert_eq!(resources("iam:GetPolicy", &arns), [""; 0]);
         assert_eq!(resources("logs:DescribeLogGroups", &arns), ["*"]);
         assert_eq!(resources("sqs:CreateQueue", &arns), [""; 0]);
     }

@@ -26,9 +26,8 @@ impl Crawl {
         let outputs = stack.outputs(&looks)?;
         let text = |name: &str| outputs.get(name).and_then(Value::as_str);
         // A queue's URL ends with its name.
-        let queue = |name: &str| {
-            text(name).and_then(|url| url.rsplit('/').next()).map(|name| stack.scope.arn("sqs", name))
-        };
+        let queue =
+            |name: &str| text(name).and_then(|url| url.rsplit('/').next()).map(|name| stack.scope.arn("sqs", name));
         let bucket = text("LakeBucketName").map(|name| format!("arn:{}:s3:::{name}", stack.scope.partition));
         let (Some(jobs), Some(dead_letters), Some(lake)) = (queue("JobsQueueUrl"), queue("DeadLetterQueueUrl"), bucket)
         else {

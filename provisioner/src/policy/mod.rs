@@ -37,6 +37,17 @@ pub struct Policy {
     grants: BTreeMap<(String, String), BTreeSet<String>>,
 }
 
+/// One statement of a policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Statement {
+    /// `sqs:CreateQueue`.
+    pub actions: Vec<String>,
+    /// ARNs, or `*`.
+    pub resources: Vec<String>,
+    /// IAM's condition, where there is one.
+    pub condition: Option<Value>,
+}
+
 impl Policy {
     /// What these commands need for this stack. `delete_data` is for `down --delete-data`.
     ///
@@ -72,20 +83,31 @@ impl Policy {
         Ok(policy)
     }
 
-    /// As IAM takes it; actions that touch the same stand together.
+    /// As IAM takes it.
     pub fn document(&self) -> Value {
-        let mut statements: BTreeMap<(&BTreeSet<String>, &str), Vec<&str>> = BTreeMap::new();
-        for ((action, condition), resources) in &self.grants {
-            statements.entry((resources, condition)).or_default().push(action);
-        }
-        let statements = statements.into_iter().map(|((resources, condition), actions)| {
-            let mut statement = json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
-            if let Ok(condition) = serde_json::from_str::<Value>(condition) {
-                statement["Condition"] = condition;
+        let statements = self.statements().into_iter().map(|statement| {
+            let Statement { actions, resources, condition } = statement;
+            let mut document = json!({ "Effect": "Allow", "Action": actions, "Resource": resources });
+            if let Some(condition) = condition {
+                document["Condition"] = condition;
             }
-            statement
+            document
         });
         json!({ "Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>() })
+    }
+
+    /// Actions that touch the same stand together.
+    pub fn statements(&self) -> Vec<Statement> {
+        let mut statements: BTreeMap<(&BTreeSet<String>, &str), Vec<String>> = BTreeMap::new();
+        for ((action, condition), resources) in &self.grants {
+            statements.entry((resources, condition)).or_default().push(action.clone());
+        }
+        let statement = |((resources, condition), actions): ((&BTreeSet<String>, &str), _)| Statement {
+            actions,
+            resources: resources.iter().cloned().collect(),
+            condition: serde_json::from_str(condition).ok(),
+        };
+        statements.into_iter().map(statement).collect()
     }
 
     fn allow(&mut self, action: &str, resources: impl IntoIterator<Item = String>, condition: Option<Value>) {

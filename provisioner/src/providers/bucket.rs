@@ -27,12 +27,12 @@ use super::errors::{failed, none_if};
 use super::fields::Fields;
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
-use super::owned_buckets::{bucket_tags, owned_buckets};
+use super::owned_buckets::{bucket_tags, find_buckets, owned_buckets};
 use super::tags::TagChanges;
 use super::transient::bucket_busy;
 use crate::engine::{
-    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
-    Schema, Scope, Shape, retry_until,
+    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
+    Resource, Schema, Scope, Shape, retry_until,
 };
 
 const TYPE: &str = "AWS::S3::Bucket";
@@ -266,7 +266,6 @@ impl Provider for BucketProvider {
                 "s3:GetLifecycleConfiguration",
                 "s3:GetBucketVersioning",
                 "s3:GetBucketOwnershipControls",
-                "s3:ListAllMyBuckets",
             ],
             write: vec![
                 "s3:CreateBucket",
@@ -287,5 +286,9 @@ impl Provider for BucketProvider {
                 "s3:AbortMultipartUpload",
             ],
         }
+    }
+
+    fn find_permissions(&self, scope: &Scope) -> Vec<Grant> {
+        find_buckets(scope)
     }
 }

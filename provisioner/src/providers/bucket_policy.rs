@@ -20,8 +20,8 @@ use super::observed::{as_wanted, listed};
 use super::policy_document::parsed;
 use super::transient::bucket_busy;
 use crate::engine::{
-    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
-    Schema, Scope, Shape, retry_until, tag,
+    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
+    Resource, Schema, Scope, Shape, retry_until, tag,
 };
 
 const TYPE: &str = "AWS::S3::BucketPolicy";
@@ -146,5 +146,14 @@ impl Provider for BucketPolicyProvider {
             write: vec!["s3:PutBucketPolicy"],
             delete: vec!["s3:DeleteBucketPolicy"],
         }
+    }
+
+    fn find_permissions(&self, scope: &Scope) -> Vec<Grant> {
+        let all = format!("arn:{}:s3:::*", scope.partition);
+        vec![Grant::on(all, &["s3:GetBucketPolicy"])]
+    }
+
+    fn arns(&self, resource: &Resource, scope: &Scope) -> Vec<String> {
+        vec![format!("arn:{}:s3:::{}", scope.partition, resource.physical_id)]
     }
 }

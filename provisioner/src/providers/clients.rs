@@ -16,7 +16,7 @@ pub fn s3_client(config: &SdkConfig) -> aws_sdk_s3::Client {
 }
 
 /// The address at which the service is called, where that is not AWS's own; `service` as in `AWS_ENDPOINT_URL_S3`.
-pub(super) fn own_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
+pub fn own_endpoint(config: &SdkConfig, service: &str) -> Option<String> {
     let of_service = env::var(format!("AWS_ENDPOINT_URL_{service}")).ok();
     of_service.or_else(|| config.endpoint_url().map(str::to_owned))
 }

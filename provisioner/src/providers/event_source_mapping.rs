@@ -33,7 +33,7 @@ use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use super::transient::{mapping_busy, policy_not_applied};
 use crate::engine::{
-    DeleteOptions, Difference, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
+    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
     Resource, Schema, Scope, Shape, State, poll_until, retry_until, tag,
 };
 
@@ -394,15 +394,26 @@ impl Provider for EventSourceMappingProvider {
 
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: vec!["lambda:ListEventSourceMappings", "lambda:GetEventSourceMapping", "lambda:ListTags"],
+            read: vec!["lambda:ListEventSourceMappings", "lambda:ListTags"],
             write: vec![
                 "lambda:CreateEventSourceMapping",
+                "lambda:GetEventSourceMapping",
                 "lambda:UpdateEventSourceMapping",
                 "lambda:TagResource",
                 "lambda:UntagResource",
             ],
-            delete: vec!["lambda:DeleteEventSourceMapping"],
+            delete: vec!["lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping"],
         }
+    }
+
+    fn find_permissions(&self, scope: &Scope) -> Vec<Grant> {
+        let all = scope.arn("lambda", "event-source-mapping:*");
+        vec![Grant::anywhere(&["lambda:ListEventSourceMappings"]), Grant::on(all, &["lambda:ListTags"])]
+    }
+
+    /// Its id is AWS's to choose.
+    fn arns(&self, _resource: &Resource, scope: &Scope) -> Vec<String> {
+        vec![scope.arn("lambda", "event-source-mapping:*")]
     }
 }
 

@@ -43,7 +43,7 @@ use super::observed::{as_wanted, listed};
 use super::permission::{STATEMENTS, statement_ids};
 use super::transient::{function_busy, role_not_assumable};
 use crate::engine::{
-    DeleteOptions, Difference, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
+    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
     Resource, Schema, Scope, Shape, State, poll_until, retry_until,
 };
 
@@ -303,14 +303,7 @@ impl Provider for FunctionProvider {
 
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: vec![
-                "lambda:GetFunction",
-                "lambda:GetPolicy",
-                "lambda:ListTags",
-                "lambda:ListFunctions",
-                "iam:GetRole",
-                "s3:GetObject",
-            ],
+            read: vec!["lambda:GetFunction", "lambda:GetPolicy", "lambda:ListTags", "iam:GetRole", "s3:GetObject"],
             write: vec![
                 "lambda:CreateFunction",
                 "lambda:UpdateFunctionConfiguration",
@@ -323,5 +316,19 @@ impl Provider for FunctionProvider {
             ],
             delete: vec!["lambda:DeleteFunction"],
         }
+    }
+
+    fn find_permissions(&self, scope: &Scope) -> Vec<Grant> {
+        let all = scope.arn("lambda", "function:*");
+        vec![Grant::anywhere(&["lambda:ListFunctions"]), Grant::on(all, &["lambda:ListTags"])]
+    }
+
+    /// Its own, its role's, and that of the object that its code is in.
+    fn arns(&self, resource: &Resource, scope: &Scope) -> Vec<String> {
+        let code = Fields(&resource.properties).object("Code");
+        let object = code.and_then(|code| Some((code.text("S3Bucket")?, code.text("S3Key")?)));
+        let object = object.map(|(bucket, key)| format!("arn:{}:s3:::{bucket}/{key}", scope.partition));
+        let own = resource.attributes.get("Arn").and_then(Value::as_str).map(str::to_owned);
+        own.into_iter().chain([role_of(resource)]).chain(object).collect()
     }
 }

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use super::errors::{failed, none_if};
 use super::fields::Fields;
 use super::observed::{as_wanted, listed};
+use super::owned_roles::role_arn;
 use super::policy_document::{odd_one, parsed};
 use super::transient::iam_settling;
 use crate::engine::{
@@ -177,5 +178,10 @@ impl Provider for InlinePolicyProvider {
             write: vec!["iam:PutRolePolicy", "iam:TagRole"],
             delete: vec!["iam:DeleteRolePolicy", "iam:UntagRole"],
         }
+    }
+
+    /// Those of its roles, which may have a path.
+    fn arns(&self, resource: &Resource, scope: &Scope) -> Vec<String> {
+        roles(&resource.properties).iter().map(|role| role_arn(role, scope)).collect()
     }
 }

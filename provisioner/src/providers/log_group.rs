@@ -25,8 +25,8 @@ use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use super::transient::log_group_busy;
 use crate::engine::{
-    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
-    Schema, Scope, Shape, retry_until,
+    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
+    Resource, Schema, Scope, Shape, retry_until,
 };
 
 const TYPE: &str = "AWS::Logs::LogGroup";
@@ -261,6 +261,17 @@ impl Provider for LogGroupProvider {
             ],
             delete: vec!["logs:DeleteLogGroup"],
         }
+    }
+
+    fn find_permissions(&self, scope: &Scope) -> Vec<Grant> {
+        let all = scope.arn("logs", "log-group:*");
+        vec![Grant::anywhere(&["logs:DescribeLogGroups"]), Grant::on(all, &["logs:ListTagsForResource"])]
+    }
+
+    /// Tagging wants the one, all else the other.
+    fn arns(&self, resource: &Resource, _scope: &Scope) -> Vec<String> {
+        let bare = tagging_arn(resource);
+        vec![format!("{bare}:*"), bare]
     }
 }
 

@@ -28,8 +28,8 @@ use super::policy_holders::{Holder, held_by};
 use super::tags::TagChanges;
 use super::transient::iam_settling;
 use crate::engine::{
-    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
-    Schema, Scope, Shape, retry_until,
+    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
+    Resource, Schema, Scope, Shape, retry_until,
 };
 
 const TYPE: &str = "AWS::IAM::ManagedPolicy";
@@ -268,13 +268,7 @@ impl Provider for ManagedPolicyProvider {
 
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: vec![
-                "iam:GetPolicy",
-                "iam:GetPolicyVersion",
-                "iam:ListEntitiesForPolicy",
-                "iam:ListPolicies",
-                "iam:ListPolicyTags",
-            ],
+            read: vec!["iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListEntitiesForPolicy", "iam:ListPolicyTags"],
             write: vec![
                 "iam:CreatePolicy",
                 "iam:TagPolicy",
@@ -298,5 +292,23 @@ impl Provider for ManagedPolicyProvider {
                 "iam:DetachGroupPolicy",
             ],
         }
+    }
+
+    fn find_permissions(&self, scope: &Scope) -> Vec<Grant> {
+        let Scope { partition, account, .. } = scope;
+        let all = format!("arn:{partition}:iam::{account}:policy/*");
+        vec![Grant::anywhere(&["iam:ListPolicies"]), Grant::on(all, &["iam:ListPolicyTags"])]
+    }
+
+    /// Its own, and those of whom it is attached to, which may have a path.
+    fn arns(&self, resource: &Resource, scope: &Scope) -> Vec<String> {
+        let Scope { partition, account, .. } = scope;
+        let own = resource.attributes.get("Ref").and_then(Value::as_str).map(str::to_owned);
+        let kinds = [("Roles", "role"), ("Users", "user"), ("Groups", "group")];
+        let holders = kinds.into_iter().flat_map(|(property, kind)| {
+            let names = Fields(&resource.properties).texts(property).unwrap_or_default();
+            names.into_iter().map(move |name| format!("arn:{partition}:iam::{account}:{kind}/*{name}"))
+        });
+        own.into_iter().chain(holders).collect()
     }
 }

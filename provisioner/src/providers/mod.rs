@@ -51,7 +51,7 @@ use self::execution_role::ExecutionRoles;
 use crate::engine::{Provider, Providers};
 
 pub use artifacts::{Artifact, Artifacts};
-pub use clients::s3_client;
+pub use clients::{own_endpoint, s3_client};
 pub use cloud_control::OtherTypes;
 pub use errors::failed;
 pub(crate) use transient::mapping_busy;

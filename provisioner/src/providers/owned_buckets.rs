@@ -6,7 +6,7 @@ use aws_sdk_s3::Client;
 use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::errors::failed;
-use crate::engine::{ProviderError, Scope};
+use crate::engine::{Grant, ProviderError, Scope};
 
 /// How many buckets' tags are read side by side.
 const WIDTH: usize = 16;
@@ -60,4 +60,10 @@ fn not_readable(bucket: &str, error: ProviderError) -> ProviderError {
         }
         error => error,
     }
+}
+
+/// What a listing of all buckets with their tags needs.
+pub(super) fn find_buckets(scope: &Scope) -> Vec<Grant> {
+    let all = format!("arn:{}:s3:::*", scope.partition);
+    vec![Grant::anywhere(&["s3:ListAllMyBuckets"]), Grant::on(all, &["s3:GetBucketTagging"])]
 }

@@ -6,7 +6,7 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{EntityType, RoleDetail, Tag};
 
 use super::errors::failed;
-use crate::engine::{ProviderError, Scope};
+use crate::engine::{Grant, ProviderError, Scope};
 
 type Tags = BTreeMap<String, String>;
 
@@ -34,4 +34,15 @@ pub(super) fn iam_tags(tags: &Tags) -> Vec<Tag> {
 
 pub(super) fn plain_tags(tags: &[Tag]) -> Tags {
     tags.iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
+}
+
+/// What a listing of all roles with their tags needs.
+pub(super) fn find_roles() -> Vec<Grant> {
+    vec![Grant::anywhere(&["iam:GetAccountAuthorizationDetails"])]
+}
+
+/// The ARN of a role of this name, under whatever path.
+pub(super) fn role_arn(name: &str, scope: &Scope) -> String {
+    let Scope { partition, account, .. } = scope;
+    format!("arn:{partition}:iam::{account}:role/*{name}")
 }

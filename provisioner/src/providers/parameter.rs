@@ -26,8 +26,8 @@ use super::names::Naming;
 use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use crate::engine::{
-    DeleteOptions, Difference, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource, Schema,
-    Scope, Shape, tag,
+    DeleteOptions, Difference, Grant, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
+    Schema, Scope, Shape, tag,
 };
 
 const TYPE: &str = "AWS::SSM::Parameter";
@@ -214,5 +214,14 @@ impl Provider for ParameterProvider {
             write: vec!["ssm:PutParameter", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource"],
             delete: vec!["ssm:DeleteParameter"],
         }
+    }
+
+    fn find_permissions(&self, scope: &Scope) -> Vec<Grant> {
+        let all = scope.arn("ssm", "parameter/*");
+        vec![Grant::anywhere(&["ssm:DescribeParameters"]), Grant::on(all, &["ssm:ListTagsForResource"])]
+    }
+
+    fn arns(&self, resource: &Resource, scope: &Scope) -> Vec<String> {
+        vec![scope.arn("ssm", &format!("parameter/{}", resource.physical_id.trim_start_matches('/')))]
     }
 }

@@ -216,6 +216,10 @@ impl Provider for PermissionProvider {
             delete: vec!["lambda:RemovePermission"],
         }
     }
+
+    fn arns(&self, resource: &Resource, scope: &Scope) -> Vec<String> {
+        vec![scope.arn("lambda", &format!("function:{}", function_of(&resource.physical_id)))]
+    }
 }
 
 #[cfg(test)]

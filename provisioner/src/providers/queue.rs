@@ -33,8 +33,8 @@ use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use super::transient::queue_deleted_recently;
 use crate::engine::{
-    Absent, DeleteOptions, Difference, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
-    Resource, Schema, Scope, Shape, poll_until, retry_until,
+    Absent, DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Poll, Progress, Property, Provider,
+    ProviderError, Resource, Schema, Scope, Shape, poll_until, retry_until,
 };
 
 const TYPE: &str = "AWS::SQS::Queue";
@@ -216,6 +216,11 @@ fn properties(name: &str, attributes: &HashMap<QueueAttributeName, String>, sche
     Value::Object(properties)
 }
 
+/// What a listing of all queues with their tags needs.
+pub(super) fn find_queues(scope: &Scope) -> Vec<Grant> {
+    vec![Grant::anywhere(&["sqs:ListQueues"]), Grant::on(scope.arn("sqs", "*"), &["sqs:ListQueueTags"])]
+}
+
 /// Both spellings that SQS has for it (E2).
 pub(super) fn is_missing(error: &ProviderError) -> bool {
     error.code().is_some_and(|code| code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist"))
@@ -341,10 +346,14 @@ impl Provider for QueueProvider {
 
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: vec!["sqs:GetQueueAttributes", "sqs:ListQueueTags", "sqs:ListQueues"],
+            read: vec!["sqs:GetQueueAttributes", "sqs:ListQueueTags"],
             write: vec!["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"],
             delete: vec!["sqs:DeleteQueue", "sqs:GetQueueUrl"],
         }
+    }
+
+    fn find_permissions(&self, scope: &Scope) -> Vec<Grant> {
+        find_queues(scope)
     }
 }
 

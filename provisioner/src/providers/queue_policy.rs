@@ -171,4 +171,10 @@ impl Provider for QueuePolicyProvider {
             delete: vec!["sqs:SetQueueAttributes", "sqs:UntagQueue"],
         }
     }
+
+    /// Those of its queues; a URL ends with the name.
+    fn arns(&self, resource: &Resource, scope: &Scope) -> Vec<String> {
+        let urls = urls(&resource.properties);
+        urls.iter().filter_map(|url| url.rsplit('/').next()).map(|name| scope.arn("sqs", name)).collect()
+    }
 }

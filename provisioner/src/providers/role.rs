@@ -27,15 +27,15 @@ use super::fields::{Fields, list, object};
 use super::inline_policy::MARK;
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
-use super::owned_roles::{iam_tags, owned_roles, plain_tags};
+use super::owned_roles::{find_roles, iam_tags, owned_roles, plain_tags};
 use super::policy_document::parsed;
 use super::policy_holders::Holder;
 use super::role_policies::{Inline, attached_in, policies};
 use super::tags::TagChanges;
 use super::transient::iam_settling;
 use crate::engine::{
-    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
-    Schema, Scope, Shape, retry_until,
+    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
+    Resource, Schema, Scope, Shape, retry_until,
 };
 
 const TYPE: &str = "AWS::IAM::Role";
@@ -344,7 +344,6 @@ impl Provider for RoleProvider {
                 "iam:GetRolePolicy",
                 "iam:ListAttachedRolePolicies",
                 "iam:ListPolicyTags",
-                "iam:GetAccountAuthorizationDetails",
             ],
             write: vec![
                 "iam:CreateRole",
@@ -368,5 +367,16 @@ impl Provider for RoleProvider {
                 "iam:RemoveRoleFromInstanceProfile",
             ],
         }
+    }
+
+    fn find_permissions(&self, _scope: &Scope) -> Vec<Grant> {
+        find_roles()
+    }
+
+    /// Its own, and those of the policies that may be attached to it.
+    fn arns(&self, resource: &Resource, scope: &Scope) -> Vec<String> {
+        let Scope { partition, account, .. } = scope;
+        let own = resource.attributes.get("Arn").and_then(Value::as_str).map(str::to_owned);
+        own.into_iter().chain([format!("arn:{partition}:iam::{account}:policy/*")]).collect()
     }
 }

@@ -14,7 +14,7 @@ mod quota;
 mod view;
 mod visibility;
 
-pub use quota::{Quota, asks_quota, check_quota};
+pub use quota::{Quota, asks_quota, check_fleets, check_quota};
 
 use crate::engine::Stack;
 use crate::template::{Diagnostic, Diagnostics};

@@ -43,6 +43,16 @@ pub fn check_quota(stack: &Stack<'_>, plan: &Plan, quota: Quota) -> Result<Vec<D
     Err(stack.bound.template().diagnostics(findings.errors))
 }
 
+/// Warns of every mapping that may start more functions than the account runs. Makes no call.
+///
+/// # Errors
+/// The template's problems.
+pub fn check_fleets(stack: &Stack<'_>, quota: Quota) -> Result<Vec<Diagnostic>, Diagnostics> {
+    let mut findings = Findings::default();
+    fleets(&View { stack, resources: &stack.declare()? }, quota, &mut findings);
+    Ok(findings.warnings)
+}
+
 /// Only what a function reserves beyond what it has already needs room.
 fn reservations(view: &View<'_>, plan: &Plan, quota: Quota, findings: &mut Findings) {
     let room = quota.unreserved - UNRESERVED.min(quota.limit);

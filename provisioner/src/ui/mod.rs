@@ -4,6 +4,7 @@ mod ask;
 pub mod compact;
 pub mod crawl;
 pub mod dead_letters;
+pub mod doctor;
 pub mod explain;
 mod failure;
 pub mod launch;

@@ -59,7 +59,12 @@ pub fn light_user(aws: &str) -> Provision {
 
 impl Stage {
     pub fn new() -> Self {
-        let (emulator, proxy) = Emulator::start_behind_proxy(&emulator::Options::default()).unwrap();
+        Self::with(&emulator::Options::default())
+    }
+
+    /// The same with an emulator of these options.
+    pub fn with(options: &emulator::Options) -> Self {
+        let (emulator, proxy) = Emulator::start_behind_proxy(options).unwrap();
         let tmdb = StandIn::start(stand_in::Options::default()).unwrap();
         let user = user(&proxy.url(), &tmdb.url());
         Self { emulator, proxy, tmdb, user }

@@ -320,6 +320,11 @@ impl Provider for CloudControlProvider {
         true
     }
 
+    /// What a handler touches is AWS's to know.
+    fn arns(&self, _resource: &Resource, _scope: &Scope) -> Vec<String> {
+        vec!["*".into()]
+    }
+
     fn permissions(&self) -> Permissions<'_> {
         let with = |handlers: &[&str], own: &[&'static str]| {
             self.about.actions(handlers).into_iter().chain(own.iter().copied()).collect::<Vec<_>>()

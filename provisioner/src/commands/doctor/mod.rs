@@ -1,0 +1,119 @@
+//! `provision doctor`: what `up` and `launch` stand on, a line each, with what is wrong and how to mend it. Changes nothing.
+
+mod clock;
+mod rights;
+mod tools;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::opened::{self, Sound};
+use super::{Opened, Run, secret};
+use crate::aws::Aws;
+use crate::error::{Failure, Parts};
+use crate::interrupt;
+use crate::rules;
+use crate::ui::doctor;
+
+/// One line.
+#[derive(Debug, Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub check: &'static str,
+    /// How it is.
+    pub state: State,
+    /// What was found.
+    pub what: String,
+    /// How to mend it; empty where there is nothing to mend.
+    pub help: String,
+}
+
+/// How a thing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// As it should be.
+    Ok,
+    /// In the way of `up` or `launch`.
+    Wrong,
+    /// It could not be looked at.
+    Unknown,
+}
+
+impl Check {
+    fn new(check: &'static str, found: Result<String, Failure>) -> Self {
+        match found {
+            Ok(what) => Self { check, state: State::Ok, what, help: String::new() },
+            Err(failure) => {
+                let Parts { what, which, help } = failure.told().parts.unwrap_or_default();
+                let what = if which.is_empty() { what } else { format!("{what}: {which}") };
+                Self { check, state: State::Wrong, what, help }
+            }
+        }
+    }
+
+    fn unknown(check: &'static str, what: impl Into<String>) -> Self {
+        Self { check, state: State::Unknown, what: what.into(), help: String::new() }
+    }
+}
+
+pub(super) async fn run(run: &Run) -> Result<(), Failure> {
+    let busy = run.ui.busy("looking");
+    let checks = interrupt::until(&run.interrupt, async { Ok::<_, Failure>(look(run).await) }).await?;
+    drop(busy);
+    let healthy = checks.iter().all(|check| check.state != State::Wrong);
+    run.ui.result(|| doctor::text(&checks), &json!({ "healthy": healthy, "checks": checks }))?;
+    if healthy { Ok(()) } else { Err(Failure::Different) }
+}
+
+/// What needs no AWS first, then what stands on the credentials; each line by itself, whatever became of those before.
+async fn look(run: &Run) -> Vec<Check> {
+    let sound = opened::sound(run).await;
+    let needs = sound.as_ref().ok().and_then(|sound| sound.needs(run).ok()).unwrap_or_default();
+    let mut checks = if needs.build { tools::look().await } else { Vec::new() };
+    checks.push(Check::new("template", sound.map(|sound| described(&sound))));
+    checks.push(clock::look(run).await);
+    match Opened::open(run).await {
+        Ok(opened) => {
+            checks.push(Check::new("account", Ok(account(&opened.aws))));
+            checks.push(quota(run, &opened).await);
+            checks.push(rights::look(run, &opened).await);
+        }
+        // What is wrong with the template is told already.
+        Err(_) => checks.push(Check::new("account", opened::connect(run).await.map(|aws| account(&aws)))),
+    }
+    if needs.crawl {
+        let valid = secret::validity(run).await;
+        checks.push(Check::new(
+            "TMDb",
+            valid.map(|whence| format!("{} takes the key in {whence}", run.settings.tmdb_url)),
+        ));
+    }
+    checks
+}
+
+fn described(sound: &Sound) -> String {
+    let file = sound.template.file();
+    match sound.warnings.len() {
+        0 => format!("{file} is sound"),
+        count => format!("{file} is sound, with {count} warnings: `provision plan` tells them"),
+    }
+}
+
+fn account(aws: &Aws) -> String {
+    format!("{} in {}, as {}", aws.scope.account, aws.scope.region, aws.caller)
+}
+
+async fn quota(run: &Run, opened: &Opened) -> Check {
+    let name = "quota";
+    let Some(quota) = opened.aws.lambda_quota().await else {
+        return Check::unknown(name, "lambda:GetAccountSettings is not allowed");
+    };
+    let warned = opened.stack(run).and_then(|stack| Ok(rules::check_fleets(&stack, quota)?));
+    let numbers = format!("{} functions at once, {} of them not reserved", quota.limit, quota.unreserved);
+    let found = warned.and_then(|warnings| match warnings.into_iter().next() {
+        None => Ok(numbers),
+        Some(warning) => Err(Failure::failed(warning.message, "").help(warning.help.unwrap_or_default())),
+    });
+    Check::new(name, found)
+}

@@ -1,0 +1,78 @@
+//! Whether the caller may do what `provision policy` lists: asked of IAM's simulator, which changes nothing.
+
+use aws_sdk_iam::types::PolicyEvaluationDecisionType;
+use clap::ValueEnum;
+use futures::future::try_join_all;
+
+use super::super::{Opened, Run};
+use super::Check;
+use crate::engine::{ProviderError, Scope};
+use crate::error::Failure;
+use crate::policy::{Command, Policy};
+use crate::providers::failed;
+
+const NAME: &str = "rights";
+
+pub(super) async fn look(run: &Run, opened: &Opened) -> Check {
+    let policy = opened.stack(run).and_then(|stack| Ok(Policy::of(&stack, Command::value_variants(), false)?));
+    let asked = match policy {
+        Ok(policy) => denied(opened, &policy).await,
+        Err(failure) => return Check::new(NAME, Err(failure)),
+    };
+    match asked {
+        Ok(denied) if denied.is_empty() => Check::new(NAME, Ok("all that `provision policy` lists".into())),
+        Ok(denied) => {
+            let which = denied.join(", ");
+            Check::new(
+                NAME,
+                Err(Failure::failed("the caller may not do all that this template needs", which)
+                    .help("allow it: `provision policy` prints the whole policy")),
+            )
+        }
+        Err(error) => Check::unknown(NAME, format!("cannot be told: {error}")),
+    }
+}
+
+/// The actions that IAM would deny, each asked with the resources that it is for.
+async fn denied(opened: &Opened, policy: &Policy) -> Result<Vec<String>, ProviderError> {
+    let Some(principal) = principal(&opened.aws.caller, &opened.aws.scope) else { return Ok(vec![]) };
+    let iam = aws_sdk_iam::Client::new(&opened.aws.config);
+    // A condition would have to be told to the simulator too; those few actions are left out.
+    let plain = policy.statements().into_iter().filter(|statement| statement.condition.is_none());
+    let asked = plain.map(|statement| {
+        let call = iam.simulate_principal_policy().policy_source_arn(&principal);
+        let call = call.set_action_names(Some(statement.actions)).set_resource_arns(Some(statement.resources));
+        async move { call.send().await.map_err(failed("iam:SimulatePrincipalPolicy")) }
+    });
+    let answers = try_join_all(asked).await?;
+    let results = answers.into_iter().flat_map(|answer| answer.evaluation_results.unwrap_or_default());
+    let denied = results.filter(|result| result.eval_decision != PolicyEvaluationDecisionType::Allowed);
+    let mut denied: Vec<_> = denied.map(|result| result.eval_action_name).collect();
+    denied.sort();
+    denied.dedup();
+    Ok(denied)
+}
+
+/// The user or role behind the caller; none for the account's root, which may do everything.
+fn principal(caller: &str, scope: &Scope) -> Option<String> {
+    let Scope { partition, account, .. } = scope;
+    match caller.rsplit(':').next()?.split('/').collect::<Vec<_>>()[..] {
+        ["root"] => None,
+        ["assumed-role", role, _] => Some(format!("arn:{partition}:iam::{account}:role/{role}")),
+        _ => Some(caller.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_simulator_is_asked_for_the_role_behind_a_session_and_not_for_root() {
+        let scope = Scope { stack: "s".into(), account: "1".into(), region: "r".into(), partition: "aws".into() };
+        let principal = |caller| principal(caller, &scope);
+        assert_eq!(principal("arn:aws:sts::1:assumed-role/dev/jane"), Some("arn:aws:iam::1:role/dev".into()));
+        assert_eq!(principal("arn:aws:iam::1:user/jane"), Some("arn:aws:iam::1:user/jane".into()));
+        assert_eq!(principal("arn:aws:iam::1:root"), None);
+    }
+}

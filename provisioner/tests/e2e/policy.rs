@@ -1,0 +1,195 @@
+//! Each command under exactly the policy that `provision policy` prints for it, with the emulator enforcing IAM, and refused with one
+//! action less.
+
+use serde_json::{Value, json};
+use testkit::emulator::Options;
+use testkit::fault_proxy::Rule;
+use testkit::provision::Provision;
+use testkit::reader;
+
+use super::stage::{Stage, user, words};
+
+/// What the emulator lets anybody do; the proxy denies it instead. Of the operation that IAM asks for the action on.
+const NOT_ENFORCED: [(&str, &str, &str); 5] = [
+    ("iam:PassRole", "lambda", "CreateFunction"),
+    ("lambda:DeleteEventSourceMapping", "lambda", "DeleteEventSourceMapping"),
+    ("lambda:GetAccountSettings", "lambda", "GetAccountSettings"),
+    ("lambda:GetEventSourceMapping", "lambda", "GetEventSourceMapping"),
+    ("lambda:UpdateEventSourceMapping", "lambda", "UpdateEventSourceMapping"),
+];
+
+/// Whose refusal keeps this stack's commands from nothing: the quota is asked for warnings' sake, and this account has no managed
+/// policies of its own.
+const SPARED: [&str; 2] = ["lambda:GetAccountSettings", "iam:ListPolicyTags"];
+
+impl Stage {
+    fn enforcing() -> Self {
+        let stage = Self::with(&Options { auth: true, ..Options::default() });
+        stage.proxy.say_https();
+        stage
+    }
+
+    /// The policy that a line prints, with what the emulator asks otherwise than AWS: it knows no `lambda:FunctionArn`, and asks for
+    /// CreateFunction without the function's name.
+    fn policy(&self, line: &str) -> Value {
+        let mut policy = self.user.run(words(line)).succeeds().json();
+        let statements = policy["Statement"].as_array_mut().unwrap();
+        for statement in statements.iter_mut() {
+            if statement["Action"].as_array().unwrap().contains(&json!("lambda:CreateEventSourceMapping")) {
+                statement.as_object_mut().unwrap().remove("Condition");
+            }
+        }
+        if statements
+            .iter()
+            .any(|statement| statement["Action"].as_array().unwrap().contains(&json!("lambda:CreateFunction")))
+        {
+            statements.push(json!({"Effect": "Allow", "Action": ["lambda:CreateFunction"], "Resource": ["*"]}));
+        }
+        policy
+    }
+
+    /// A person for each policy.
+    fn people(&self, policies: &[Value]) -> Vec<Provision> {
+        let keys = reader::make_users(&self.emulator.endpoint(), policies);
+        let person = |key: &Value| {
+            user(&self.proxy.url(), &self.tmdb.url())
+                .env("AWS_ACCESS_KEY_ID", key["id"].as_str().unwrap())
+                .env("AWS_SECRET_ACCESS_KEY", key["secret"].as_str().unwrap())
+        };
+        keys.as_array().unwrap().iter().map(person).collect()
+    }
+
+    /// Denies by the proxy what the emulator does not, unless the policy allows it.
+    fn deny_what_the_emulator_allows(&self, policy: &Value) {
+        self.proxy.behave();
+        let allowed = actions(policy);
+        for (action, service, operation) in NOT_ENFORCED {
+            if !allowed.iter().any(|allowed| allowed == action) {
+                let message =
+                    format!("User: arn:aws:iam::000000000000:user/person is not authorized to perform: {action}");
+                self.proxy.rule(Rule::on(service, operation).answer(403, "AccessDeniedException", &message));
+            }
+        }
+    }
+}
+
+fn actions(policy: &Value) -> Vec<String> {
+    let statements = policy["Statement"].as_array().unwrap();
+    let actions = statements.iter().flat_map(|statement| statement["Action"].as_array().unwrap());
+    let mut actions: Vec<_> = actions.map(|action| action.as_str().unwrap().to_owned()).collect();
+    actions.sort();
+    actions.dedup();
+    actions
+}
+
+/// The same policy without an action.
+fn without(policy: &Value, action: &str) -> Value {
+    let mut policy = policy.clone();
+    for statement in policy["Statement"].as_array_mut().unwrap() {
+        statement["Action"].as_array_mut().unwrap().retain(|allowed| allowed != action);
+    }
+    policy["Statement"].as_array_mut().unwrap().retain(|statement| statement["Action"] != json!([]));
+    policy
+}
+
+/// Parts of `up` that wait for no other of the same row: all missing at once, each is told.
+const MADE: [&[&str]; 4] = [
+    &["logs:CreateLogGroup", "s3:CreateBucket", "sqs:CreateQueue"],
+    &["iam:CreateRole"],
+    &["iam:PassRole"],
+    &["lambda:CreateEventSourceMapping"],
+];
+const CHANGED: [&[&str]; 3] = [
+    &["logs:PutRetentionPolicy", "sqs:SetQueueAttributes"],
+    &["lambda:UpdateFunctionConfiguration"],
+    &["lambda:UpdateEventSourceMapping"],
+];
+const CHANGE: &str = "up --yes --param FunctionMemorySize=512 --param LogRetentionInDays=30 --param MessageRetentionPeriod=86400 \
+                      --param MaximumConcurrency=4";
+
+#[test]
+fn e13_each_command_runs_under_exactly_its_policy_and_is_refused_with_one_action_less() {
+    let stage = Stage::enforcing();
+    stage.user.run(["secret", "set"]).succeeds();
+    let titles = testkit::titles::sample().display().to_string();
+    let launch = format!("launch --years 1940 --titles-source {titles}");
+    let lines = ["plan", "up --yes", CHANGE, "plan", &launch, "status", "down --yes"];
+    let policies = lines.map(|line| stage.policy(&format!("policy --for {}", words(line)[0])));
+    for ((person, policy), line) in stage.people(&policies).iter().zip(&policies).zip(lines) {
+        match line {
+            "up --yes" => is_refused_without(&stage, line, policy, &MADE),
+            CHANGE => is_refused_without(&stage, line, policy, &CHANGED),
+            "status" => reads_are_all_needed(&stage, &policies[0], policy),
+            _ => {}
+        }
+        stage.deny_what_the_emulator_allows(policy);
+        person.run(words(line)).succeeds();
+    }
+    let left = stage.account();
+    assert_eq!((&left["queues"], &left["roles"], &left["functions"]), (&json!([]), &json!([]), &json!([])), "{left}");
+}
+
+/// Row by row: without its actions the command tells each of them, and does the rest.
+fn is_refused_without(stage: &Stage, line: &str, policy: &Value, rows: &[&[&str]]) {
+    let without_row = |row: &&[&str]| row.iter().fold(policy.clone(), |less, action| without(&less, action));
+    let less: Vec<_> = rows.iter().map(without_row).collect();
+    for ((person, policy), row) in stage.people(&less).iter().zip(&less).zip(rows) {
+        stage.deny_what_the_emulator_allows(policy);
+        let refused = person.run(words(line)).exits(4);
+        for action in *row {
+            assert!(refused.stderr.contains(action), "{action} is not told: {refused}");
+        }
+    }
+}
+
+/// Of every action of `plan`, and of those that `status` has besides, of a stack that is up: without it the command is refused.
+fn reads_are_all_needed(stage: &Stage, plan: &Value, status: &Value) {
+    let spared: Vec<String> = SPARED.map(str::to_owned).into();
+    for (line, policy, tried) in [("plan", plan, spared.clone()), ("status", status, [spared, actions(plan)].concat())]
+    {
+        let needed: Vec<_> = actions(policy).into_iter().filter(|action| !tried.contains(action)).collect();
+        let less: Vec<_> = needed.iter().map(|action| without(policy, action)).collect();
+        for ((person, policy), action) in stage.people(&less).iter().zip(&less).zip(&needed) {
+            stage.deny_what_the_emulator_allows(policy);
+            let refused = person.run([line]);
+            assert_ne!(refused.status.code(), Some(0), "without {action}: {refused}");
+        }
+    }
+}
+
+#[test]
+fn every_policy_fits_iam_and_names_no_more_than_the_stack() {
+    let stage = Stage::new();
+    let policy = stage.user.run(words("policy --delete-data")).succeeds().json();
+    assert!(policy.to_string().len() <= 6144, "a managed policy takes 6144 characters: {}", policy.to_string().len());
+    for statement in policy["Statement"].as_array().unwrap() {
+        let everywhere = statement["Resource"].as_array().unwrap().contains(&json!("*"));
+        for action in statement["Action"].as_array().unwrap().iter().filter_map(Value::as_str) {
+            let listing =
+                ["List", "Describe", "GetAccount", "CreateEventSourceMapping", "RemoveRoleFromInstanceProfile"];
+            assert!(!everywhere || listing.iter().any(|word| action.contains(word)), "{action} on everything");
+        }
+    }
+    let look = stage.user.run(words("policy --for status")).succeeds().json();
+    assert!(actions(&look).iter().all(|action| !action.contains("Create") && !action.contains("Delete")), "{look}");
+    stage.user.run(words("policy --for nothing")).exits(2);
+}
+
+#[test]
+fn doctor_tells_what_is_well_and_what_the_caller_may_not_do() {
+    let stage = Stage::enforcing();
+    let well = stage.user.run(words("doctor --json")).succeeds().json();
+    let checks = well["checks"].as_array().unwrap();
+    let named: Vec<_> = checks.iter().map(|check| check["check"].as_str().unwrap()).collect();
+    assert_eq!(named, ["template", "clock", "account", "quota", "rights", "TMDb"], "{well}");
+    assert!(checks.iter().all(|check| check["state"] == "ok"), "{well}");
+    assert_eq!(stage.changes(), Vec::<String>::new());
+
+    let all = stage.policy("policy");
+    let mut policies = [without(&all, "sqs:CreateQueue"), without(&all, "sqs:CreateQueue")];
+    let simulator = json!({"Effect": "Allow", "Action": ["iam:SimulatePrincipalPolicy"], "Resource": ["*"]});
+    policies[1]["Statement"].as_array_mut().unwrap().push(simulator);
+    let people = stage.people(&policies);
+    people[0].run(words("doctor")).succeeds().says("?      rights").says("iam:SimulatePrincipalPolicy is not allowed");
+    people[1].run(words("doctor")).exits(3).says("wrong  rights").says("sqs:CreateQueue").says("provision policy");
+}
