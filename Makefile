@@ -6,9 +6,12 @@ STACK ?=
 FLAGS := $(if $(STACK),--stack $(STACK))
 VENV := .venv
 PROVISION := target/debug/provision
+FUZZ_SECONDS ?= 60
+CORPUS := provisioner/fuzz/corpus
+SEEDS := templates provisioner/tests/template/broken provisioner/tests/template/rules
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: sweep help demo test lint package deploy destroy status tools build
+.PHONY: sweep help bench demo fuzz test lint package deploy destroy status tools build
 
 help: ## Lists the targets.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -25,6 +28,17 @@ sweep: tools build package ## Kills up, an update and down at every single call 
 
 lint: tools ## The templates under cfn-lint.
 	$(VENV)/bin/cfn-lint
+
+bench: tools build package ## A whole stack beside how people do it otherwise; ratios, into bench/RESULTS.md.
+	target/debug/bench
+
+fuzz: ## Fuzzes the template reader, FUZZ_SECONDS (60) a target. Wants nightly Rust; gets cargo-fuzz by itself.
+	command -v cargo-fuzz || cargo install --locked cargo-fuzz --version 0.13.2 --root $(VENV)
+	for target in template intrinsics; do \
+	  mkdir -p $(CORPUS)/$$target; \
+	  cargo +nightly fuzz run --fuzz-dir provisioner/fuzz $$target $(CORPUS)/$$target $(SEEDS) -- \
+	    -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
 
 build: ## Builds every crate.
 	cargo build --workspace

@@ -6,6 +6,10 @@ use super::Command;
 use crate::engine::{Grant, Look, Resource, Stack};
 use crate::template::Diagnostics;
 
+/// To save dead letters before their queue goes.
+const DEAD_LETTERS: &[&str] =
+    &["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"];
+
 /// The ARNs that the template's outputs lead to.
 #[derive(Debug)]
 pub struct Crawl {
@@ -50,13 +54,14 @@ impl Crawl {
             Command::Launch => vec![
                 Grant::on(lake, &["s3:ListBucket"]),
                 Grant::on(objects, &["s3:GetObject", "s3:PutObject"]),
-                Grant::on(jobs, &["sqs:SendMessage"]),
+                Grant::anywhere(&["lambda:ListEventSourceMappings"]),
+                Grant::on(jobs, &["sqs:GetQueueAttributes", "sqs:SendMessage"]),
                 Grant::on(key, &["ssm:GetParameter"]),
             ],
             Command::Down => vec![
                 Grant::on(lake, &["s3:ListBucket"]),
-                Grant::on(objects, &["s3:PutObject"]),
-                Grant::on(dead_letters, &["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]),
+                Grant::on(objects, &["s3:DeleteObject", "s3:PutObject"]),
+                Grant::on(dead_letters, DEAD_LETTERS),
                 Grant::on(key, &["ssm:DeleteParameter"]),
             ],
         }

@@ -6,7 +6,6 @@
 //! `secret`: the key stands in SSM and nowhere else.
 //! `examples`: templates that have nothing to do with the crawler.
 //! `chain`: how many calls and rounds. `killed`: SIGKILL at any call. `interrupted`: Ctrl-C, and runs side by side.
-//! `chain`: how many calls and rounds. `killed`: SIGKILL at any call.
 //! `policy`: each command under its least policy.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]

@@ -29,22 +29,28 @@ impl Stage {
         stage
     }
 
-    /// The policy that a line prints, with what the emulator asks otherwise than AWS: it knows no `lambda:FunctionArn`, and asks for
-    /// CreateFunction without the function's name.
+    /// The policy that a line prints, with what the emulator asks otherwise than AWS: it knows no `lambda:FunctionArn`, asks for
+    /// CreateFunction without the function's name, and for a batch's action where AWS asks for that of one message.
     fn policy(&self, line: &str) -> Value {
         let mut policy = self.user.run(words(line)).succeeds().json();
         let statements = policy["Statement"].as_array_mut().unwrap();
+        let mut more = vec![];
         for statement in statements.iter_mut() {
-            if statement["Action"].as_array().unwrap().contains(&json!("lambda:CreateEventSourceMapping")) {
+            let allows = |action: &str| statement["Action"].as_array().unwrap().contains(&json!(action));
+            let (maps, makes) = (allows("lambda:CreateEventSourceMapping"), allows("lambda:CreateFunction"));
+            let singles = ["sqs:SendMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"];
+            let batches =
+                singles.into_iter().filter(|action| allows(action)).map(|action| json!(format!("{action}Batch")));
+            let batches: Vec<_> = batches.collect();
+            if maps {
                 statement.as_object_mut().unwrap().remove("Condition");
             }
+            if makes {
+                more.push(json!({"Effect": "Allow", "Action": ["lambda:CreateFunction"], "Resource": ["*"]}));
+            }
+            statement["Action"].as_array_mut().unwrap().extend(batches);
         }
-        if statements
-            .iter()
-            .any(|statement| statement["Action"].as_array().unwrap().contains(&json!("lambda:CreateFunction")))
-        {
-            statements.push(json!({"Effect": "Allow", "Action": ["lambda:CreateFunction"], "Resource": ["*"]}));
-        }
+        statements.extend(more);
         policy
     }
 
