@@ -171,8 +171,14 @@ fn every_policy_fits_iam_and_names_no_more_than_the_stack() {
     for statement in policy["Statement"].as_array().unwrap() {
         let everywhere = statement["Resource"].as_array().unwrap().contains(&json!("*"));
         for action in statement["Action"].as_array().unwrap().iter().filter_map(Value::as_str) {
-            let listing =
-                ["List", "Describe", "GetAccount", "CreateEventSourceMapping", "RemoveRoleFromInstanceProfile"];
+            let listing = [
+                "List",
+                "Describe",
+                "GetAccount",
+                "GetResources",
+                "CreateEventSourceMapping",
+                "RemoveRoleFromInstanceProfile",
+            ];
             assert!(!everywhere || listing.iter().any(|word| action.contains(word)), "{action} on everything");
         }
     }

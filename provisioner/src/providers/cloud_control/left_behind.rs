@@ -15,7 +15,7 @@ use super::identifier_of;
 use super::requests::Requests;
 use super::tagging::TYPE_TAG;
 use crate::engine::{
-    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Provider, ProviderError, Resource, Schema,
+    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Provider, ProviderError, Resource, Schema,
     Scope, tag,
 };
 
@@ -138,6 +138,10 @@ impl Provider for LeftBehind {
             write: vec![],
             delete: vec!["cloudformation:DeleteResource", "cloudformation:GetResourceRequestStatus"],
         }
+    }
+
+    fn find_permissions(&self, _scope: &Scope) -> Vec<Grant> {
+        vec![Grant::anywhere(&["tag:GetResources"])]
     }
 }
 
