@@ -98,18 +98,18 @@ fn without(policy: &Value, action: &str) -> Value {
     policy
 }
 
-/// Parts of `up` that wait for no other of the same row: all missing at once, each is told.
-const MADE: [&[&str]; 4] = [
-    &["logs:CreateLogGroup", "s3:CreateBucket", "sqs:CreateQueue"],
-    &["iam:CreateRole"],
+/// Parts of `up` that are missing together, so that what stands on them is not tried: row by row the stack comes further.
+const MADE: [&[&str]; 3] = [
+    &["iam:CreateRole", "logs:CreateLogGroup", "s3:CreateBucket", "sqs:CreateQueue"],
     &["iam:PassRole"],
     &["lambda:CreateEventSourceMapping"],
 ];
-const CHANGED: [&[&str]; 3] = [
-    &["logs:PutRetentionPolicy", "sqs:SetQueueAttributes"],
-    &["lambda:UpdateFunctionConfiguration"],
-    &["lambda:UpdateEventSourceMapping"],
-];
+const CHANGED: [&[&str]; 1] = [&[
+    "logs:PutRetentionPolicy",
+    "sqs:SetQueueAttributes",
+    "lambda:UpdateFunctionConfiguration",
+    "lambda:UpdateEventSourceMapping",
+]];
 const CHANGE: &str = "up --yes --param FunctionMemorySize=512 --param LogRetentionInDays=30 --param MessageRetentionPeriod=86400 \
                       --param MaximumConcurrency=4";
 
@@ -135,16 +135,14 @@ fn e13_each_command_runs_under_exactly_its_policy_and_is_refused_with_one_action
     assert_eq!((&left["queues"], &left["roles"], &left["functions"]), (&json!([]), &json!([]), &json!([])), "{left}");
 }
 
-/// Row by row: without its actions the command tells each of them, and does the rest.
+/// Row by row: without its actions the command is refused, and tells which action it lacks.
 fn is_refused_without(stage: &Stage, line: &str, policy: &Value, rows: &[&[&str]]) {
     let without_row = |row: &&[&str]| row.iter().fold(policy.clone(), |less, action| without(&less, action));
     let less: Vec<_> = rows.iter().map(without_row).collect();
     for ((person, policy), row) in stage.people(&less).iter().zip(&less).zip(rows) {
         stage.deny_what_the_emulator_allows(policy);
         let refused = person.run(words(line)).exits(4);
-        for action in *row {
-            assert!(refused.stderr.contains(action), "{action} is not told: {refused}");
-        }
+        assert!(row.iter().any(|action| refused.stderr.contains(action)), "none of {row:?} is told: {refused}");
     }
 }
 

@@ -15,8 +15,8 @@ use super::identifier_of;
 use super::requests::Requests;
 use super::tagging::TYPE_TAG;
 use crate::engine::{
-    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Provider, ProviderError, Resource, Schema,
-    Scope, tag,
+    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Provider, ProviderError, Resource,
+    Schema, Scope, tag,
 };
 
 /// How long a request of a type whose schema is not at hand may take.

@@ -14,15 +14,22 @@ use table::Table;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// Title, how it was measured and what it does not say, and what measures it.
-const SECTIONS: [(&str, &str, fn() -> Result<Table>); 1] = [("A whole stack", stack::ABOUT, stack::measure)];
+/// A part of the results.
+struct Section {
+    title: &'static str,
+    /// How it was measured, and what it does not say.
+    about: &'static str,
+    measure: fn() -> Result<Table>,
+}
+
+const SECTIONS: [Section; 1] = [Section { title: "A whole stack", about: stack::ABOUT, measure: stack::measure }];
 
 fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace has no root")?;
     let cores = std::thread::available_parallelism()?;
     let mut text =
         format!("# Results of `make bench`\n\nOn {cores} cores. Ratios within one run; `1.0` is `provision`.\n");
-    for (title, about, measure) in SECTIONS {
+    for Section { title, about, measure } in SECTIONS {
         let section = format!("\n## {title}\n\n{about}\n\n{}", measure()?);
         println!("{section}");
         text.push_str(&section);
