@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
+mod examples;
+
 use crate::exit;
 
 /// CloudFormation templates without CloudFormation, and the crawl that they carry.
@@ -68,64 +70,64 @@ pub struct Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write provision.toml: stack, region, lake, TMDb key
-    #[command(visible_alias = "development", after_help = INIT)]
+    #[command(visible_alias = "development", after_help = examples::INIT)]
     Init(Init),
     /// Store or check the TMDb key
-    #[command(subcommand, after_help = SECRET)]
+    #[command(subcommand, after_help = examples::SECRET)]
     Secret(Secret),
     /// Build the function and write its reproducible zip
-    #[command(after_help = PACKAGE)]
+    #[command(after_help = examples::PACKAGE)]
     Package,
     /// Show what `up` would change; change nothing
-    #[command(after_help = PLAN)]
+    #[command(after_help = examples::PLAN)]
     Plan(Plan),
     /// Make everything as the template says
-    #[command(visible_alias = "deploy", after_help = UP)]
+    #[command(visible_alias = "deploy", after_help = examples::UP)]
     Up(Up),
     /// Remove everything but the lake
-    #[command(visible_alias = "destroy", after_help = DOWN)]
+    #[command(visible_alias = "destroy", after_help = examples::DOWN)]
     Down(Down),
     /// Show resources, queue, jobs and the time left
-    #[command(after_help = STATUS)]
+    #[command(after_help = examples::STATUS)]
     Status(Status),
     /// Index the titles and send a message for every job that is not done
-    #[command(after_help = LAUNCH)]
+    #[command(after_help = examples::LAUNCH)]
     Launch(Launch),
     /// Send the message of one year and initial
-    #[command(after_help = SIMULATE)]
+    #[command(after_help = examples::SIMULATE)]
     Simulate(Simulate),
     /// Stop giving jobs to the functions, and write down why
-    #[command(after_help = PAUSE)]
+    #[command(after_help = examples::PAUSE)]
     Pause(Pause),
     /// Go on after a pause, the fleet's own or a person's
-    #[command(after_help = RESUME)]
+    #[command(after_help = examples::RESUME)]
     Resume,
     /// List what could not be done: jobs, reason, attempts, last error
-    #[command(after_help = DEAD_LETTERS)]
+    #[command(after_help = examples::DEAD_LETTERS)]
     DeadLetters(DeadLetters),
     /// Send dead letters round again
-    #[command(after_help = REDRIVE)]
+    #[command(after_help = examples::REDRIVE)]
     Redrive(Redrive),
     /// Do jobs in this process, without Lambda
-    #[command(after_help = DOWNLOAD)]
+    #[command(after_help = examples::DOWNLOAD)]
     Download(Download),
     /// Merge the jobs' small objects into few large files
-    #[command(after_help = COMPACT)]
+    #[command(after_help = examples::COMPACT)]
     Compact(Compact),
     /// Read the lake and prove that every title is in exactly one place
-    #[command(after_help = VERIFY)]
+    #[command(after_help = examples::VERIFY)]
     Verify(Verify),
     /// up, launch, wait, status, down: the whole crawl in one
-    #[command(after_help = RUN)]
+    #[command(after_help = examples::RUN)]
     Run(Run),
     /// Print the least IAM policy that a person needs for this template
-    #[command(after_help = POLICY)]
+    #[command(after_help = examples::POLICY)]
     Policy(Policy),
     /// Look at all that `up` and `launch` stand on; change nothing
-    #[command(after_help = DOCTOR)]
+    #[command(after_help = examples::DOCTOR)]
     Doctor,
     /// Tell what AWS does, what provision does about it, and what to do
-    #[command(after_help = EXPLAIN)]
+    #[command(after_help = examples::EXPLAIN)]
     Explain(Explain),
 }
 
@@ -198,7 +200,7 @@ pub struct Down {
     /// Keep the stored TMDb key
     #[arg(long)]
     pub keep_secret: bool,
-    /// Do not wait for functions that still run
+    /// Do not wait for functions that still run; only --delete-data waits for them
     #[arg(long)]
     pub now: bool,
     /// Do not wait for the 60 s in which a deleted queue's name lingers
@@ -388,100 +390,6 @@ fn older_than(text: &str) -> Result<SignedDuration, String> {
     let age = age.and_then(|age| age.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
     age.filter(|age| !age.is_negative()).ok_or_else(|| "write it as older-than=30d, or in hours: older-than=12h".into())
 }
-
-const INIT: &str = "\
-Examples:
-  provision init                                    asks for everything
-  provision init --stack films --region eu-west-1   asks for nothing that is given
-  TMDB_API_KEY=... provision init --stack films     also stores the key, in SSM, never in the file";
-const SECRET: &str = "\
-Examples:
-  provision secret set                  asks, without echo
-  pass show tmdb | provision secret set
-  provision secret check";
-const PACKAGE: &str = "\
-Examples:
-  provision package                     writes target/lambda/crawler.zip, shows size and SHA-256
-  provision package --json";
-const PLAN: &str = "\
-Examples:
-  provision plan
-  provision plan --exit-code --quiet    in CI: exit code 3 when the stack has drifted
-  provision plan --param FunctionTimeout=300";
-const UP: &str = "\
-Examples:
-  provision up
-  provision up --stack films --param MaximumConcurrency=20
-  provision up --template templates/examples/topic.yaml
-  provision up --yes                    where nobody can answer: in CI";
-const DOWN: &str = "\
-Examples:
-  provision down                        asks; keeps the lake
-  provision down --yes --delete-data    removes the lake as well";
-const STATUS: &str = "\
-Examples:
-  provision status
-  provision status --json | jq .queue";
-const LAUNCH: &str = "\
-Examples:
-  provision launch --years 2000..2020
-  provision launch --years 2004,none --initials TH,A_ --dry-run
-  provision launch --titles-source title.basics.tsv.gz
-  provision launch --title-types movie,tvMovie --adult out --new-index
-  provision launch --failed
-  provision launch --refresh older-than=30d";
-const SIMULATE: &str = "\
-Examples:
-  provision simulate                    2004/AD
-  provision simulate --year 1999 --initial TH";
-const PAUSE: &str = "\
-Examples:
-  provision pause
-  provision pause --reason \"TMDb asked us to wait until Monday\"";
-const RESUME: &str = "\
-Examples:
-  provision resume
-  provision secret set && provision resume   after a refused key";
-const DEAD_LETTERS: &str = "\
-Examples:
-  provision dead-letters
-  provision dead-letters --json | jq -r '.dead_letters[].reason' | sort | uniq -c";
-const REDRIVE: &str = "\
-Examples:
-  provision redrive
-  provision redrive --years 2017 --initials TH";
-const DOWNLOAD: &str = "\
-Examples:
-  provision download --year 1999 --initial TH --lake ./lake
-  provision download --all --lake s3://my-lake";
-const COMPACT: &str = "\
-Examples:
-  provision compact                     the stack's lake
-  provision compact --lake ./lake --format parquet";
-const VERIFY: &str = "\
-Examples:
-  provision verify                      the stack's lake
-  provision verify --lake ./lake --older-than 30d
-  provision verify --json | jq '.partitions[] | select(.not_done > 0)'";
-const RUN: &str = "\
-Examples:
-  provision run --years 2000..2020 --yes
-  provision run --keep-up";
-const POLICY: &str = "\
-Examples:
-  provision policy > policy.json
-  provision policy --for plan,status    for who may look and change nothing
-  provision policy --for down --delete-data";
-const DOCTOR: &str = "\
-Examples:
-  provision doctor                      exit code 3 when something is wrong
-  provision doctor --json";
-const EXPLAIN: &str = "\
-Examples:
-  provision explain                     the list
-  provision explain E35
-  provision explain QueueDeletedRecently
-  provision explain AWS::SQS::Queue     its properties: what a change does, what leaving it out means";
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
 use serde_json::Value;
+use testkit::emulator::tool;
 use testkit::provision::Provision;
 
 const TEMPLATE: &str = "Resources:
@@ -31,7 +32,11 @@ fn main() {
 
 /// Builds the project in a folder of its own; what `package` says, and the zip's bytes.
 fn package() -> (Value, Vec<u8>) {
+    // The project is not this workspace: its tools are where this one's are.
+    let cargo_lambda = tool("cargo-lambda");
+    let tools = cargo_lambda.ancestors().nth(2).unwrap_or(&cargo_lambda).display().to_string();
     let user = Provision::new(env!("CARGO_BIN_EXE_provision"))
+        .env("PROVISION_TOOLS", tools)
         .file("greeter.yaml", TEMPLATE)
         .file("Cargo.toml", MANIFEST)
         .file("build.rs", BUILD)

@@ -1,5 +1,7 @@
 //! What the commands of a crawl share: the fleet behind the template's outputs, and how the function is set.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::{Opened, Run};
@@ -15,6 +17,8 @@ pub(super) struct Crawl {
     pub(super) fleet: Fleet,
     /// How it is set.
     pub(super) settings: FleetSettings,
+    /// How long one call of the function may take.
+    pub(super) timeout: Duration,
     /// Titles that one job may have to end within the function's timeout.
     pub(super) job_titles: u32,
 }
@@ -43,7 +47,7 @@ impl Crawl {
         };
         let timeout = number(&properties["Timeout"]).unwrap_or(DEFAULT_TIMEOUT);
         let job_titles = crawler_core::job::titles_per_job(settings.rate / settings.concurrency, timeout as u32);
-        Ok(Self { fleet, settings, job_titles })
+        Ok(Self { fleet, settings, timeout: Duration::from_secs_f64(timeout.max(0.0)), job_titles })
     }
 
     /// The same of what a command has opened.

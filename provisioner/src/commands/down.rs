@@ -17,17 +17,20 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
         DestroyOptions { delete_data: flags.delete_data, keep_secret: flags.keep_secret, no_wait: flags.no_wait };
     let busy = run.ui.busy("reading what is there");
     let read = async |opened: &Opened, stack: &Stack<'_>| {
-        let (plan, letters) = futures::join!(stack.plan_destroy(options), may_hold_letters(opened, stack));
-        Ok((plan?, letters))
+        let (plan, queues) = futures::join!(stack.plan_destroy(options), look_at_queues(opened, stack));
+        Ok((plan?, queues))
     };
-    let (opened, (plan, letters)) = Opened::reading(run, Purpose::Look, read).await?;
+    let (opened, (plan, queues)) = Opened::reading(run, Purpose::Look, read).await?;
     drop(busy);
     let stack = opened.stack(run)?;
     let ending = ending_crawl(&opened, &stack, &plan);
     let mut report = Report::default();
     if !plan.deletions.is_empty() {
         confirm(run, &plan, options).await?;
-        if let Some(crawl) = ending.as_ref().filter(|_| letters) {
+        if options.delete_data && !flags.now && queues.in_hand {
+            let_functions_end(run, &Crawl::open(&stack, &opened.aws.config)?).await?;
+        }
+        if let Some(crawl) = ending.as_ref().filter(|_| queues.letters) {
             save_dead_letters(run, crawl).await?;
         }
         report = stack.destroy(&plan, options, &run.ui.observer(), &run.interrupt).await;
@@ -60,10 +63,30 @@ async fn confirm(run: &Run, plan: &DestroyPlan, options: DestroyOptions) -> Resu
     interrupt::until(&run.interrupt, run.ui.confirm(&question)).await
 }
 
-/// Whether there may be dead letters to save. A queue that cannot be asked may hold some.
-async fn may_hold_letters(opened: &Opened, stack: &Stack<'_>) -> bool {
-    let Ok(crawl) = Crawl::open(stack, &opened.aws.config) else { return false };
-    crawl.fleet.dead_letters.depth().await.map_or(true, |depth| depth.visible + depth.in_flight + depth.delayed > 0)
+/// What the queues still hold that `down` must care for. A queue that cannot be asked may hold some.
+#[derive(Default)]
+struct Queues {
+    /// Dead letters, to be saved.
+    letters: bool,
+    /// Jobs that functions have in hand, which write to the lake until they end.
+    in_hand: bool,
+}
+
+async fn look_at_queues(opened: &Opened, stack: &Stack<'_>) -> Queues {
+    let Ok(crawl) = Crawl::open(stack, &opened.aws.config) else { return Queues::default() };
+    let (letters, jobs) = futures::join!(crawl.fleet.dead_letters.depth(), crawl.fleet.jobs.depth());
+    Queues {
+        letters: letters.map_or(true, |depth| !depth.is_empty()),
+        in_hand: jobs.is_ok_and(|depth| depth.in_flight > 0),
+    }
+}
+
+/// What still runs would write into a bucket that is being emptied, and leave its last lines in a log group that is gone (E62).
+async fn let_functions_end(run: &Run, crawl: &Crawl) -> Result<(), Failure> {
+    let busy = run.ui.busy("waiting for the functions that run; --now skips this");
+    let told =
+        |in_hand| busy.say(&format!("waiting for the functions that run, {in_hand} jobs in hand; --now skips this"));
+    interrupt::until(&run.interrupt, crawl.fleet.stop(crawl.timeout, told)).await
 }
 
 type Lakes = Vec<(String, Option<u64>)>;

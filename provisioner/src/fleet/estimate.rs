@@ -102,7 +102,7 @@ impl Estimate {
         let (sqs, s3) = (sqs_requests * SQS_REQUEST, s3_writes * S3_WRITE + s3_reads * S3_READ);
         let cents = |dollars: f64| (dollars * 100.0).ceil() / 100.0;
         Self {
-            requests: requests.ceil() as u64,
+            requests: requests.round() as u64,
             seconds: seconds.ceil() as u64,
             gb_seconds: gb_seconds.ceil() as u64,
             sqs_requests: sqs_requests.ceil() as u64,

@@ -13,6 +13,7 @@ mod progress;
 mod queue;
 mod redrive;
 mod sent;
+mod stop;
 mod wait;
 
 use std::sync::Arc;

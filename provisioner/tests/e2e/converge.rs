@@ -1,7 +1,10 @@
 //! From anywhere to what the template says, and back to nothing.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use testkit::fault_proxy::Rule;
+use testkit::titles;
 
 use super::stage::{Stage, words};
 
@@ -47,6 +50,27 @@ fn down_with_delete_data_leaves_nothing() {
     stage.proxy.forget();
     stage.user.run(words("down --yes --delete-data")).succeeds().says("Nothing to delete");
     assert_eq!(stage.changes(), Vec::<String>::new());
+}
+
+#[test]
+fn e62_down_with_delete_data_waits_for_running_functions_and_not_one_late_line_is_left() {
+    let stage = Stage::new();
+    let source = titles::sample().display().to_string();
+    stage.user.run(["secret", "set"]).succeeds();
+    stage.user.run(words("up --yes --param TmdbRate=800")).succeeds();
+    // Seconds for a job: there is one in hand when `down` looks.
+    stage.tmdb.behave(|behaviour| behaviour.latency_ms = 200);
+    let launch = format!("launch --years 2014 --initials TH --titles-source {source} --param TmdbRate=800");
+    stage.user.run(words(&launch)).succeeds();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while stage.tmdb.requests().len() < 10 {
+        assert!(Instant::now() < deadline, "the crawl does not begin");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    stage.user.run(words("down --yes --delete-data")).succeeds().complains("waiting for the functions that run");
+    for (kind, names) in stage.account().as_object().unwrap() {
+        assert_eq!(*names, json!([]), "{kind} are left");
+    }
 }
 
 #[test]

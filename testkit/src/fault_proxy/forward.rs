@@ -126,6 +126,8 @@ async fn with_effects(state: &State, head: &Parts, passing: &Passing) -> Respons
 /// Passes the call on, unless an edge refuses it, and lets the edges change its answer.
 async fn with_edges(state: &State, head: &Parts, passing: &Passing) -> Result<Answer, Response> {
     let questions = lock(&state.edges).questions(passing);
+    // Of two such calls at once one is first, as in AWS: the second must see what it made.
+    let _turn = if questions.is_empty() { None } else { Some(state.deciding.lock().await) };
     let mut answers = Vec::new();
     for question in questions {
         answers.push(ask(state, question).await);

@@ -34,6 +34,8 @@ struct State {
     calls: Mutex<Vec<Call>>,
     rules: Mutex<Vec<Rule>>,
     edges: Mutex<edge::Edges>,
+    /// Held from an edge's questions to the answer of the call that they decide on.
+    deciding: tokio::sync::Mutex<()>,
 }
 
 /// A test that panics while it holds a lock has not broken what the lock guards.
@@ -64,6 +66,7 @@ impl FaultProxy {
             calls: Mutex::default(),
             rules: Mutex::default(),
             edges: Mutex::default(),
+            deciding: tokio::sync::Mutex::default(),
         });
         let router = Router::new().fallback(forward::call).with_state(Arc::clone(&state));
         Ok(Self { server: Server::start(port, router)?, state })
