@@ -252,6 +252,16 @@ impl From<EngineError> for Failure {
                 Self::usage(what, format!("{logical_id} ({physical_id})"))
                     .help("take the change back, or give the new one another logical id and name")
             }
+            EngineError::ReplaceForeign { logical_id, physical_id, properties } => {
+                let what = format!("a change of {} would replace what is not this stack's", properties.join(", "));
+                Self::usage(what, format!("{logical_id} ({physical_id})"))
+                    .help("give it another name, or delete what is there yourself")
+            }
+            EngineError::Vanished { logical_id, physical_id } => Self::failed(
+                "it is gone: what answered for it was still being deleted",
+                format!("{logical_id} ({physical_id})"),
+            )
+            .help("run provision up again: it makes it anew"),
             EngineError::ReplaceLosesData { logical_id, physical_id } => {
                 Self::usage("a change would replace what holds data", format!("{logical_id} ({physical_id})"))
                     .help("take the change of its name back, empty it first, or give the new one another logical id")

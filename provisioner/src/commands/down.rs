@@ -26,7 +26,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
     let ending = ending_crawl(&opened, &stack, &plan);
     let mut report = Report::default();
     if !plan.deletions.is_empty() {
-        confirm(run, &plan, options).await?;
+        confirm(run, &plan).await?;
         if options.delete_data && !flags.now && queues.in_hand {
             let_functions_end(run, &Crawl::open(&stack, &opened.aws.config)?).await?;
         }
@@ -56,9 +56,10 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
     if remaining.is_empty() { Ok(()) } else { Err(Failure::Incomplete { code: crate::exit::FAILED }) }
 }
 
-async fn confirm(run: &Run, plan: &DestroyPlan, options: DestroyOptions) -> Result<(), Failure> {
+async fn confirm(run: &Run, plan: &DestroyPlan) -> Result<(), Failure> {
     let names: Vec<_> = plan.deletions.iter().map(plan::named).collect();
-    let data = if options.delete_data { ", with all data in it" } else { "" };
+    let buckets = plan.deletions.iter().any(|change| change.type_name == "AWS::S3::Bucket");
+    let data = if buckets { ", with all data in it" } else { "" };
     let question = format!("this deletes {}{data}", names.join(", "));
     interrupt::until(&run.interrupt, run.ui.confirm(&question)).await
 }

@@ -17,7 +17,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
     let (opened, plan) = Opened::reading(run, Purpose::Plan, read).await?;
     drop(busy);
     let stack = opened.stack(run)?;
-    let report = match plan.is_empty() {
+    let mut report = match plan.is_empty() {
         true => Report::default(),
         false => carry_out(run, &stack, &plan).await?,
     };
@@ -26,6 +26,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
         false => looks(&plan),
         true => interrupt::until(&run.interrupt, stack.look_after(&report)).await?,
     };
+    report.miss(&looks);
     let outputs = stack.outputs(&looks)?;
     for (mapping, reason) in looks.iter().filter_map(paused) {
         run.ui.warn(&format!("{mapping} is paused and stays so ({reason}); to go on: provision resume"));

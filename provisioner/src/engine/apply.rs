@@ -1,6 +1,6 @@
 //! Makes a plan true: along the dependency graph, as wide as it allows; then deletes what goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -36,6 +36,18 @@ impl Report {
         self.failed.is_empty() && self.skipped.is_empty()
     }
 
+    /// Counts as failed what was done and is not there in a later look: what answered for it was still being deleted (E43).
+    pub fn miss(&mut self, looks: &[Look]) {
+        for Look { resource, .. } in looks.iter().filter(|look| look.observed.is_none()) {
+            let done = |(id, _): &(String, Action)| *id == resource.logical_id;
+            if let Some(place) = self.done.iter().position(done) {
+                let (logical_id, _) = self.done.remove(place);
+                let physical_id = resource.physical_id.clone();
+                self.failed.push((logical_id.clone(), EngineError::Vanished { logical_id, physical_id }));
+            }
+        }
+    }
+
     /// Whether anything came or went; what was only changed in place has told by its answers how it is.
     pub fn came_or_went(&self) -> bool {
         self.done.iter().any(|(_, action)| !matches!(action, Action::Update | Action::None))
@@ -56,6 +68,7 @@ impl Stack<'_> {
     ) -> Result<Report, EngineError> {
         let (gone, wanted): (Vec<_>, Vec<_>) = plan.changes.iter().partition(|change| change.resource.is_none());
         let mut report = self.walk(&wanted, observer, interrupt).await;
+        let gone = self.without_wanted(gone, &wanted, &report)?;
         if report.is_whole() {
             self.delete_all(&gone, DeleteOptions::default(), observer, interrupt, &mut report).await;
         } else {
@@ -64,6 +77,27 @@ impl Stack<'_> {
                 .extend(gone.iter().map(|change| (change.logical_id.clone(), "what failed before".to_owned())));
         }
         Ok(report)
+    }
+
+    /// What goes, but for what a resource has turned out to be whose name became known by the walk.
+    fn without_wanted<'p>(
+        &self,
+        gone: Vec<&'p Change>,
+        wanted: &[&Change],
+        report: &Report,
+    ) -> Result<Vec<&'p Change>, EngineError> {
+        let late =
+            wanted.iter().filter_map(|change| change.resource.as_ref()).filter(|one| !one.after_apply.is_empty());
+        let mut names = BTreeSet::new();
+        for resource in late {
+            let declared = self.bound.resources().find(|declared| declared.logical_id == resource.logical_id);
+            if let Some(declared) = declared {
+                let (settled, _) = self.resource(declared, &report.known)?;
+                names.insert((settled.type_name, settled.physical_id));
+            }
+        }
+        let is_wanted = |change: &&Change| names.contains(&(change.type_name.clone(), change.physical_id.clone()));
+        Ok(gone.into_iter().filter(|change| !is_wanted(change)).collect())
     }
 
     async fn walk(&self, wanted: &[&Change], observer: &Observer, interrupt: &CancellationToken) -> Report {

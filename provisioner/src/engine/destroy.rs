@@ -102,7 +102,8 @@ impl Stack<'_> {
         interrupt: &CancellationToken,
     ) -> Report {
         let deletions: Vec<_> = plan.deletions.iter().collect();
-        let delete = DeleteOptions { empty: options.delete_data, no_wait: options.no_wait };
+        // What the plan deletes may go with all that is in it: its DeletionPolicy says so, or `delete_data`.
+        let delete = DeleteOptions { empty: true, no_wait: options.no_wait };
         let mut report = Report::default();
         self.delete_all(&deletions, delete, observer, interrupt, &mut report).await;
         report

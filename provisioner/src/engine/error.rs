@@ -127,6 +127,24 @@ pub enum EngineError {
         /// The properties that cannot be changed in place.
         properties: Vec<String>,
     },
+    /// A change would delete what is not the stack's.
+    #[error("{logical_id} ({physical_id}) is not this stack's, and would be replaced because of {}", .properties.join(", "))]
+    ReplaceForeign {
+        /// The name within the template.
+        logical_id: String,
+        /// The name under which AWS knows it.
+        physical_id: String,
+        /// The properties that cannot be changed in place.
+        properties: Vec<String>,
+    },
+    /// What was just made is not there: a namesake that was being deleted had answered for it (E43).
+    #[error("{logical_id} ({physical_id}) is gone: what answered for it was still being deleted")]
+    Vanished {
+        /// The name within the template.
+        logical_id: String,
+        /// The name under which AWS knows it.
+        physical_id: String,
+    },
     /// A change would delete what holds data.
     #[error("{logical_id} ({physical_id}) would be replaced, and it holds data")]
     ReplaceLosesData {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::diff::diff;
 use super::stack::{Look, Stack};
-use super::survey::{Purpose, Survey, parents};
+use super::survey::{Purpose, Survey, is_named, parents};
 use super::{Action, Difference, EngineError, Observed, OnChange, Provider, Resource, tag};
 
 /// All that `up` would do.
@@ -74,13 +74,14 @@ impl Stack<'_> {
     /// The template's problems, a failed read, or [`EngineError::NotOurs`] with all that exists without the stack's tags,
     /// unless `adopt`.
     pub async fn plan(&self, adopt: bool) -> Result<Plan, EngineError> {
-        let Survey { looks, others } = self.survey(Purpose::Plan).await?;
+        let Survey { looks, mut others } = self.survey(Purpose::Plan).await?;
         let looks = self.settle_references(looks).await?;
+        others.retain(|other| !is_wanted(&looks, other));
         let owned = self.owned(&looks);
         let mut changes = Vec::new();
         let mut foreign = Vec::new();
         for look in &looks {
-            let change = self.change(look, owned.contains(&look.resource.logical_id), adopt)?;
+            let change = self.change(look, owned.contains(&look.resource.logical_id), adopt).await?;
             match change {
                 Some(change) => changes.push(change),
                 None => foreign.push((look.resource.logical_id.clone(), look.resource.physical_id.clone())),
@@ -117,14 +118,45 @@ impl Stack<'_> {
         }
     }
 
-    /// A reference to something that exists is known after all.
+    /// A replacement under the same name deletes first: not what is somebody else's, not what UpdateReplacePolicy keeps, not data.
+    async fn replaces_nothing_precious(
+        &self,
+        resource: &Resource,
+        observed: &Observed,
+        differences: &[Difference],
+        owned: bool,
+    ) -> Result<(), EngineError> {
+        let (logical_id, physical_id) = (resource.logical_id.clone(), resource.physical_id.clone());
+        let causes = differences.iter().filter(|difference| difference.on_change == OnChange::Replace);
+        let properties: Vec<String> = causes.map(|difference| difference.path.clone()).collect();
+        if !owned {
+            return Err(EngineError::ReplaceForeign { logical_id, physical_id, properties });
+        }
+        if resource.retain_on_replace {
+            return Err(EngineError::ReplaceRefused { logical_id, physical_id, properties });
+        }
+        let holds = self.provider_of(resource)?.holds_data(observed).await;
+        match holds.map_err(|error| EngineError::provider(&logical_id, &physical_id, error))? {
+            true => Err(EngineError::ReplaceLosesData { logical_id, physical_id }),
+            false => Ok(()),
+        }
+    }
+
+    /// A reference to something that exists is known after all; what has its name by one is looked at under that name.
     async fn settle_references(&self, mut looks: Vec<Look>) -> Result<Vec<Look>, EngineError> {
         for index in 0..looks.len() {
-            if looks[index].resource.after_apply.is_empty() {
+            let before = looks[index].resource.clone();
+            if before.after_apply.is_empty() {
                 continue;
             }
             let known = self.known(&looks);
-            looks[index].resource = self.resolve_again(&looks[index].resource, &known).await?;
+            let resource = self.resolve_again(&before, &known).await?;
+            if resource.physical_id != before.physical_id {
+                let read = self.provider_of(&resource)?.read(&resource).await;
+                looks[index].observed =
+                    read.map_err(|error| EngineError::provider(&resource.logical_id, &resource.physical_id, error))?;
+            }
+            looks[index].resource = resource;
         }
         Ok(looks)
     }
@@ -146,7 +178,8 @@ impl Stack<'_> {
         Ok(resource)
     }
 
-    /// Logical ids whose resource is missing or carries our tags; a kind without tags is its parent's.
+    /// Logical ids whose resource is missing or carries our tags; a kind without tags is its parent's, there or not: making it
+    /// changes the parent.
     pub(super) fn owned(&self, looks: &[Look]) -> BTreeSet<String> {
         let tagged = |look: &&Look| self.parent_property(&look.resource).is_none();
         let ours = |look: &&Look| look.observed.as_ref().is_none_or(|observed| self.scope.owns(&observed.tags));
@@ -155,7 +188,7 @@ impl Stack<'_> {
         for look in looks.iter().filter(|look| !tagged(look)) {
             let property = self.parent_property(&look.resource).and_then(|name| look.resource.properties.get(name));
             let parents = property.map(|value| parents(value, looks.iter().filter(tagged))).unwrap_or_default();
-            if look.observed.is_none() || (!parents.is_empty() && parents.is_subset(&owned)) {
+            if !parents.is_empty() && parents.is_subset(&owned) {
                 owned.insert(look.resource.logical_id.clone());
             }
         }
@@ -186,7 +219,7 @@ impl Stack<'_> {
     }
 
     /// What happens to one resource; none where it exists, is not ours and may not be adopted.
-    fn change(&self, look: &Look, owned: bool, adopt: bool) -> Result<Option<Change>, EngineError> {
+    async fn change(&self, look: &Look, owned: bool, adopt: bool) -> Result<Option<Change>, EngineError> {
         let Look { resource, observed } = look;
         let differences = match observed {
             Some(observed) => differences(resource, observed, self.provider_of(resource)?.as_ref()),
@@ -194,6 +227,7 @@ impl Stack<'_> {
         };
         let replaces = differences.iter().any(|difference| difference.on_change == OnChange::Replace);
         let action = match observed {
+            None if !owned && !adopt => return Ok(None),
             None => Action::Create,
             // An untagged kind that is already as the template says needs no adoption.
             Some(_) if !owned && differences.is_empty() => Action::None,
@@ -203,16 +237,8 @@ impl Stack<'_> {
             Some(_) if differences.is_empty() => Action::None,
             Some(_) => Action::Update,
         };
-        if action == Action::Replace && resource.retain_on_replace {
-            return Err(EngineError::ReplaceRefused {
-                logical_id: resource.logical_id.clone(),
-                physical_id: resource.physical_id.clone(),
-                properties: differences
-                    .iter()
-                    .filter(|d| d.on_change == OnChange::Replace)
-                    .map(|d| d.path.clone())
-                    .collect(),
-            });
+        if let (Action::Replace, Some(observed)) = (action, observed) {
+            self.replaces_nothing_precious(resource, observed, &differences, owned).await?;
         }
         Ok(Some(Change {
             logical_id: resource.logical_id.clone(),
@@ -225,6 +251,11 @@ impl Stack<'_> {
             slow: self.is_slow(&resource.type_name),
         }))
     }
+}
+
+/// Whether the template names it, by a name that may have become known only now.
+fn is_wanted(looks: &[Look], other: &Observed) -> bool {
+    looks.iter().any(|look| is_named(&look.resource, other))
 }
 
 fn differences(resource: &Resource, observed: &Observed, provider: &dyn Provider) -> Vec<Difference> {

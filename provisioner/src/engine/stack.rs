@@ -9,9 +9,7 @@ use serde_json::Value;
 use super::dynamic::{DynamicValues, StoredParameters};
 use super::validate::validate;
 use super::{EngineError, Observed, Provider, ProviderError, Resource, Schema, Scope};
-use crate::template::{
-    Attribute, Attributes, Bound, DeletionPolicy, Diagnostic, Diagnostics, ResourceDecl, nearest, property_path,
-};
+use crate::template::{Attribute, Attributes, Bound, Diagnostic, Diagnostics, ResourceDecl, nearest, property_path};
 
 /// How many calls go side by side; AWS's control planes take more, and a stack seldom has more.
 pub(super) const WIDTH: usize = 32;
@@ -162,7 +160,7 @@ impl Stack<'_> {
         })?;
         let attributes = provider.attributes(&physical_id, &properties, &self.scope);
         let waits_for = self.waits_for(declared, provider.schema(), &resolved.after_apply);
-        let retain = declared.deletion_policy == DeletionPolicy::Retain;
+        let retain = declared.deletion_policy.keeps();
         let mut tags = given_tags.as_ref().map(template_tags).unwrap_or_default();
         tags.extend(self.scope.ownership_tags(&declared.logical_id, if retain { "Retain" } else { "Delete" }));
         let resource = Resource {
@@ -178,7 +176,7 @@ impl Stack<'_> {
             depends_on: declared.depends_on.clone(),
             waits_for,
             retain,
-            retain_on_replace: declared.update_replace_policy == DeletionPolicy::Retain,
+            retain_on_replace: declared.update_replace_policy.keeps(),
         };
         Ok((resource, problems))
     }

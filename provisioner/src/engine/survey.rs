@@ -86,7 +86,6 @@ impl Stack<'_> {
             .collect();
         let children = self.find_on(&parents, &named).await?;
         others.extend(children);
-        // A name may have become known only now.
         others.retain(|other| !looks.iter().any(|look| is_named(&look.resource, other)));
         Ok(Survey { looks, others })
     }
@@ -149,7 +148,8 @@ fn of_type<'n>(named: &'n Named, type_name: &str) -> &'n BTreeSet<String> {
     named.get(type_name).unwrap_or(NONE)
 }
 
-fn is_named(resource: &Resource, observed: &Observed) -> bool {
+/// Whether it is the resource, by its type and name.
+pub(super) fn is_named(resource: &Resource, observed: &Observed) -> bool {
     resource.type_name == observed.type_name && resource.physical_id == observed.physical_id
 }
 

@@ -18,7 +18,7 @@ pub(super) async fn build(project: &Project, architecture: Architecture, say: &S
     let lambda = project.target.join("lambda");
     let mut command = command(project);
     command
-        .args(["lambda", "build", "--release", "--disable-optimizations", "--color", "never"])
+        .args(["lambda", "build", "--profile", project.profile, "--disable-optimizations", "--color", "never"])
         .args(["--package", &project.package, "--bin", &project.binary, "--target", &architecture.target()])
         .arg("--lambda-dir")
         .arg(&lambda);

@@ -17,7 +17,12 @@ pub(super) struct Project {
     pub package: String,
     /// The binary.
     pub binary: String,
+    /// The profile that it is built with.
+    pub profile: &'static str,
 }
+
+/// A workspace that has a profile of this name builds its functions with it: a function is small first, a tool fast.
+const OF_FUNCTIONS: &str = "lambda";
 
 impl Project {
     /// The project of a function, if one makes its zip: `Code` is a folder with a Cargo.toml, or the Metadata says that
@@ -53,7 +58,11 @@ impl Project {
             return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
         }
         let metadata: Value = serde_json::from_slice(&output.stdout).map_err(|error| failed(error.to_string()))?;
-        Self::choose(&metadata, manifest, build)
+        let project = Self::choose(&metadata, manifest, build)?;
+        let root = project.root.join("Cargo.toml");
+        // Metadata does not tell of profiles.
+        let text = std::fs::read_to_string(&root).map_err(|error| PackageError::file("read", &root, error))?;
+        Ok(Self { profile: profile(&text), ..project })
     }
 
     /// The binary that is named; the only one of the manifest's own package where none is.
@@ -80,8 +89,16 @@ impl Project {
             target: text(metadata, "target_directory").into(),
             package: text(package, "name"),
             binary: binary.clone(),
+            profile: "release",
         })
     }
+}
+
+/// The profile that a workspace with this manifest builds its functions with.
+fn profile(manifest: &str) -> &'static str {
+    let manifest = toml::from_str::<toml::Table>(manifest).unwrap_or_default();
+    let has_own = manifest.get("profile").is_some_and(|profiles| profiles.get(OF_FUNCTIONS).is_some());
+    if has_own { OF_FUNCTIONS } else { "release" }
 }
 
 /// Every binary of the workspace, with its package.
@@ -116,6 +133,12 @@ mod tests {
     #[test]
     fn a_named_binary_is_found_anywhere_in_the_workspace() {
         assert_eq!(choose("/w/Cargo.toml", Some("crawler")).as_deref(), Ok("crawler"));
+    }
+
+    #[test]
+    fn a_profile_named_lambda_goes_before_release() {
+        assert_eq!(profile("[profile.lambda]\ninherits = \"release\"\n"), "lambda");
+        assert_eq!(profile("[profile.release]\nlto = \"fat\"\n"), "release");
     }
 
     #[test]

@@ -5,13 +5,14 @@ use serde_json::{Value, json};
 use crate::engine::{Resource, Scope};
 
 /// Actions that IAM ties to no resource.
-const ANYWHERE: [&str; 6] = [
+const ANYWHERE: [&str; 7] = [
     "iam:RemoveRoleFromInstanceProfile",
     "lambda:CreateEventSourceMapping",
     "lambda:ListEventSourceMappings",
     "logs:DescribeLogGroups",
     "s3:ListAllMyBuckets",
     "ssm:DescribeParameters",
+    "tag:GetResources",
 ];
 
 /// Actions on a bucket's objects.

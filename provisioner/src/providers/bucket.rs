@@ -231,7 +231,7 @@ impl Provider for BucketProvider {
             Err(error) if error.is(MISSING) => Ok(()),
             Err(error) if error.is("BucketNotEmpty") => Err(ProviderError::refused(
                 format!("the bucket {bucket} is not empty"),
-                "run `provision down --delete-data` to delete it with everything in it",
+                "empty it, or put it back into the template with DeletionPolicy: Retain, then run the command again",
             )),
             deleted => deleted.map(drop),
         }

@@ -30,6 +30,7 @@ use super::fields::Fields;
 use super::lambda_tags::{set_tags, tags_of};
 use super::mapping_settings::{Settings, properties, starting_position};
 use super::observed::{as_wanted, listed};
+use super::tagged::{Tagged, Tags};
 use super::tags::TagChanges;
 use super::transient::{mapping_busy, policy_not_applied};
 use crate::engine::{
@@ -49,12 +50,13 @@ const SETTLES: Limit = Limit::seconds(600);
 /// Mappings from a queue or a stream to a function, over Lambda.
 pub(super) struct EventSourceMappingProvider {
     lambda: Client,
+    tagging: Tagged,
     schema: Schema,
 }
 
 impl EventSourceMappingProvider {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { lambda: Client::new(config), schema: schema() }
+        Self { lambda: Client::new(config), tagging: Tagged::new(config), schema: schema() }
     }
 
     /// Listed by the source alone: the function may be gone, and its mappings outlive it (E31, E42).
@@ -67,11 +69,42 @@ impl EventSourceMappingProvider {
 
     /// The mapping of the resource's source and function.
     async fn joining(&self, resource: &Resource) -> Result<Option<EventSourceMappingConfiguration>, ProviderError> {
-        let Some(source) = Fields(&resource.properties).text("EventSourceArn") else { return Ok(None) };
-        Ok(self.listed(Some(&source)).await?.into_iter().find(|mapping| {
+        Ok(self.all_joining(resource).await?.into_iter().find(|mapping| !is_being_deleted(mapping)))
+    }
+
+    /// The same with one that is still being deleted.
+    async fn all_joining(&self, resource: &Resource) -> Result<Vec<EventSourceMappingConfiguration>, ProviderError> {
+        let Some(source) = Fields(&resource.properties).text("EventSourceArn") else { return Ok(Vec::new()) };
+        let listed = self.listed(Some(&source)).await?.into_iter();
+        let of_function = |mapping: &EventSourceMappingConfiguration| {
             key(mapping.function_arn().unwrap_or_default(), &source) == resource.physical_id
-                && mapping.state() != Some("Deleting")
-        }))
+        };
+        Ok(listed.filter(of_function).collect())
+    }
+
+    /// Waits until the earlier mapping of the pair is gone, where there is one that is being deleted (E33); whether there was.
+    async fn earlier_gone(&self, resource: &Resource, progress: &Progress) -> Result<bool, ProviderError> {
+        let leaving = self.all_joining(resource).await?.into_iter().find(is_being_deleted);
+        let Some(leaving) = leaving else { return Ok(false) };
+        self.wait_until_gone(leaving.uuid().unwrap_or_default(), progress).await.map(|()| true)
+    }
+
+    async fn wait_until_gone(&self, uuid: &str, progress: &Progress) -> Result<(), ProviderError> {
+        poll_until("the mapping to be gone", SETTLES, progress, || async {
+            Ok(match self.get(uuid).await? {
+                Some(_) => Poll::Pending("mapping is being deleted".into()),
+                None => Poll::Ready(()),
+            })
+        })
+        .await
+    }
+
+    /// The tags of the stack's mappings by their ARNs: in one round with the listing, which alone gives the ARN.
+    async fn tagged(&self, resource: &Resource) -> Result<BTreeMap<String, Tags>, ProviderError> {
+        let owner = |key: &str| resource.tags.get(key).map(String::as_str);
+        let (Some(stack), Some(region)) = (owner(tag::STACK), owner(tag::REGION)) else { return Ok(BTreeMap::new()) };
+        let found = self.tagging.of_stack(stack, region, None, &["lambda:event-source-mapping"]).await?;
+        Ok(found.into_iter().collect())
     }
 
     async fn get(&self, uuid: &str) -> Result<Option<EventSourceMappingConfiguration>, ProviderError> {
@@ -189,6 +222,10 @@ fn arn_of(mapping: &EventSourceMappingConfiguration, scope: &Scope) -> String {
     told.unwrap_or_else(|| scope.arn("lambda", &format!("event-source-mapping:{uuid}")))
 }
 
+fn is_being_deleted(mapping: &EventSourceMappingConfiguration) -> bool {
+    mapping.state() == Some("Deleting")
+}
+
 fn attributes(mapping: &EventSourceMappingConfiguration, arn: &str) -> BTreeMap<String, Value> {
     let uuid = mapping.uuid().unwrap_or_default();
     [("Ref", uuid), ("Id", uuid), ("EventSourceMappingArn", arn)]
@@ -249,6 +286,11 @@ fn observed(
     }
 }
 
+/// Whether tags that may be a moment old do: the mapping runs, so there is no pause to tell from drift, and they are as wanted.
+fn nothing_hangs_on(tags: &Tags, mapping: &EventSourceMappingConfiguration, resource: &Resource) -> bool {
+    mapping.state() == Some("Enabled") && resource.tags.iter().all(|(key, value)| tags.get(key) == Some(value))
+}
+
 fn uuid_of(observed: &Observed) -> String {
     Fields(&observed.handle).text("UUID").unwrap_or_default()
 }
@@ -280,8 +322,14 @@ impl Provider for EventSourceMappingProvider {
 
     async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
         let Some(known) = Fields(&json!(resource.attributes)).text("EventSourceMappingArn") else {
-            let Some(mapping) = self.joining(resource).await? else { return Ok(None) };
-            let tags = tags_of(&self.lambda, &tagging_arn(&mapping)).await?;
+            let (mapping, mut tagged) = futures::try_join!(self.joining(resource), self.tagged(resource))?;
+            let Some(mapping) = mapping else { return Ok(None) };
+            let arn = tagging_arn(&mapping);
+            let told = tagged.remove(&arn).filter(|tags| nothing_hangs_on(tags, &mapping, resource));
+            let tags = match told {
+                Some(tags) => Some(tags),
+                None => tags_of(&self.lambda, &arn).await?,
+            };
             return Ok(tags.map(|tags| observed(resource, &mapping, tags)));
         };
         // Made by this run, so its tags need not wait for the listing.
@@ -297,13 +345,14 @@ impl Provider for EventSourceMappingProvider {
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
         let condition = "the role's policy to be in force";
-        // A mapping of the pair that is still being deleted conflicts too (E33).
-        let made =
-            retry_until(condition, Limit::seconds(120), progress, policy_not_applied, || self.call_create(resource));
-        let mapping = match made.await {
-            Err(error) if error.is("ResourceConflictException") => {
-                return take_over(self, resource, progress).await;
-            }
+        let make =
+            || retry_until(condition, Limit::seconds(120), progress, policy_not_applied, || self.call_create(resource));
+        let mapping = match make().await {
+            // A mapping of the pair that is still being deleted conflicts too (E33).
+            Err(error) if error.is("ResourceConflictException") => match self.earlier_gone(resource, progress).await? {
+                true => make().await?,
+                false => return take_over(self, resource, progress).await,
+            },
             made => made?,
         };
         let uuid = mapping.uuid().unwrap_or_default();
@@ -372,14 +421,7 @@ impl Provider for EventSourceMappingProvider {
         _options: DeleteOptions,
         progress: &Progress,
     ) -> Result<(), ProviderError> {
-        let uuid = uuid_of(observed);
-        poll_until("the mapping to be gone", SETTLES, progress, || async {
-            Ok(match self.get(&uuid).await? {
-                Some(_) => Poll::Pending("mapping is being deleted".into()),
-                None => Poll::Ready(()),
-            })
-        })
-        .await
+        self.wait_until_gone(&uuid_of(observed), progress).await
     }
 
     async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
@@ -394,7 +436,7 @@ impl Provider for EventSourceMappingProvider {
 
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: vec!["lambda:ListEventSourceMappings", "lambda:ListTags"],
+            read: vec!["lambda:ListEventSourceMappings", "lambda:ListTags", "tag:GetResources"],
             write: vec![
                 "lambda:CreateEventSourceMapping",
                 "lambda:GetEventSourceMapping",
@@ -408,7 +450,10 @@ impl Provider for EventSourceMappingProvider {
 
     fn find_permissions(&self, scope: &Scope) -> Vec<Grant> {
         let all = scope.arn("lambda", "event-source-mapping:*");
-        vec![Grant::anywhere(&["lambda:ListEventSourceMappings"]), Grant::on(all, &["lambda:ListTags"])]
+        vec![
+            Grant::anywhere(&["lambda:ListEventSourceMappings", "tag:GetResources"]),
+            Grant::on(all, &["lambda:ListTags"]),
+        ]
     }
 
     /// Its id is AWS's to choose.

@@ -158,6 +158,11 @@ fn schema() -> Schema {
     Schema::new(TYPE, properties, &["Arn"])
 }
 
+fn is_being_deleted(answer: &GetFunctionOutput) -> bool {
+    let state = answer.configuration().and_then(|configuration| configuration.state());
+    state.is_some_and(|state| state.as_str() == "Deleting")
+}
+
 /// All that one GetFunction tells; `role_id` is of the role that is there now.
 fn observed(resource: &Resource, answer: GetFunctionOutput, role_id: Option<String>) -> Option<Observed> {
     let configuration = answer.configuration?;
@@ -216,6 +221,8 @@ impl Provider for FunctionProvider {
                 message: error.message().to_owned(),
             });
         }
+        // One that is being deleted is no longer there to change (E27).
+        let answer = answer.filter(|answer| !is_being_deleted(answer));
         Ok(answer.and_then(|answer| observed(resource, answer, role_id)).map(|mut observed| {
             observed.handle[STATEMENTS] = statements.into();
             observed
@@ -223,13 +230,17 @@ impl Provider for FunctionProvider {
     }
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        let name = &resource.physical_id;
         match self.create_as_role_settles(resource, progress).await {
             Err(error) if error.is("ResourceConflictException") => {
-                return take_over(self, resource, progress).await;
+                if !self.get(name).await?.as_ref().is_some_and(is_being_deleted) {
+                    return take_over(self, resource, progress).await;
+                }
+                self.gone(&as_wanted(resource), DeleteOptions::default(), progress).await?;
+                self.create_as_role_settles(resource, progress).await?;
             }
             made => made?,
         }
-        let name = &resource.physical_id;
         self.settled(name, progress).await?;
         if self.roles.remembered(&role_of(resource)).is_none() {
             self.tag_role_id(resource, progress).await?;

@@ -40,6 +40,7 @@ mod queue_policy;
 mod role;
 mod role_policies;
 mod stored_parameters;
+mod tagged;
 mod tags;
 mod transient;
 

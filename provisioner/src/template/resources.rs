@@ -36,7 +36,7 @@ pub enum DeletionPolicy {
     Retain,
     /// It is kept, unless it was made by the very operation that failed.
     RetainExceptOnCreate,
-    /// A snapshot of it is kept.
+    /// A snapshot of it is kept: nobody here makes one, so a template that wants it is refused.
     Snapshot,
 }
 
@@ -51,6 +51,11 @@ impl DeletionPolicy {
             Self::RetainExceptOnCreate => "RetainExceptOnCreate",
             Self::Snapshot => "Snapshot",
         }
+    }
+
+    /// Whether what there is stays. Nothing is ever rolled back by deleting, so one that has just been made stays too.
+    pub fn keeps(self) -> bool {
+        matches!(self, Self::Retain | Self::RetainExceptOnCreate)
     }
 
     /// The policy of a name.
@@ -253,6 +258,10 @@ fn policy(node: &Node, path: &str, reader: &mut Reader<'_>, known: &[DeletionPol
         };
         let names = known.iter().map(|policy| policy.name());
         reader.report(path, node.position, message, suggest(text, names, "policies"));
+    }
+    if found == Some(DeletionPolicy::Snapshot) {
+        let message = "the policy Snapshot is not supported: no snapshot would be made";
+        reader.report(path, node.position, message, "write Retain, or make the snapshot yourself and write Delete");
     }
     found.unwrap_or_default()
 }

@@ -77,6 +77,6 @@ async fn a_bucket_with_data_is_not_deleted_unless_asked() {
     let (bucket, _) = filled(&stage).await;
     let observed = stage.read(&bucket).await.unwrap();
     let refused = stage.provider(BUCKET).delete(&observed, DeleteOptions::default(), &silent()).await.unwrap_err();
-    assert!(refused.help().contains("--delete-data"), "{refused}");
+    assert!(refused.help().contains("DeletionPolicy: Retain"), "{refused}");
     assert!(stage.read(&bucket).await.is_some());
 }

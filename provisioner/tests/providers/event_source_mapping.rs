@@ -1,5 +1,7 @@
 use provisioner::engine::{Resource, State};
 use serde_json::{Value, json};
+use testkit::fault_proxy::{Edge, Rule};
+use testkit::{Emulator, FaultProxy};
 
 use crate::function;
 use crate::stage::Stage;
@@ -68,4 +70,38 @@ async fn e41_a_pause_that_is_written_down_is_no_difference_and_outlives_an_updat
     stage.update(&wider).await;
     let read = stage.read(&wider).await.unwrap();
     assert_eq!((read.state, read.properties["BatchSize"].as_i64()), (State::Paused("TMDb is down".into()), Some(2)));
+}
+
+#[tokio::test]
+async fn tags_come_with_the_listing_and_are_asked_for_where_the_tagging_api_lags() {
+    let proxy = FaultProxy::start(&Emulator::shared().endpoint()).unwrap();
+    proxy.play(Edge::TaggingTellsOfMappings);
+    let stage = Stage::at("mapping-tags", &proxy.url()).await;
+    let (queue, function) = queue_and_function(&stage).await;
+    let mapping = stage.resource(MAPPING, "Mapping", joined(&queue, &function, json!({"BatchSize": 1}))).await;
+    let made = stage.create(&mapping).await;
+    let asked = || proxy.calls().iter().filter(|call| call.operation == "ListTags").count();
+    proxy.forget();
+    assert_eq!(stage.paths(&mapping).await, Vec::<String>::new());
+    assert_eq!(asked(), 0, "the tagging API has told them");
+
+    // It still tells of the time before the pause.
+    let lambda = aws_sdk_lambda::Client::new(&stage.config);
+    let tags: Vec<_> = mapping.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    let earlier = json!({"ResourceARN": made.handle["Arn"], "Tags": tags});
+    proxy.rule(Rule::on("tagging", "GetResources").rewrite(move |answer| {
+        answer["ResourceTagMappingList"] = json!([earlier]);
+    }));
+    let arn = made.handle["Arn"].as_str().unwrap();
+    lambda.tag_resource().resource(arn).tags("provision:paused", "TMDb is down").send().await.unwrap();
+    lambda
+        .update_event_source_mapping()
+        .uuid(made.attributes["Id"].as_str().unwrap())
+        .enabled(false)
+        .send()
+        .await
+        .unwrap();
+    let read = stage.read(&mapping).await.unwrap();
+    assert_eq!(read.state, State::Paused("TMDb is down".into()));
+    assert_eq!(asked(), 1);
 }

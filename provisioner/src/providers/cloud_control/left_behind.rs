@@ -5,18 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
-use aws_sdk_resourcegroupstagging::Client;
-use aws_sdk_resourcegroupstagging::types::TagFilter;
 use serde_json::{Value, json};
 
-use super::super::errors::failed;
 use super::super::observed::listed;
+use super::super::tagged::{Tagged, Tags};
 use super::identifier_of;
 use super::requests::Requests;
 use super::tagging::TYPE_TAG;
 use crate::engine::{
     DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Provider, ProviderError, Resource,
-    Schema, Scope, tag,
+    Schema, Scope,
 };
 
 /// How long a request of a type whose schema is not at hand may take.
@@ -24,7 +22,7 @@ const LIMIT: Limit = Limit::seconds(7200);
 
 /// Resources of any type but those that the template names.
 pub(super) struct LeftBehind {
-    tagging: Client,
+    tagging: Tagged,
     requests: Requests,
     /// Types that providers of their own find.
     named: BTreeSet<String>,
@@ -35,30 +33,22 @@ impl LeftBehind {
     pub(super) fn new<'n>(config: &SdkConfig, requests: Requests, named: impl IntoIterator<Item = &'n str>) -> Self {
         let named = named.into_iter().map(str::to_owned).collect();
         let schema = Schema::new("AWS::CloudControl::Any", vec![], &[]);
-        Self { tagging: Client::new(config), requests, named, schema }
+        Self { tagging: Tagged::new(config), requests, named, schema }
     }
 
     /// ARNs with their tags, by type. The tagging API tells of what was deleted for a while longer.
     async fn tagged(&self, scope: &Scope) -> Result<BTreeMap<String, Vec<(String, Tags)>>, ProviderError> {
-        let filter = |key: &str, value: &str| TagFilter::builder().key(key).values(value).build();
-        let asked = self.tagging.get_resources().tag_filters(filter(tag::STACK, &scope.stack));
-        let asked = asked.tag_filters(filter(tag::REGION, &scope.region));
-        let asked = asked.tag_filters(TagFilter::builder().key(TYPE_TAG).build());
-        let pages = asked.into_paginator().items().send();
-        let found: Vec<_> = pages.try_collect().await.map_err(failed("tag:GetResources"))?;
+        let found = self.tagging.of_stack(&scope.stack, &scope.region, Some(TYPE_TAG), &[]).await?;
         let mut by_type: BTreeMap<String, Vec<(String, Tags)>> = BTreeMap::new();
-        for mapping in found {
-            let tags: Tags = mapping.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect();
+        for (arn, tags) in found {
             let Some(type_name) = tags.get(TYPE_TAG).filter(|name| !self.named.contains(*name)).cloned() else {
                 continue;
             };
-            by_type.entry(type_name).or_default().push((mapping.resource_arn.unwrap_or_default(), tags));
+            by_type.entry(type_name).or_default().push((arn, tags));
         }
         Ok(by_type)
     }
 }
-
-type Tags = BTreeMap<String, String>;
 
 /// Whether an identifier is that of the ARN: all its parts stand in it, between `:` and `/`.
 fn is_of(identifier: &str, arn: &str) -> bool {

@@ -7,6 +7,7 @@ mod function;
 mod mapping;
 mod move_task;
 mod registry;
+mod tagged_mappings;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -60,6 +61,8 @@ pub enum Edge {
     CloudControlIdentifiers,
     /// A request to Cloud Control is in progress for so many looks.
     CloudControlTakesItsTime(usize),
+    /// The tagging API tells of event-source mappings too, of those that were made through the proxy.
+    TaggingTellsOfMappings,
     /// E67: writes to one bucket's settings that overlap are refused, all but the first.
     OneWriterABucket,
 }
@@ -81,6 +84,7 @@ pub(crate) struct Edges {
     lambda_calls: VecDeque<Instant>,
     writers: HashMap<String, usize>,
     requests: cloud_control::Requests,
+    tagged_mappings: tagged_mappings::TaggedMappings,
     /// Looks at the move task, once one was started.
     move_task: Option<usize>,
 }
@@ -173,7 +177,8 @@ impl Edges {
                 | Edge::QueueAttributesSettle(_)
                 | Edge::Registry
                 | Edge::CloudControlIdentifiers
-                | Edge::CloudControlTakesItsTime(_) => None,
+                | Edge::CloudControlTakesItsTime(_)
+                | Edge::TaggingTellsOfMappings => None,
             };
             if refusal.is_some() {
                 return refusal;
@@ -225,6 +230,7 @@ impl Edges {
                 }
                 Edge::CloudControlIdentifiers => self.show_identified(passing, answer),
                 Edge::CloudControlTakesItsTime(looks) => self.show_request(passing, answer, looks),
+                Edge::TaggingTellsOfMappings => self.tell_of_mappings(passing, answer),
                 _ => {}
             }
         }
