@@ -103,6 +103,24 @@ mod tests {
         assert_eq!((settings.share, settings.connections, settings.fetch), (8.0, 10, FetchMode::Find));
     }
 
+    /// What the template of the first version sets. A setting that came later must not be missed: an update of the function that
+    /// was cut off, or a template of one's own, may not set it.
+    const FIRST: [&str; 5] = [
+        "LAKE_BUCKET",
+        "TMDB_API_KEY_PARAMETER",
+        "JOBS_QUEUE_URL",
+        "DEAD_LETTER_QUEUE_URL",
+        "AWS_LAMBDA_FUNCTION_NAME",
+    ];
+
+    #[test]
+    fn e17_a_setting_that_is_new_has_a_default_and_one_that_is_gone_is_no_error() {
+        let first = |name: &str| FIRST.contains(&name).then(|| env(name).unwrap());
+        let settings = Settings::from_env(first).unwrap();
+        let later = |name: &str| (name == "SETTING_OF_ANOTHER_VERSION").then(|| "x".to_owned()).or_else(|| first(name));
+        assert_eq!(Settings::from_env(later), Ok(settings));
+    }
+
     #[test]
     fn what_is_missing_or_unreadable_is_named() {
         let error = Settings::from_env(|_| None).unwrap_err();

@@ -128,7 +128,9 @@ fn ending_crawl(opened: &Opened, stack: &Stack<'_>, plan: &DestroyPlan) -> Optio
 
 /// What could not be done is told in the lake, before the queue that remembers it goes.
 async fn save_dead_letters(run: &Run, crawl: &Crawl) -> Result<(), Failure> {
-    let saved = crawl.fleet.save_dead_letters().await?;
+    let busy = run.ui.busy("saving the dead letters into the lake");
+    let saved = interrupt::until(&run.interrupt, crawl.fleet.save_dead_letters()).await?;
+    drop(busy);
     if saved > 0 {
         run.ui.note(&format!("saved {saved} dead letters to s3://{}/tmdb/_dead_letters/", crawl.fleet.bucket));
     }

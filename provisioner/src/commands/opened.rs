@@ -68,7 +68,7 @@ impl Opened {
         Ok((opened, done))
     }
 
-    /// What `up` would do, with the account's quota read beside (E26).
+    /// What `up` would do and in which order (E35), with the account's quota read beside (E26).
     ///
     /// # Errors
     /// As [`Stack::plan`], and a reservation for which the account has no room.
@@ -79,7 +79,8 @@ impl Opened {
                 false => Ok(None),
             }
         };
-        let (plan, quota) = futures::try_join!(stack.plan(adopt), quota)?;
+        let (mut plan, quota) = futures::try_join!(stack.plan(adopt), quota)?;
+        plan.late = rules::order(stack, &plan);
         if let Some(quota) = quota {
             warn(run, &self.template, rules::check_quota(stack, &plan, quota)?);
         }

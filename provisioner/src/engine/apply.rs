@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::plan::{Change, Plan};
+use super::plan::{Change, Late, Plan};
 use super::stack::{KnownAttributes, Look, Stack};
 use super::walk::Walk;
 use super::{
@@ -67,7 +67,7 @@ impl Stack<'_> {
         interrupt: &CancellationToken,
     ) -> Result<Report, EngineError> {
         let (gone, wanted): (Vec<_>, Vec<_>) = plan.changes.iter().partition(|change| change.resource.is_none());
-        let mut report = self.walk(&wanted, observer, interrupt).await;
+        let mut report = self.walk(&wanted, &plan.late, observer, interrupt).await;
         let gone = self.without_wanted(gone, &wanted, &report)?;
         if report.is_whole() {
             self.delete_all(&gone, DeleteOptions::default(), observer, interrupt, &mut report).await;
@@ -100,8 +100,14 @@ impl Stack<'_> {
         Ok(gone.into_iter().filter(|change| !is_wanted(change)).collect())
     }
 
-    async fn walk(&self, wanted: &[&Change], observer: &Observer, interrupt: &CancellationToken) -> Report {
-        let mut walk = Walk::new(self.known_before(wanted), wanted);
+    async fn walk(
+        &self,
+        wanted: &[&Change],
+        late: &Late,
+        observer: &Observer,
+        interrupt: &CancellationToken,
+    ) -> Report {
+        let mut walk = Walk::new(self.known_before(wanted), wanted, late);
         let (stood, mut standing) = mpsc::unbounded_channel();
         let mut running = FuturesUnordered::new();
         loop {

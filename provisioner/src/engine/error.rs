@@ -89,9 +89,10 @@ impl ProviderError {
     /// What the person can do about it.
     pub fn help(&self) -> String {
         match self {
-            Self::Denied { operation, .. } => {
-                format!("allow {operation} to the caller, then run the command again: it goes on")
-            }
+            Self::Denied { operation, message } => format!(
+                "allow {} to the caller, then run the command again: it goes on; `provision policy` prints what up, down, launch and status take",
+                action_in(message).unwrap_or(operation)
+            ),
             Self::Credentials { .. } => {
                 "sign in (aws sso login, aws configure) or set AWS_PROFILE, then run the command again".into()
             }
@@ -103,6 +104,12 @@ impl ProviderError {
             Self::BadName { help, .. } | Self::Refused { help, .. } => help.clone(),
         }
     }
+}
+
+/// The action that AWS says is missing, which need not be the call's own: iam:PassRole on CreateFunction (E13).
+fn action_in(message: &str) -> Option<&str> {
+    let (_, named) = message.split_once("is not authorized to perform: ")?;
+    named.split_whitespace().next().filter(|action| action.contains(':'))
 }
 
 /// Why the engine could not do its work.
@@ -181,4 +188,21 @@ impl EngineError {
 
 fn names(resources: &[(String, String)]) -> String {
     resources.iter().map(|(logical, physical)| format!("{logical} ({physical})")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e13_the_action_that_aws_names_is_what_to_allow() {
+        let denied = |message: &str| ProviderError::Denied {
+            operation: "lambda:CreateFunction".into(),
+            message: message.into(),
+        };
+        let recorded = "User: arn:aws:iam::123456789012:user/ada is not authorized to perform: iam:PassRole on resource: \
+                        arn:aws:iam::123456789012:role/films because no identity-based policy allows the iam:PassRole action";
+        assert!(denied(recorded).help().starts_with("allow iam:PassRole to the caller"));
+        assert!(denied("Access Denied").help().starts_with("allow lambda:CreateFunction to the caller"));
+    }
 }

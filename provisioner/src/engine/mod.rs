@@ -28,7 +28,7 @@ pub use diff::diff;
 pub use dynamic::StoredParameters;
 pub use error::{EngineError, ProviderError};
 pub use event::{Action, Event, Observer, Progress};
-pub use plan::{Change, Plan};
+pub use plan::{Change, Late, Plan};
 pub use provider::{DeleteOptions, Difference, Grant, Observed, Permissions, Provider, Resource, State};
 pub use schema::{Absent, OnChange, Parent, Property, Schema, Shape};
 pub use scope::{Scope, tag};

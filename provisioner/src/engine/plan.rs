@@ -14,7 +14,12 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// What left the template and is kept by its DeletionPolicy.
     pub kept: Vec<Observed>,
+    /// Changes in place that wait for others, and that nothing waits for, whatever the template's references say.
+    pub late: Late,
 }
+
+/// Logical ids, each with those that come before it.
+pub type Late = BTreeMap<String, Vec<String>>;
 
 /// What happens to one resource.
 #[derive(Clone, Debug)]
@@ -97,7 +102,7 @@ impl Stack<'_> {
             self.may_be_replaced(&looks, observed).await?;
         }
         changes.extend(gone.into_iter().map(|observed| self.deletion(observed)));
-        Ok(Plan { changes, kept })
+        Ok(Plan { changes, kept, late: Late::new() })
     }
 
     /// A resource of the template under another physical name replaces the one that has its logical id: not if UpdateReplacePolicy

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_util::sync::CancellationToken;
 
-use super::plan::Change;
+use super::plan::{Change, Late};
 use super::stack::{KnownAttributes, WIDTH};
 use super::{Action, EngineError, Event, Observed, Observer, Report};
 
@@ -14,7 +14,7 @@ use super::{Action, EngineError, Event, Observed, Observer, Report};
 /// a function is made as soon as its role exists, and a mapping only when the role has its policies too.
 pub(super) struct Walk<'p> {
     pub known: KnownAttributes,
-    needs: BTreeMap<&'p str, &'p [String]>,
+    needs: BTreeMap<&'p str, Vec<&'p str>>,
     waiting: Vec<&'p Change>,
     stood: BTreeSet<String>,
     finished: BTreeSet<String>,
@@ -24,10 +24,10 @@ pub(super) struct Walk<'p> {
 }
 
 impl<'p> Walk<'p> {
-    pub fn new(known: KnownAttributes, wanted: &[&'p Change]) -> Self {
+    pub fn new(known: KnownAttributes, wanted: &[&'p Change], late: &'p Late) -> Self {
         Self {
             known,
-            needs: wanted.iter().map(|change| (change.logical_id.as_str(), needs(change))).collect(),
+            needs: wanted.iter().map(|change| (change.logical_id.as_str(), needs(change, late))).collect(),
             waiting: wanted.to_vec(),
             stood: BTreeSet::new(),
             finished: BTreeSet::new(),
@@ -43,15 +43,14 @@ impl<'p> Walk<'p> {
             return None;
         }
         let index = self.waiting.iter().position(|change| {
-            needs(change)
-                .iter()
-                .all(|id| self.stood.contains(id) && self.needs_of(id).iter().all(|below| self.settled.contains(below)))
+            let settled = |id: &str| self.needs_of(id).iter().all(|below| self.settled.contains(*below));
+            self.needs_of(&change.logical_id).iter().all(|id| self.stood.contains(*id) && settled(id))
         })?;
         Some(self.waiting.remove(index))
     }
 
-    fn needs_of(&self, id: &str) -> &'p [String] {
-        self.needs.get(id).copied().unwrap_or_default()
+    fn needs_of(&self, id: &str) -> &[&'p str] {
+        self.needs.get(id).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// A resource exists: what names it may begin while it is finished.
@@ -82,7 +81,7 @@ impl<'p> Walk<'p> {
 
     fn settle(&mut self) {
         while let Some(id) = self.finished.iter().find(|id| {
-            !self.settled.contains(*id) && self.needs_of(id).iter().all(|below| self.settled.contains(below))
+            !self.settled.contains(*id) && self.needs_of(id).iter().all(|below| self.settled.contains(*below))
         }) {
             self.settled.insert(id.clone());
         }
@@ -112,17 +111,19 @@ impl<'p> Walk<'p> {
             if let Some(root) = self.fallen.get(id) {
                 return Some(root.clone());
             }
-            below.extend(self.needs_of(id).iter().map(String::as_str).filter(|id| seen.insert(*id)));
+            below.extend(self.needs_of(id).iter().copied().filter(|id| seen.insert(*id)));
         }
         None
     }
 }
 
 /// What stands already is changed in CloudFormation's order; what is made waits only for what AWS looks for.
-fn needs(change: &Change) -> &[String] {
-    match &change.resource {
-        Some(resource) if change.observed.is_none() => &resource.waits_for,
+fn needs<'p>(change: &'p Change, late: &'p Late) -> Vec<&'p str> {
+    let needed = match &change.resource {
+        Some(resource) if change.observed.is_none() => resource.waits_for.as_slice(),
         Some(resource) => &resource.depends_on,
         None => &[],
-    }
+    };
+    let first = late.get(&change.logical_id).into_iter().flatten();
+    needed.iter().filter(|id| !late.contains_key(*id)).chain(first).map(String::as_str).collect()
 }

@@ -12,7 +12,7 @@ use crawler_core::partition::year_folder;
 use crawler_core::{Job, Order};
 use jiff::Timestamp;
 
-use super::{Fleet, FleetError};
+use super::{Depth, Fleet, FleetError};
 use crate::engine::ProviderError;
 use crate::providers::failed;
 
@@ -22,6 +22,8 @@ const FOLDER: &str = "tmdb/_dead_letters/";
 const HIDDEN: i32 = 60;
 /// SQS's longest wait for a message: a shorter one asks only some of its servers (E52).
 const WAIT: i32 = 20;
+/// How often in a row a queue that holds some gives none before they are another's: longer than they stay hidden by one look.
+const LOOKS: usize = (HIDDEN / WAIT) as usize + 1;
 /// Messages that one call reads, deletes or shows again.
 const BATCH: usize = 10;
 
@@ -94,17 +96,22 @@ impl Fleet {
         Ok(())
     }
 
-    /// Saves every dead letter into the lake, then removes it from its queue. Returns how many there were.
+    /// Saves every dead letter into the lake, then removes it from its queue. Returns how many there were. One that is hidden, as an
+    /// earlier look was cut off or somebody else looks, is waited for.
     ///
     /// # Errors
-    /// A failed call. A letter that is not saved stays in its queue.
+    /// A failed call, or letters that stay hidden. A letter that is not saved stays in its queue.
     pub async fn save_dead_letters(&self) -> Result<usize, FleetError> {
-        let mut saved = 0;
+        let (mut saved, mut looks) = (0, 0);
         loop {
-            let wait = if self.dead_letters.depth().await?.visible > 0 { WAIT } else { 0 };
-            let letters = self.receive_dead_letters(wait).await?;
-            if letters.is_empty() {
-                return Ok(saved);
+            let depth = self.dead_letters.depth().await?;
+            let letters = self.receive_dead_letters(if depth.is_empty() { 0 } else { WAIT }).await?;
+            looks = if letters.is_empty() { looks + 1 } else { 0 };
+            match letters.is_empty() {
+                true if depth.is_empty() => return Ok(saved),
+                true if looks == LOOKS => return Err(in_other_hands(depth).into()),
+                true => continue,
+                false => {}
             }
             let mut lines = String::new();
             for letter in &letters {
@@ -175,6 +182,13 @@ impl Fleet {
 
 fn no_request(error: aws_sdk_sqs::error::BuildError) -> ProviderError {
     ProviderError::refused(error.to_string(), "this is a defect; report it")
+}
+
+fn in_other_hands(depth: Depth) -> ProviderError {
+    ProviderError::refused(
+        format!("{} dead letters are another reader's and cannot be saved", depth.visible + depth.in_flight),
+        "let the other reader end, then run the command again: it goes on",
+    )
 }
 
 fn letter(message: Message) -> DeadLetter {

@@ -1,8 +1,12 @@
-//! Whether an executable would start on Lambda: its processor (E21) and the glibc that it asks for (E22).
+//! Whether an executable would start on Lambda: its processor (E21), the glibc and the processor's extensions that it asks for
+//! (E22).
 
 use object::Endianness;
-use object::elf::{EM_AARCH64, EM_X86_64, FileHeader64};
-use object::read::elf::FileHeader;
+use object::elf::{
+    EM_AARCH64, EM_X86_64, FileHeader64, GNU_PROPERTY_X86_ISA_1_NEEDED, GNU_PROPERTY_X86_ISA_1_V3,
+    GNU_PROPERTY_X86_ISA_1_V4,
+};
+use object::read::elf::{FileHeader, ProgramHeader};
 
 use super::PackageError;
 
@@ -58,6 +62,8 @@ pub(super) enum Fault {
     Processor { found: String, wanted: &'static str },
     #[error("its `bootstrap` needs {0}, and provided.al2023 has GLIBC_2.34 (E22)")]
     Glibc(String),
+    #[error("its `bootstrap` needs {0}, which not every host of Lambda is known to have (E22)")]
+    Extensions(&'static str),
 }
 
 /// Checks a `bootstrap`; a script is taken as it is.
@@ -76,10 +82,34 @@ pub(super) fn check(content: &[u8], wanted: Architecture) -> Result<(), Fault> {
     if found != wanted.name() {
         return Err(Fault::Processor { found, wanted: wanted.name() });
     }
+    if let Some(level) = needed_extensions(content).map_err(unread)? {
+        return Err(Fault::Extensions(level));
+    }
     match newest_glibc(content).map_err(unread)? {
         Some((version, name)) if version > GLIBC => Err(Fault::Glibc(name)),
         _ => Ok(()),
     }
+}
+
+/// The level of x86-64 that a note of the file asks for, where that is above x86-64-v2. AWS promises AVX2 and no more of v3 (BMI,
+/// FMA and others); its hosts are of many makes, and glibc starts nothing on a host that lacks what the note asks for.
+fn needed_extensions(content: &[u8]) -> object::Result<Option<&'static str>> {
+    let header = FileHeader64::<Endianness>::parse(content)?;
+    let endian = header.endian()?;
+    let mut needed = 0;
+    for segment in header.program_headers(endian, content)? {
+        let Some(mut notes) = segment.notes(endian, content)? else { continue };
+        while let Some(note) = notes.next()? {
+            let Some(mut properties) = note.gnu_properties(endian) else { continue };
+            while let Some(property) = properties.next()? {
+                if property.pr_type() == GNU_PROPERTY_X86_ISA_1_NEEDED {
+                    needed |= property.data_u32(endian)?;
+                }
+            }
+        }
+    }
+    let levels = [(GNU_PROPERTY_X86_ISA_1_V4, "x86-64-v4"), (GNU_PROPERTY_X86_ISA_1_V3, "x86-64-v3")];
+    Ok(levels.into_iter().find(|(bit, _)| needed & bit != 0).map(|(_, level)| level))
 }
 
 /// The newest version of glibc that the file's symbols ask for.
@@ -140,6 +170,30 @@ mod tests {
         assert!(glibc("GLIBC_2.39") > Some(GLIBC));
         assert_eq!(glibc("GCC_3.0"), None);
         assert_eq!(glibc("GLIBC_PRIVATE"), None);
+    }
+
+    /// A program that the C compiler links with a note of the level that it needs.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    fn linked_for(level: &str) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, program) = (folder.path().join("start.c"), folder.path().join("bootstrap"));
+        std::fs::write(&source, "void _start(void) {}").unwrap();
+        let mut compiler = std::process::Command::new("cc");
+        compiler.args(["-nostdlib", "-static", &format!("-Wl,-z,{level}"), "-o"]).arg(&program).arg(&source);
+        assert!(compiler.status().unwrap().success());
+        std::fs::read(program).unwrap()
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    fn e22_what_asks_for_a_newer_processor_than_every_host_has_is_refused() {
+        for level in ["x86-64-v3", "x86-64-v4"] {
+            let refused = check(&linked_for(level), Architecture::X86_64).unwrap_err().to_string();
+            assert!(refused.contains(level), "{refused}");
+        }
+        for level in ["x86-64-baseline", "x86-64-v2"] {
+            assert_eq!(check(&linked_for(level), Architecture::X86_64), Ok(()), "{level}");
+        }
     }
 
     #[test]

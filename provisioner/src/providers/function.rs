@@ -237,7 +237,9 @@ impl Provider for FunctionProvider {
                     return take_over(self, resource, progress).await;
                 }
                 self.gone(&as_wanted(resource), DeleteOptions::default(), progress).await?;
-                self.create_as_role_settles(resource, progress).await?;
+                let free = "the name of the earlier function to be free";
+                retry_until(free, SETTLES, progress, function_busy, || self.create_as_role_settles(resource, progress))
+                    .await?;
             }
             made => made?,
         }

@@ -15,6 +15,7 @@ mod view;
 mod visibility;
 
 pub use quota::{Quota, asks_quota, check_fleets, check_quota};
+pub use visibility::order;
 
 use crate::engine::Stack;
 use crate::template::{Diagnostic, Diagnostics};

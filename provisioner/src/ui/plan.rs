@@ -180,7 +180,7 @@ mod tests {
             change("Fourth", Action::Delete, vec![]),
             change("Fifth", Action::None, vec![]),
         ];
-        Plan { changes, kept: vec![] }
+        Plan { changes, kept: vec![], late: Default::default() }
     }
 
     #[test]

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use testkit::fault_proxy::Rule;
-use testkit::titles;
+use testkit::{Emulator, titles};
 
-use super::stage::{Stage, words};
+use super::stage::{Stage, light_user, words};
 
 #[test]
 fn a_second_up_changes_nothing() {
@@ -71,6 +71,21 @@ fn e62_down_with_delete_data_waits_for_running_functions_and_not_one_late_line_i
     for (kind, names) in stage.account().as_object().unwrap() {
         assert_eq!(*names, json!([]), "{kind} are left");
     }
+}
+
+#[test]
+fn e35_a_raised_timeout_changes_the_queue_first_and_a_lowered_one_the_function() {
+    let (_emulator, proxy) = Emulator::start_behind_proxy(&Default::default()).unwrap();
+    let user = light_user(&proxy.url());
+    let order_of = |seconds: u32| {
+        proxy.forget();
+        user.run(words(&format!("up --yes --param FunctionTimeout={seconds}"))).succeeds();
+        proxy.mutating_calls().into_iter().map(|call| call.operation).collect::<Vec<_>>()
+    };
+    order_of(60);
+    assert_eq!(order_of(300), ["SetQueueAttributes", "UpdateFunctionConfiguration"]);
+    assert_eq!(order_of(60), ["UpdateFunctionConfiguration", "SetQueueAttributes"]);
+    user.run(words("plan --exit-code --param FunctionTimeout=60")).succeeds();
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use testkit::fault_proxy::Rule;
 use testkit::provision::Provision;
-use testkit::titles;
+use testkit::{Emulator, titles};
 
-use super::stage::{LAKE, Stage, template, user, words};
+use super::stage::{LAKE, Stage, light_user, template, user, words};
 
 const DEAD: &str = "http://127.0.0.1:9";
 
@@ -12,6 +12,54 @@ const DEAD: &str = "http://127.0.0.1:9";
 fn without_credentials_up_says_how_to_sign_in() {
     let user = user(DEAD, DEAD).without("AWS_ACCESS_KEY_ID").without("AWS_SECRET_ACCESS_KEY");
     user.run(["up", "--yes"]).exits(4).complains("credentials").complains("help:");
+}
+
+/// Each `up` comes further than the one before, until its token expires too.
+#[test]
+fn e4_a_token_that_expires_at_any_call_is_exit_code_4_and_the_next_up_goes_on() {
+    let (_emulator, proxy) = Emulator::start_behind_proxy(&Default::default()).unwrap();
+    let user = light_user(&proxy.url());
+    for (calls, code) in
+        [(0, "ExpiredTokenException"), (8, "ExpiredToken"), (40, "ExpiredTokenException"), (52, "ExpiredToken")]
+    {
+        let expired = "The security token included in the request is expired";
+        proxy.rule(Rule::on("*", "*").after(calls).answer(400, code, expired));
+        user.run(["up", "--yes"]).exits(4).complains(expired).complains("aws sso login");
+        proxy.behave();
+    }
+    user.run(["up", "--yes"]).succeeds();
+    user.run(["plan", "--exit-code"]).succeeds();
+}
+
+#[test]
+fn e13_a_person_who_may_not_pass_the_role_is_told_so_and_not_sent_after_another_action() {
+    let (_emulator, proxy) = Emulator::start_behind_proxy(&Default::default()).unwrap();
+    let user = light_user(&proxy.url());
+    let message = "User: arn:aws:iam::000000000000:user/ada is not authorized to perform: iam:PassRole on resource: \
+                   arn:aws:iam::000000000000:role/films-crawler-us-east-1 because no identity-based policy allows the iam:PassRole action";
+    proxy.rule(Rule::on("lambda", "CreateFunction").answer(403, "AccessDeniedException", message));
+    let refused = user.run(["up", "--yes"]).exits(4).complains("CrawlerFunction").complains(message);
+    refused.complains("help: allow iam:PassRole to the caller").complains("provision policy");
+}
+
+#[test]
+fn e25_a_quota_that_is_used_up_is_told_in_awss_words() {
+    let (_emulator, proxy) = Emulator::start_behind_proxy(&Default::default()).unwrap();
+    let user = light_user(&proxy.url());
+    let roles = "Cannot exceed quota for RolesPerAccount: 1000";
+    proxy.rule(Rule::on("iam", "CreateRole").answer(409, "LimitExceeded", roles));
+    user.run(["up", "--yes"]).exits(1).complains(roles).complains("CrawlerRole").complains("it goes on");
+    proxy.behave();
+    let storage = "Code storage limit exceeded.";
+    proxy.rule(Rule::on("lambda", "CreateFunction").answer(400, "CodeStorageExceededException", storage));
+    proxy.forget();
+    user.run(["up", "--yes"]).exits(1).complains("CodeStorageExceededException").complains(storage);
+    let tries = proxy.calls().into_iter().filter(|call| call.operation == "CreateFunction").count();
+    assert_eq!(tries, 1, "waiting would not help");
+    proxy.behave();
+    let rate = "Rate exceeded";
+    proxy.rule(Rule::on("lambda", "CreateFunction").answer(429, "TooManyRequestsException", rate));
+    user.run(["up", "--yes"]).exits(1).complains("TooManyRequestsException").complains(rate);
 }
 
 #[test]

@@ -2,7 +2,7 @@ use aws_sdk_s3::Client;
 use provisioner::engine::{DeleteOptions, Resource};
 use serde_json::{Value, json};
 
-use crate::stage::{Stage, silent};
+use crate::stage::{Stage, endpoint, silent};
 
 const BUCKET: &str = "AWS::S3::Bucket";
 
@@ -79,4 +79,32 @@ async fn a_bucket_with_data_is_not_deleted_unless_asked() {
     let refused = stage.provider(BUCKET).delete(&observed, DeleteOptions::default(), &silent()).await.unwrap_err();
     assert!(refused.help().contains("DeletionPolicy: Retain"), "{refused}");
     assert!(stage.read(&bucket).await.is_some());
+}
+
+/// The emulator refuses us-east-1 as a location, and elsewhere a bucket without one, as S3 does.
+#[tokio::test]
+async fn e54_a_buckets_location_is_its_region_but_us_east_1_is_none() {
+    for (region, bucket) in [("us-east-1", "bucket-here"), ("eu-central-1", "bucket-there")] {
+        let stage = Stage::in_region(bucket, &endpoint(), region).await;
+        let bucket = stage.resource(BUCKET, "Lake", json!({"BucketName": bucket})).await;
+        stage.create(&bucket).await;
+        let s3 = provisioner::providers::s3_client(&stage.config);
+        let location = s3.get_bucket_location().bucket(&bucket.physical_id).send().await.unwrap().location_constraint;
+        let told = location.as_ref().map_or("", |location| location.as_str());
+        assert_eq!(told, if region == "us-east-1" { "" } else { region });
+    }
+}
+
+#[tokio::test]
+async fn e54_a_bucket_that_is_there_already_is_taken_over_only_if_it_is_this_stacks() {
+    let stage = Stage::in_region("bucket-again", &endpoint(), "eu-central-1").await;
+    let bucket = stage.resource(BUCKET, "Lake", json!({"BucketName": "bucket-again"})).await;
+    stage.create(&bucket).await;
+    // S3 says BucketAlreadyOwnedByYou now, whosever of the account's stacks it is.
+    stage.create(&bucket).await;
+    let other = Stage::in_region("bucket-other", &endpoint(), "eu-central-1").await;
+    let theirs = other.resource(BUCKET, "Lake", json!({"BucketName": "bucket-again"})).await;
+    let refused = other.provider(BUCKET).create(&theirs, &silent()).await.unwrap_err();
+    assert!(refused.to_string().contains("not this stack's"), "{refused}");
+    assert!(stage.scope.owns(&stage.read(&bucket).await.unwrap().tags));
 }

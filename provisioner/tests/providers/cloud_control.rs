@@ -125,7 +125,7 @@ async fn what_an_interrupted_run_made_is_taken_over_and_what_someone_else_made_i
 #[tokio::test]
 async fn a_schema_is_asked_for_once_and_a_type_that_could_not_be_found_again_is_refused() {
     let proxy = proxy();
-    let config = config(&proxy.url()).await;
+    let config = config(&proxy.url(), "us-east-1").await;
     let cache = tempfile::tempdir().unwrap();
     for _ in 0..2 {
         let types = [TOPIC, "AWS::SNS::Subscription", "AWS::SNS::Tpoic"];

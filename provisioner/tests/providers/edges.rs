@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use provisioner::engine::DeleteOptions;
 use serde_json::json;
 use testkit::fault_proxy::{Edge, FaultProxy, Rule};
 
@@ -91,6 +92,27 @@ async fn e8_e33_a_mapping_is_waited_for_at_every_change() {
     assert_eq!(stage.paths(&mapping).await, Vec::<String>::new());
     stage.delete(&updated).await;
     assert_eq!(stage.read(&mapping).await, None);
+}
+
+#[tokio::test]
+async fn e27_e33_what_is_still_being_deleted_is_waited_for_and_made_anew() {
+    let (proxy, stage) = stage("edge-anew").await;
+    let role = function::role(&stage).await;
+    let queue = stage.resource("AWS::SQS::Queue", "Jobs", json!({})).await;
+    stage.create(&queue).await;
+    let function = stage.resource("AWS::Lambda::Function", "F", function::properties(&role, "code")).await;
+    let joined = json!({"EventSourceArn": queue.attributes["Arn"], "FunctionName": function.physical_id});
+    let mapping = stage.resource("AWS::Lambda::EventSourceMapping", "M", joined).await;
+    proxy.play(Edge::FunctionDeleting(3));
+    for resource in [&function, &mapping] {
+        let made = stage.create(resource).await;
+        // The run that deleted it was cut off before it was gone.
+        let provider = stage.provider(&resource.type_name);
+        provider.delete(&made, DeleteOptions::default(), &silent()).await.unwrap();
+        assert_eq!(stage.read(resource).await, None, "{}", resource.physical_id);
+        stage.create(resource).await;
+        assert_eq!(stage.paths(resource).await, Vec::<String>::new());
+    }
 }
 
 #[tokio::test]

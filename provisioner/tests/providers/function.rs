@@ -1,7 +1,8 @@
 use provisioner::engine::Resource;
 use serde_json::{Value, json};
+use testkit::FaultProxy;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, endpoint};
 
 const FUNCTION: &str = "AWS::Lambda::Function";
 const ROLE: &str = "AWS::IAM::Role";
@@ -55,6 +56,38 @@ async fn e11_a_role_remade_under_its_name_remakes_the_function() {
     assert_eq!(stage.paths(&function).await, ["Role"], "nor is one whose role is another");
     stage.update(&function).await;
     assert_eq!(stage.paths(&function).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn e17_new_code_never_runs_with_old_settings() {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    let stage = Stage::at("function-order", &proxy.url()).await;
+    let role = role(&stage).await;
+    let first = stage.resource(FUNCTION, "Function", properties(&role, "one")).await;
+    stage.create(&first).await;
+    let mut second = properties(&role, "two");
+    second["Environment"] = json!({"Variables": {"NEW": "setting"}});
+    let second = stage.resource(FUNCTION, "Function", second).await;
+    stage.update(&second).await;
+    let updates = proxy.calls().into_iter().filter(|call| call.operation.starts_with("UpdateFunction"));
+    let updates: Vec<_> = updates.map(|call| call.operation).collect();
+    assert_eq!(updates, ["UpdateFunctionConfiguration", "UpdateFunctionCode"]);
+}
+
+#[tokio::test]
+async fn e25_ten_changes_of_code_leave_one_version() {
+    let stage = Stage::new("function-versions").await;
+    let role = role(&stage).await;
+    let with = async |code: &str| stage.resource(FUNCTION, "Function", properties(&role, code)).await;
+    stage.create(&with("0").await).await;
+    for code in 1..=10 {
+        stage.update(&with(&code.to_string()).await).await;
+    }
+    let lambda = aws_sdk_lambda::Client::new(&stage.config);
+    let function = with("10").await;
+    let listed = lambda.list_versions_by_function().function_name(&function.physical_id).send().await.unwrap();
+    let versions: Vec<_> = listed.versions().iter().filter_map(|version| version.version()).collect();
+    assert_eq!(versions, ["$LATEST"]);
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Each provider against the emulator: what is missing, what is made, what differs, what is changed, what is gone.
+//! Each provider against the emulator: what is missing, what is made, what differs, what is changed, what is gone. `fleet`: what a
+//! crawl's commands read of queues and log. `pages`: lists that AWS cuts.
 // A helper that fails fails its test.
 #![allow(clippy::unwrap_used)]
 
@@ -8,11 +9,14 @@ mod cloud_control;
 mod dynamic;
 mod edges;
 mod event_source_mapping;
+mod fleet;
 mod function;
 mod in_process;
 mod inline_policy;
 mod log_group;
 mod managed_policy;
+mod ownership;
+mod pages;
 mod parameter;
 mod permission;
 mod queue;

@@ -21,10 +21,10 @@ pub fn endpoint() -> String {
     EMULATOR.get_or_init(|| Emulator::start().expect("the emulator starts")).endpoint()
 }
 
-/// The configuration that calls `endpoint`.
-pub async fn config(endpoint: &str) -> SdkConfig {
+/// The configuration that calls `endpoint` in a region.
+pub async fn config(endpoint: &str, region: &str) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
+        .region(Region::new(region.to_owned()))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .endpoint_url(endpoint)
         .load()
@@ -62,11 +62,16 @@ impl Stage {
 
     /// A stack of this name at an address.
     pub async fn at(stack: &str, endpoint: &str) -> Self {
-        let config = config(endpoint).await;
+        Self::in_region(stack, endpoint, "us-east-1").await
+    }
+
+    /// The same in another region.
+    pub async fn in_region(stack: &str, endpoint: &str, region: &str) -> Self {
+        let config = config(endpoint, region).await;
         let scope = Scope {
             stack: stack.into(),
             account: "000000000000".into(),
-            region: "us-east-1".into(),
+            region: region.into(),
             partition: "aws".into(),
         };
         Self { scope, providers: providers::all(&config, Arc::new(TextAsCode)), config }

@@ -76,7 +76,7 @@ fn plan(stack: &Stack<'_>) -> Plan {
         observed: None,
         slow: false,
     };
-    Plan { changes: stack.declare().unwrap().into_iter().map(create).collect(), kept: vec![] }
+    Plan { changes: stack.declare().unwrap().into_iter().map(create).collect(), kept: vec![], late: Default::default() }
 }
 
 #[test]

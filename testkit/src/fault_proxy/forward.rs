@@ -26,6 +26,8 @@ use crate::server::{Cut, cut};
 /// A call that is under way: what edges look at.
 pub(crate) struct Passing {
     pub operation: Operation,
+    /// Path and query.
+    pub path: String,
     pub body: Bytes,
 }
 
@@ -66,7 +68,8 @@ async fn recorded(state: &State, request: Request) -> Response {
     let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else { return cut() };
     let operation = Operation::of(&head.method, &head.uri, &head.headers, &body);
     let place = begin(state, &operation, &head, &body);
-    let passing = Passing { operation, body };
+    let path = head.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let passing = Passing { operation, path, body };
     let response = with_effects(state, &head, &passing).await;
     let was_cut = response.extensions().get::<Cut>().is_some();
     if let Some(call) = lock(&state.calls).get_mut(place) {
@@ -136,14 +139,14 @@ async fn with_edges(state: &State, head: &Parts, passing: &Passing) -> Result<An
     if let Some(refusal) = refusal {
         return Err(refusal.response(&passing.operation));
     }
-    let (own, body) = {
+    let (own, amended) = {
         let edges = lock(&state.edges);
         (edges.answer(passing), edges.amended(passing))
     };
     if let Some(own) = own {
         return own.map_err(|refusal| refusal.response(&passing.operation));
     }
-    let answer = pass_on(state, head, body).await;
+    let answer = pass_on(state, head, amended).await;
     let mut edges = lock(&state.edges);
     match answer {
         Ok(mut answer) => {
@@ -157,7 +160,7 @@ async fn with_edges(state: &State, head: &Parts, passing: &Passing) -> Result<An
     }
 }
 
-async fn pass_on(state: &State, head: &Parts, body: Bytes) -> reqwest::Result<Answer> {
+async fn pass_on(state: &State, head: &Parts, (path, body): (String, Bytes)) -> reqwest::Result<Answer> {
     let mut headers = head.headers.clone();
     for name in [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH, header::EXPECT] {
         headers.remove(name);
@@ -165,7 +168,7 @@ async fn pass_on(state: &State, head: &Parts, body: Bytes) -> reqwest::Result<An
     if state.says_https.load(Ordering::Relaxed) {
         headers.insert("x-forwarded-proto", HeaderValue::from_static("https"));
     }
-    let url = format!("{}{}", state.target, head.uri.path_and_query().map_or("/", |path| path.as_str()));
+    let url = format!("{}{path}", state.target);
     let mut answer = state.client.request(head.method.clone(), url).headers(headers).body(body).send().await?;
     let (status, mut headers) = (answer.status(), std::mem::take(answer.headers_mut()));
     headers.remove(header::TRANSFER_ENCODING);

@@ -6,6 +6,7 @@ mod cloud_control;
 mod function;
 mod mapping;
 mod move_task;
+mod pages;
 mod registry;
 mod tagged_mappings;
 
@@ -25,6 +26,9 @@ use super::{
 /// One of AWS's habits, to be played by the proxy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edge {
+    /// E3: lists come in pages of one item each, the first of them empty where AWS may do so. S3's are the emulator's own pages.
+    /// Not with IAM enforced, which a changed request does not pass.
+    PagesOfOne,
     /// E7: for this long after CreateRole, Lambda cannot assume the role.
     RoleNotAssumable(Duration),
     /// E8: for this long after a policy was put, no mapping is created: the role "does not have permissions".
@@ -148,11 +152,14 @@ impl Edges {
         self.played.contains(&Edge::Registry).then(|| registry::answer(passing)).flatten()
     }
 
-    /// The body that the emulator gets instead of the client's own, where an edge adds to it.
-    pub(crate) fn amended(&self, passing: &Passing) -> Bytes {
+    /// The path and body that the emulator gets instead of the client's own, where an edge changes them.
+    pub(crate) fn amended(&self, passing: &Passing) -> (String, Bytes) {
+        if self.played.contains(&Edge::PagesOfOne) {
+            return pages::asked(passing);
+        }
         let identified =
             self.played.contains(&Edge::CloudControlIdentifiers).then(|| self.identified(passing)).flatten();
-        identified.unwrap_or_else(|| passing.body.clone())
+        (passing.path.clone(), identified.unwrap_or_else(|| passing.body.clone()))
     }
 
     /// Whether an edge refuses this call. `answers` are those to `questions`, in their order.
@@ -173,7 +180,8 @@ impl Edges {
                 Edge::BucketDeletedRecently(span) => self.bucket_deleted_recently(passing, span),
                 Edge::OneWriterABucket => self.second_writer(passing),
                 Edge::MoveTasks(_) => self.move_refused(passing),
-                Edge::QueueLingers(_)
+                Edge::PagesOfOne
+                | Edge::QueueLingers(_)
                 | Edge::QueueAttributesSettle(_)
                 | Edge::Registry
                 | Edge::CloudControlIdentifiers
@@ -192,6 +200,7 @@ impl Edges {
         self.forget_writer(passing);
         for edge in self.played.clone() {
             match edge {
+                Edge::PagesOfOne => pages::show(passing, answer),
                 Edge::ReadsLag(reads) => self.hide_new_mapping(passing, answer, reads),
                 Edge::FunctionPending(reads) => {
                     self.show_state(passing, answer, "CreateFunction", reads, function::pending)

@@ -1,0 +1,109 @@
+//! What a crawl's commands read of its queues and of its log, where AWS answers approximately, in part, or twice.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use aws_sdk_cloudwatchlogs::types::InputLogEvent;
+use crawler_core::imdb::{IndexOptions, Manifest, SourceVersion};
+use crawler_core::lake::MemoryLake;
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use provisioner::fleet::{Ended, Fleet, Waiting};
+use serde_json::json;
+use testkit::fault_proxy::{Edge, FaultProxy, Rule};
+
+use crate::stage::{Stage, endpoint};
+
+/// A crawl of this name: its two queues are there, its function never was, its lake is in memory.
+async fn fleet(name: &str) -> (FaultProxy, Stage, Fleet) {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    let stage = Stage::at(name, &proxy.url()).await;
+    let mut urls = Vec::new();
+    for queue in ["jobs", "dead-letters"] {
+        let queue = stage.resource("AWS::SQS::Queue", queue, json!({})).await;
+        stage.create(&queue).await;
+        urls.push(queue.attributes["Ref"].clone());
+    }
+    let outputs = [("JobsQueueUrl", urls[0].clone()), ("DeadLetterQueueUrl", urls[1].clone())];
+    let others = [("FunctionName", json!(name)), ("LakeBucketName", json!("none"))];
+    let outputs = outputs.into_iter().chain(others).map(|(name, value)| (name.to_owned(), value)).collect();
+    let fleet = Fleet::open(&stage.config, &outputs).unwrap();
+    (proxy, stage, Fleet { lake: Arc::new(MemoryLake::default()), ..fleet })
+}
+
+fn without_jobs() -> Manifest {
+    Manifest {
+        dataset: "d".into(),
+        source: SourceVersion::default(),
+        options: IndexOptions::default(),
+        rows: 0,
+        titles: 0,
+        duplicates: 0,
+        skipped: 0,
+        skipped_rows: vec![],
+        jobs: vec![],
+    }
+}
+
+#[tokio::test]
+async fn e46_a_queue_that_only_seems_empty_is_not_drained() {
+    let (proxy, _stage, fleet) = fleet("fleet-depth").await;
+    let (looks, depths) = (AtomicUsize::new(0), [0, 7, 0, 0, 0]);
+    proxy.rule(Rule::on("sqs", "GetQueueAttributes").of("fleet-depth-jobs").rewrite(move |json| {
+        let depth = depths.get(looks.fetch_add(1, Ordering::Relaxed)).unwrap_or(&0);
+        json["Attributes"]["ApproximateNumberOfMessages"] = depth.to_string().into();
+    }));
+    let pace = Waiting { every: Duration::from_millis(20), settled: Duration::from_millis(400) };
+    let mut seen = Vec::new();
+    let ended =
+        fleet.wait(&without_jobs(), pace, |look| seen.push((look.queue.visible, Instant::now()))).await.unwrap();
+    assert!(matches!(ended, Ended::Incomplete(_)), "{ended:?}");
+    let depths: Vec<u64> = seen.iter().take(5).map(|(depth, _)| *depth).collect();
+    assert_eq!(depths, [0, 7, 0, 0, 0]);
+    let (last, full) = (seen.last().unwrap().1, seen[1].1);
+    assert!(last - full >= pace.settled, "it was empty for {:?} only", last - full);
+}
+
+#[tokio::test]
+async fn e63_an_empty_page_of_a_log_is_not_its_end_and_an_event_may_come_twice() {
+    let (proxy, stage, fleet) = fleet("fleet-log").await;
+    let sqs = aws_sdk_sqs::Client::new(&stage.config);
+    let sent = sqs.send_message().queue_url(fleet.dead_letters.url()).message_body("a job").send().await.unwrap();
+    let id = sent.message_id.unwrap();
+    let last_error = async || fleet.dead_letters(1).await.unwrap().remove(0).last_error;
+    assert_eq!(last_error().await, None, "there is no log yet");
+    let logs = aws_sdk_cloudwatchlogs::Client::new(&stage.config);
+    let (group, stream) = ("/aws/lambda/fleet-log", "s");
+    logs.create_log_group().log_group_name(group).send().await.unwrap();
+    logs.create_log_stream().log_group_name(group).log_stream_name(stream).send().await.unwrap();
+    let lines = [(&*id, "first"), ("another", "another's"), (&*id, "last")];
+    let events = lines.iter().zip(Timestamp::now().as_millisecond()..).map(|((id, reason), at)| {
+        let line = json!({"message_id": id, "reason": reason}).to_string();
+        InputLogEvent::builder().timestamp(at).message(line).build().unwrap()
+    });
+    let call = logs.put_log_events().log_group_name(group).log_stream_name(stream);
+    call.set_log_events(Some(events.collect())).send().await.unwrap();
+
+    proxy.play(Edge::PagesOfOne);
+    proxy.rule(Rule::on("logs", "FilterLogEvents").rewrite(|json| {
+        let events = json["events"].as_array().cloned().unwrap_or_default();
+        json["events"] = [events.clone(), events].concat().into();
+    }));
+    proxy.forget();
+    assert_eq!(last_error().await, Some("last".into()));
+    let pages = proxy.calls().into_iter().filter(|call| call.operation == "FilterLogEvents").count();
+    assert_eq!(pages, 3, "an empty page, and one for each event");
+}
+
+#[tokio::test]
+async fn e52_a_dead_letter_that_another_reader_has_is_waited_for_and_saved() {
+    let (_proxy, stage, fleet) = fleet("fleet-letters").await;
+    fleet.dead_letters.send("a job").await.unwrap();
+    let sqs = aws_sdk_sqs::Client::new(&stage.config);
+    let hidden = sqs.receive_message().queue_url(fleet.dead_letters.url()).visibility_timeout(1).send().await.unwrap();
+    assert_eq!(hidden.messages().len(), 1);
+    assert_eq!(fleet.save_dead_letters().await.unwrap(), 1);
+    let saved: Vec<_> = fleet.lake.list("tmdb/_dead_letters/").try_collect().await.unwrap();
+    assert_eq!(saved.len(), 1);
+}
