@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 STACK ?=
+SECTION ?=
 FLAGS := $(if $(STACK),--stack $(STACK))
 VENV := .venv
 PROVISION := target/debug/provision
@@ -29,8 +30,8 @@ sweep: tools build package ## Kills up, an update and down at every single call 
 lint: tools ## The templates under cfn-lint.
 	$(VENV)/bin/cfn-lint
 
-bench: tools build package ## A whole stack beside how people do it otherwise; ratios, into bench/RESULTS.md.
-	target/debug/bench
+bench: tools build package ## Beside how people do it otherwise, ratios into bench/RESULTS.md; SECTION=stack index launch cold-start.
+	target/debug/bench $(SECTION)
 
 fuzz: ## Fuzzes the template reader, FUZZ_SECONDS (60) a target. Wants nightly Rust; gets cargo-fuzz by itself.
 	command -v cargo-fuzz || cargo install --locked cargo-fuzz --version 0.13.2 --root $(VENV)

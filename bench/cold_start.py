@@ -2,8 +2,8 @@
 
 python bench/cold_start.py [--times N]: spawns the bootstrap of target/lambda/crawler.zip and `hello` (function/examples) by turns, with a
 Runtime API and an SSM of its own, and takes the time from spawn to the first request for an invocation; the crawler reads TMDb's key in
-it. Prints one JSON object; exits 1 where the ratio of the medians is above its goal. Wants the function's zip (`make package`) and
-`cargo build --workspace --examples`: hello is of the debug build, which makes it slower by what little code it has.
+it. Prints one JSON object; exits 1 where the ratio of the medians is above its goal. Wants the function's zip (`make package`) and hello
+of the same profile: `cargo build --profile lambda --package crawler --example hello`.
 """
 
 import argparse
@@ -96,7 +96,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         crawler = pathlib.Path(zipfile.ZipFile(ROOT / "target/lambda/crawler.zip").extract("bootstrap", folder))
         crawler.chmod(0o755)
-        binaries = {"crawler": crawler, "hello": ROOT / "target/debug/examples/hello"}
+        binaries = {"crawler": crawler, "hello": ROOT / "target/lambda/examples/hello"}
         times = {name: [] for name in binaries}
         for _ in range(arguments.times):
             for name, binary in binaries.items():

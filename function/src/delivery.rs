@@ -8,6 +8,7 @@ use crawler_core::{
     imdb::{Manifest, ManifestError},
     tmdb::TmdbError,
 };
+use futures::future::join_all;
 use tokio::time::Instant;
 
 /// Receives in a row without one more film done: then it is the job.
@@ -36,24 +37,27 @@ pub async fn deliver(crawler: &Crawler, lake: &dyn Lake, body: &str, deadline: I
         Ok(work) => work,
         Err(verdict) => return verdict,
     };
-    let mut verdict = Verdict::Done;
-    for job in &jobs {
+    // Those of one message have few titles each: they share the time and the connections, so that asking never idles.
+    let runs = jobs.iter().map(async |job| {
         let result = match &refresh {
             None => crawler.run(job, &dataset, deadline).await,
             Some(refresh) => crawler.refresh(job, &dataset, refresh, deadline).await,
         };
         log(job, &result);
-        let of_job = result.map_or_else(judge, |_| Verdict::Done);
-        let stop = matches!(of_job, Verdict::Again { .. } | Verdict::Spoiled { .. });
-        // A job that can never be done does not hold up those that share its message.
-        if verdict == Verdict::Done || stop {
-            verdict = of_job;
-        }
-        if stop {
-            break;
-        }
+        result.map_or_else(judge, |_| Verdict::Done)
+    });
+    // A job that can never be done does not hold up those that share its message.
+    join_all(runs).await.into_iter().max_by_key(weight).unwrap_or(Verdict::Done)
+}
+
+/// Of the verdicts on a message's jobs the heaviest is the message's.
+fn weight(verdict: &Verdict) -> u8 {
+    match verdict {
+        Verdict::Done => 0,
+        Verdict::Dead { .. } => 1,
+        Verdict::Again { .. } => 2,
+        Verdict::Spoiled { certain, .. } => 3 + u8::from(*certain),
     }
-    verdict
 }
 
 /// What an order comes to.
@@ -125,8 +129,12 @@ fn judge(error: CrawlError) -> Verdict {
             reason: tmdb.to_string(),
             certain: matches!(tmdb, TmdbError::Unauthorized { .. } | TmdbError::Setup { .. }),
         },
-        CrawlError::Lake(lake) => again(lake),
-        CrawlError::NotInIndex { .. } | CrawlError::Damaged { .. } => Verdict::Dead { reason: told(&error) },
+        CrawlError::Lake(lake) | CrawlError::Index(ManifestError::Lake(lake)) => again(lake),
+        // The newer index's own job does its titles.
+        CrawlError::Superseded { .. } => Verdict::Done,
+        CrawlError::NotInIndex { .. } | CrawlError::Index(_) | CrawlError::Damaged { .. } => {
+            Verdict::Dead { reason: told(&error) }
+        }
     }
 }
 

@@ -1,7 +1,11 @@
 //! TMDb's key, read from its SSM SecureString.
 
-use aws_sdk_ssm::{Client, error::DisplayErrorContext, error::ProvideErrorMetadata as _};
+use aws_config::{SdkConfig, retry::RetryConfig};
+use aws_sdk_ssm::{Client, config::Builder, error::DisplayErrorContext, error::ProvideErrorMetadata as _};
 use crawler_core::Secret;
+
+/// SSM answers 40 such questions a second for the whole account, and a fleet may begin all at once (E56).
+const TRIES: u32 = 8;
 
 /// Where the key is.
 #[derive(Clone, Debug)]
@@ -28,10 +32,18 @@ pub enum KeyError {
     },
 }
 
+impl KeyError {
+    /// Whether only a person can help. A new role's rights come late (E8), and SSM may be busy.
+    pub fn is_certain(&self) -> bool {
+        matches!(self, Self::Missing(_))
+    }
+}
+
 impl Keys {
     /// The key at `parameter`.
-    pub fn new(client: Client, parameter: String) -> Self {
-        Self { client, parameter }
+    pub fn new(aws: &SdkConfig, parameter: String) -> Self {
+        let patient = RetryConfig::standard().with_max_attempts(TRIES);
+        Self { client: Client::from_conf(Builder::from(aws).retry_config(patient).build()), parameter }
     }
 
     /// Reads the key.

@@ -21,6 +21,8 @@ use crate::{
 
 /// Seconds until a message that TMDb spoiled is seen again.
 const SPOILED_AGAIN: i32 = 30;
+/// Receives of a message that makes the delivery panic.
+const MOST_PANICS: u32 = 2;
 
 /// Everything that outlives an invocation: clients, connections, TMDb's key.
 #[derive(Debug)]
@@ -47,6 +49,15 @@ enum NoTmdb {
     Client(#[from] TmdbError),
 }
 
+impl NoTmdb {
+    fn is_certain(&self) -> bool {
+        match self {
+            Self::Key(error) => error.is_certain(),
+            Self::Client(_) => true,
+        }
+    }
+}
+
 impl Worker {
     /// A worker with these settings; asks nothing yet.
     pub fn new(settings: Settings, aws: &SdkConfig) -> Self {
@@ -54,7 +65,7 @@ impl Worker {
         let lambda = aws_sdk_lambda::Client::new(aws);
         let sqs = aws_sdk_sqs::Client::new(aws);
         Self {
-            keys: Keys::new(aws_sdk_ssm::Client::new(aws), settings.key_parameter.clone()),
+            keys: Keys::new(aws, settings.key_parameter.clone()),
             tmdb: OnceCell::new(),
             queues: Queues::new(sqs, settings.jobs_queue.clone(), settings.dead_letter_queue.clone()),
             breaker: Breaker::new(lambda, Arc::clone(&lake), settings.function.clone()),
@@ -77,13 +88,13 @@ impl Worker {
         let mut response = SqsBatchResponse::default();
         for message in event.records {
             let id = message.message_id.clone().unwrap_or_default();
-            let worker = Arc::clone(self);
+            let (worker, delivered) = (Arc::clone(self), message.clone());
             // A task of its own: a panic is one failed message, not a dead batch.
-            let done = tokio::spawn(async move { worker.message(&message, deadline).await }).await;
-            let done = done.unwrap_or_else(|panic| {
-                tracing::error!(message_id = id, %panic, "the delivery panicked");
-                false
-            });
+            let done = tokio::spawn(async move { worker.message(&delivered, deadline).await }).await;
+            let done = match done {
+                Ok(done) => done,
+                Err(panic) => self.panicked(&message, &panic).await,
+            };
             match (done, id.is_empty()) {
                 (true, _) => {}
                 // An empty id would fail the batch in silence.
@@ -117,12 +128,19 @@ impl Worker {
         }
     }
 
+    /// A message that makes the delivery panic twice would do so for ever.
+    async fn panicked(&self, message: &SqsMessage, panic: &tokio::task::JoinError) -> bool {
+        tracing::error!(message_id = message.message_id, %panic, "the delivery panicked");
+        let body = message.body.as_deref().unwrap_or_default();
+        attempts(message) >= MOST_PANICS && self.bury(message, body, &format!("the delivery panicked: {panic}")).await
+    }
+
     /// After a refused key the key is read again, once: a new one goes on without a new process.
     async fn verdict(&self, body: &str, deadline: Instant) -> Verdict {
         let tmdb = match self.tmdb().await {
             Ok(tmdb) => tmdb,
             Err(error) => {
-                return Verdict::Spoiled { reason: error.to_string(), certain: true };
+                return Verdict::Spoiled { certain: error.is_certain(), reason: error.to_string() };
             }
         };
         let crawler =
@@ -165,8 +183,7 @@ impl Worker {
     }
 
     async fn bury(&self, message: &SqsMessage, body: &str, reason: &str) -> bool {
-        let attempts = message.attributes.get("ApproximateReceiveCount");
-        let attempts = attempts.and_then(|count| count.parse().ok()).unwrap_or(1);
+        let attempts = attempts(message);
         let id = message.message_id.as_deref().unwrap_or_default();
         tracing::error!(message_id = id, reason, attempts, body, "message goes to the dead letters");
         match self.queues.bury(body, reason, attempts, id).await {
@@ -177,4 +194,10 @@ impl Worker {
             }
         }
     }
+}
+
+/// How often a message was received, this time with it.
+fn attempts(message: &SqsMessage) -> u32 {
+    let count = message.attributes.get("ApproximateReceiveCount");
+    count.and_then(|count| count.parse().ok()).unwrap_or(1)
 }

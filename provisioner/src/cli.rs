@@ -272,9 +272,18 @@ pub struct Launch {
     /// Of done jobs, ask again for the films that had no usable answer
     #[arg(long, conflicts_with = "refresh")]
     pub failed: bool,
-    /// Ask again for all films of jobs that were done longer ago: older-than=30d
-    #[arg(long, value_name = "older-than=AGE", value_parser = older_than)]
-    pub refresh: Option<SignedDuration>,
+    /// Of done jobs, ask again for all films where any is older: older-than=30d; or for those that TMDb says have changed
+    #[arg(long, value_name = "WHICH", value_parser = refresh)]
+    pub refresh: Option<Refresh>,
+}
+
+/// Which films of done jobs are asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refresh {
+    /// All of a job that has one which is older.
+    OlderThan(SignedDuration),
+    /// Those that changed at TMDb since they were fetched.
+    Changed,
 }
 
 /// Flags of `simulate`.
@@ -384,11 +393,15 @@ fn parameter(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// `older-than=30d`, `older-than=12h`.
-fn older_than(text: &str) -> Result<SignedDuration, String> {
+/// `older-than=30d`, `older-than=12h`, `changed`.
+fn refresh(text: &str) -> Result<Refresh, String> {
+    if text == "changed" {
+        return Ok(Refresh::Changed);
+    }
     let age = text.strip_prefix("older-than=").and_then(|age| age.parse::<Span>().ok());
     let age = age.and_then(|age| age.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
-    age.filter(|age| !age.is_negative()).ok_or_else(|| "write it as older-than=30d, or in hours: older-than=12h".into())
+    let age = age.filter(|age| !age.is_negative()).map(Refresh::OlderThan);
+    age.ok_or_else(|| "write it as older-than=30d, in hours as older-than=12h, or as changed".into())
 }
 
 #[cfg(test)]
@@ -410,11 +423,12 @@ mod tests {
     }
 
     #[test]
-    fn an_age_is_read_in_days_and_hours() {
-        assert_eq!(older_than("older-than=30d"), Ok(SignedDuration::from_hours(720)));
-        assert_eq!(older_than("older-than=12h"), Ok(SignedDuration::from_hours(12)));
-        for wrong in ["30d", "older-than=", "older-than=-1d", "older-than=1 fortnight"] {
-            assert!(older_than(wrong).is_err(), "{wrong}");
+    fn a_refresh_is_an_age_in_days_or_hours_or_what_changed() {
+        assert_eq!(refresh("older-than=30d"), Ok(Refresh::OlderThan(SignedDuration::from_hours(720))));
+        assert_eq!(refresh("older-than=12h"), Ok(Refresh::OlderThan(SignedDuration::from_hours(12))));
+        assert_eq!(refresh("changed"), Ok(Refresh::Changed));
+        for wrong in ["30d", "older-than=", "older-than=-1d", "older-than=1 fortnight", "unchanged"] {
+            assert!(refresh(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -229,3 +229,23 @@ fn a_reader_that_leaves_early_is_no_failure() {
     drop(stdout);
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+#[test]
+fn a_no_echo_value_is_in_no_message_though_it_is_what_is_wrong() {
+    let template = "Parameters:
+  Password: {Type: String, NoEcho: true}
+Mappings:
+  Sizes: {known: {Name: x}}
+Resources:
+  Jobs:
+    Type: AWS::SQS::Queue
+    Properties:
+      QueueName: !FindInMap [Sizes, !Ref Password, Name]
+";
+    let user = user(&[("t.yaml", template)]);
+    for flags in ["", "--json"] {
+        let line = format!("plan --template t.yaml --param Password=hunter2secret {flags}");
+        let told = user.run(words(&line)).exits(2).to_string().replace("Password=hunter2secret", "");
+        assert!(told.contains("****") && !told.contains("hunter2secret"), "{told}");
+    }
+}

@@ -98,6 +98,16 @@ fn every_provision_line_in_the_documents_is_understood() {
 }
 
 #[test]
+fn every_template_that_the_help_names_is_there() {
+    let help = read("provisioner/src/cli/examples.rs");
+    let named: Vec<&str> = help.split_whitespace().filter(|word| word.starts_with("templates/")).collect();
+    assert!(!named.is_empty());
+    for path in named {
+        assert!(workspace().join(path).is_file(), "{path}");
+    }
+}
+
+#[test]
 fn every_provision_command_that_the_sources_name_is_there() {
     let mut tried = 0;
     for folder in ["shared/src", "function/src", "provisioner/src"] {

@@ -179,6 +179,6 @@ fn a_lake_that_lost_a_film_does_not_hold() {
     let lake = stage.user.folder().join("lake");
     fs::remove_file(lake.join("tmdb/movies/year=2004/TH-000.ndjson.gz")).unwrap();
     let told = stage.user.run(words("verify --lake ./lake")).exits(1);
-    told.says("is in no place").says("is named by a marker and not there").says("does not hold");
+    told.says("is in no place").says("is named and not there").says("does not hold");
     stage.user.run(words("verify --lake ./nowhere")).exits(2).complains("no index");
 }

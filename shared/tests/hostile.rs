@@ -134,6 +134,11 @@ fn answers() -> Vec<Case> {
             ],
             Ends(Kind::Movies, json!({"id": 7})),
         ),
+        (
+            "the same film twice",
+            vec![(FIND, json!({"movie_results": [{"id": 7}, {"id": 7}]}).to_string()), (REVIEWS, none.clone())],
+            Ends(Kind::Movies, json!({"id": 7})),
+        ),
         reviewed(
             "a review without an id",
             json!({"results": [{"author": "a"}], "total_pages": 1, "total_results": 1}),

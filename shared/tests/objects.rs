@@ -4,11 +4,15 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use crawler_core::{
     Crawler, Job, Lake, Secret,
     crawl::prune_when_complete,
     imdb::{IndexOptions, Manifest, Source, build_index},
-    lake::{MemoryLake, layout::Layout},
+    lake::{
+        MemoryLake, PutMode, layout,
+        layout::{Kind, Layout},
+    },
     tmdb::{Client, FetchMode, Settings},
     verify::verify,
 };
@@ -58,7 +62,7 @@ impl Stage {
         build_index(&self.lake, &Source::File(path.to_owned()), &options, |_| {}).await.unwrap()
     }
 
-    async fn crawl(&self, manifest: &Manifest, layout: Layout) {
+    fn crawler(&self, layout: Layout) -> Crawler {
         let settings = Settings {
             base_url: self.stand_in.url(),
             key: Secret::new("0123456789abcdef0123456789abcdef"),
@@ -67,11 +71,20 @@ impl Stage {
             append: Vec::new(),
         };
         let tmdb = Client::new(settings).unwrap();
-        let crawler = Crawler::new(Arc::new(self.lake.clone()), tmdb, FetchMode::Find).with_layout(layout);
+        Crawler::new(Arc::new(self.lake.clone()), tmdb, FetchMode::Find).with_layout(layout)
+    }
+
+    async fn crawl(&self, manifest: &Manifest, layout: Layout) {
+        let crawler = self.crawler(layout);
         for job in &manifest.jobs {
             self.run(&crawler, job, manifest).await;
         }
         prune_when_complete(&self.lake, manifest).await.unwrap();
+        self.holds().await;
+    }
+
+    /// All is done, and nothing is wrong.
+    async fn holds(&self) {
         let report = verify(&self.lake, "2026-01-01".parse().unwrap(), |_, _| {}).await.unwrap();
         assert!(report.holds() && report.counts.not_done == 0, "{report:?}");
     }
@@ -158,4 +171,40 @@ async fn a_changed_index_asks_only_for_what_is_new_and_removes_what_is_gone() {
     stage.crawl(&manifest, Layout::Ndjson).await;
     assert_eq!(stage.stand_in.requests(), [], "nothing is new");
     assert!(stage.listing().await.iter().all(|key| !key.contains("550")), "{:?}", stage.listing().await);
+}
+
+#[tokio::test]
+async fn a_film_that_another_part_has_now_is_not_removed_by_the_part_that_it_left() {
+    let stage = Stage::new();
+    let manifest = stage.index(&FILMS[..3], 3).await;
+    stage.crawl(&manifest, Layout::Objects).await;
+    // Smaller jobs: the second and the third film are other parts' now, which happen to be done before the first.
+    let manifest = stage.index(&FILMS[..3], 1).await;
+    let crawler = stage.crawler(Layout::Objects);
+    for job in manifest.jobs.iter().rev() {
+        stage.run(&crawler, job, &manifest).await;
+    }
+    stage.holds().await;
+    assert_eq!(stage.listing().await.iter().filter(|key| key.contains("tmdb-movie-550")).count(), 4);
+}
+
+#[tokio::test]
+async fn records_whose_job_is_ending_are_not_taken_for_left_over() {
+    let stage = Stage::new();
+    let manifest = stage.index(&FILMS, 3).await;
+    stage.crawl(&manifest, Layout::Objects).await;
+    let put = async |key: &str| {
+        stage.lake.put(key, Bytes::from_static(b"{}"), PutMode::Overwrite).await.unwrap();
+    };
+    // As a refresh has it between its first record and its marker.
+    let (record, settled) = (
+        layout::object(Kind::Movies, &manifest.jobs[0], "4711"),
+        layout::settled(&manifest.jobs[0], Some("1795000000")),
+    );
+    put(&record).await;
+    put(&settled).await;
+    prune_when_complete(&stage.lake, &manifest).await.unwrap();
+    assert!(stage.listing().await.contains(&record));
+    stage.lake.delete(&settled).await.unwrap();
+    assert_eq!(prune_when_complete(&stage.lake, &manifest).await.unwrap(), [record]);
 }

@@ -7,6 +7,7 @@ use std::{io::Write as _, sync::Arc, time::Duration};
 use bytes::Bytes;
 use crawler_core::{
     Crawler, Job, Lake, Secret,
+    compact::{CompactError, Compacted, Format, compact},
     imdb::{IndexOptions, Manifest, Selection, Source, build_index},
     lake::{LocalLake, MemoryLake, PutMode, layout, layout::Kind},
     tmdb::{Client, FetchMode, Settings},
@@ -23,9 +24,16 @@ const TODAY: i64 = 1_795_000_000;
 
 /// Crawls the films of 1990, and no others.
 async fn crawl(lake: Arc<dyn Lake>) -> Manifest {
-    let stand_in = StandIn::start(stand_in::Options::default()).unwrap();
     let options = IndexOptions { job_titles: 50, ..IndexOptions::default() };
     let manifest = build_index(&*lake, &Source::File(titles::sample()), &options, |_| {}).await.unwrap();
+    let selection = Selection { years: Some("1990".parse().unwrap()), initials: None };
+    run(lake, &manifest, manifest.jobs_of(&selection)).await;
+    manifest
+}
+
+/// Does these jobs.
+async fn run(lake: Arc<dyn Lake>, manifest: &Manifest, jobs: impl IntoIterator<Item = &Job>) {
+    let stand_in = StandIn::start(stand_in::Options::default()).unwrap();
     let settings = Settings {
         base_url: stand_in.url(),
         key: Secret::new("0123456789abcdef0123456789abcdef"),
@@ -35,11 +43,9 @@ async fn crawl(lake: Arc<dyn Lake>) -> Manifest {
     };
     let clock = || Timestamp::from_second(TODAY).unwrap();
     let crawler = Crawler::new(lake, Client::new(settings).unwrap(), FetchMode::Find).with_clock(clock);
-    let selection = Selection { years: Some("1990".parse().unwrap()), initials: None };
-    for job in manifest.jobs_of(&selection) {
+    for job in jobs {
         crawler.run(job, &manifest.dataset, Instant::now() + Duration::from_secs(60)).await.unwrap();
     }
-    manifest
 }
 
 fn day(text: &str) -> Date {
@@ -149,4 +155,94 @@ async fn a_local_lake_holds_too_and_one_without_an_index_cannot_be_judged() {
     assert!(report.holds() && report.jobs_done > 0, "{:?}", report.problems);
     let keys: Vec<_> = lake.list("tmdb/_done/").try_collect().await.unwrap();
     assert_eq!(keys.len(), report.jobs_done);
+}
+
+/// The first large file of a kind.
+async fn file(lake: &MemoryLake, compacted: &Compacted, kind: Kind) -> (String, Bytes) {
+    let file = compacted.files.iter().find(|file| file.kind == kind).unwrap();
+    (file.key.clone(), lake.get(&file.key).await.unwrap().unwrap())
+}
+
+#[tokio::test]
+async fn the_large_files_of_either_format_are_held_against_the_jobs_objects() {
+    let lake = MemoryLake::new();
+    let manifest = crawl(Arc::new(lake.clone())).await;
+    for format in ["ndjson", "parquet"].iter().filter_map(|format| format.parse::<Format>().ok()) {
+        let compacted = compact(&lake, format, |_, _| {}).await.unwrap();
+        let report = proof(&lake).await;
+        assert!(report.holds(), "{format}: {:?}", report.problems);
+        let found = report.compacted.unwrap();
+        let records: u64 = compacted.files.iter().map(|file| file.rows).sum();
+        assert_eq!((found.version, found.records, found.stale), (compacted.version.clone(), records, false));
+
+        let ((movies, films), (misses, no_films)) =
+            (file(&lake, &compacted, Kind::Movies).await, file(&lake, &compacted, Kind::Misses).await);
+        let faults = async |key: &str, bytes: Option<&[u8]>| {
+            let before = lake.get(key).await.unwrap();
+            put_back(&lake, key, bytes).await;
+            let report = proof(&lake).await;
+            put_back(&lake, key, before.as_deref()).await;
+            let mut faults: Vec<Fault> = report.problems.iter().map(|problem| problem.fault).collect();
+            faults.dedup();
+            faults
+        };
+        let half = &films[..films.len() / 2];
+        assert_eq!(faults(&movies, Some(half)).await, [Fault::Unreadable, Fault::Compacted], "{format}: a file is cut");
+        assert_eq!(faults(&movies, None).await, [Fault::Missing, Fault::Compacted], "{format}: a file is lost");
+        assert_eq!(faults(&movies, Some(&no_films)).await, [Fault::Compacted], "{format}: a file has others' records");
+        let another = misses.replace("part-000", "part-001");
+        assert_eq!(faults(&another, Some(&no_films)).await, [Fault::Stray], "{format}: a file of nobody");
+        assert_eq!(faults(layout::COMPACT_CURRENT, Some(b"{")).await, [Fault::Unreadable], "{format}");
+        let key = layout::compact_manifest(&compacted.version);
+        assert_eq!(faults(&key, None).await, [Fault::Unreadable], "{format}: the version is not whole");
+
+        // What is damaged is made anew, and what is beneath it and not of it goes.
+        put_back(&lake, &movies, Some(half)).await;
+        put_back(&lake, &another, Some(&no_films)).await;
+        assert_eq!(compact(&lake, format, |_, _| {}).await.unwrap().version, compacted.version);
+        assert!(proof(&lake).await.holds(), "{format}: it was made anew");
+    }
+    let done = manifest.jobs.iter().filter(|job| job.year == Some(1990)).count();
+    let more = manifest.jobs.iter().find(|job| job.year == Some(1991)).unwrap();
+    run(Arc::new(lake.clone()), &manifest, [more]).await;
+    let report = proof(&lake).await;
+    assert!(report.holds(), "stale is no fault: {:?}", report.problems);
+    let stale = report.compacted.unwrap();
+    assert_eq!((stale.jobs, stale.stale, stale.jobs_since), (done, true, 1));
+}
+
+#[tokio::test]
+async fn a_record_that_stands_twice_in_the_large_files_is_found_though_they_are_stale() {
+    let lake = MemoryLake::new();
+    let manifest = crawl(Arc::new(lake.clone())).await;
+    let compacted = compact(&lake, Format::Ndjson, |_, _| {}).await.unwrap();
+    let more = manifest.jobs.iter().find(|job| job.year == Some(1991)).unwrap();
+    run(Arc::new(lake.clone()), &manifest, [more]).await;
+    let (movies, films) = file(&lake, &compacted, Kind::Movies).await;
+    // Gzip's members follow each other: the second has the first film once more.
+    let text = std::io::read_to_string(MultiGzDecoder::new(&films[..])).unwrap();
+    let mut again = GzEncoder::new(films.to_vec(), Compression::fast());
+    again.write_all(text.lines().next().unwrap().as_bytes()).unwrap();
+    put_back(&lake, &movies, Some(&again.finish().unwrap())).await;
+    let report = proof(&lake).await;
+    let faults: Vec<Fault> = report.problems.iter().map(|problem| problem.fault).collect();
+    assert_eq!(faults, [Fault::Twice, Fault::Compacted], "{:?}", report.problems);
+}
+
+async fn put_back(lake: &MemoryLake, key: &str, bytes: Option<&[u8]>) {
+    match bytes {
+        Some(bytes) => drop(lake.put(key, Bytes::copy_from_slice(bytes), PutMode::Overwrite).await.unwrap()),
+        None => lake.delete(key).await.unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_is_lost_stops_the_merging() {
+    let lake = MemoryLake::new();
+    let manifest = crawl(Arc::new(lake.clone())).await;
+    let job = manifest.jobs.iter().find(|job| job.year == Some(1990)).unwrap();
+    lake.delete(&layout::records(Kind::Movies, job)).await.unwrap();
+    let error = compact(&lake, Format::Ndjson, |_, _| {}).await.unwrap_err();
+    assert!(matches!(error, CompactError::Gone { .. }), "{error}");
+    assert_eq!(lake.get(layout::COMPACT_CURRENT).await.unwrap(), None, "nothing became current");
 }

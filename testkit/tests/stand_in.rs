@@ -70,13 +70,18 @@ async fn reviews_follow_their_pages_and_none_are_zero_pages() {
 }
 
 #[tokio::test]
-async fn changes_are_listed_a_hundred_a_page() {
+async fn changes_are_listed_a_hundred_a_page_by_at_most_fourteen_days() {
     let stand_in = stand_in();
-    stand_in.behave(|behaviour| behaviour.changed = (1..=101).collect());
+    let days = ["2026-11-09", "2026-11-10"].map(|day| day.parse().unwrap());
+    stand_in.behave(|behaviour| behaviour.changed = [(days[0], (1..=100).collect()), (days[1], vec![101])].into());
     let (_, answer) = get(&stand_in, "/3/movie/changes?page=2").await.unwrap();
     assert_eq!(answer["results"], json!([{"id": 101, "adult": false}]));
     assert_eq!((&answer["total_pages"], &answer["total_results"]), (&json!(2), &json!(101)));
     assert_eq!(get(&stand_in, "/3/movie/changes?page=501").await.unwrap().0, 400);
+    let (_, answer) = get(&stand_in, "/3/movie/changes?start_date=2026-11-10&end_date=2026-11-24").await.unwrap();
+    assert_eq!(answer["total_results"], 1);
+    let (status, answer) = get(&stand_in, "/3/movie/changes?start_date=2026-11-10&end_date=2026-11-25").await.unwrap();
+    assert_eq!((status.as_u16(), &answer["status_code"]), (422, &json!(20)));
 }
 
 #[tokio::test]

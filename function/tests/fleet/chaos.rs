@@ -87,7 +87,7 @@ async fn markers(stack: &Stack) -> serde_json::Value {
     assert_eq!(done.len(), JOBS, "a job has two markers");
     let (mut movies, mut reviews, mut misses, mut others, mut failed) = (0, 0, 0, 0, 0);
     for done in done {
-        let marker = Marker::read(&*stack.lake, &done.key()).await.unwrap();
+        let marker = Marker::read(&*stack.lake, &done.key()).await.unwrap().unwrap();
         movies += marker.movies;
         reviews += marker.reviews;
         misses += marker.missed;

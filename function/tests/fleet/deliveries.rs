@@ -82,7 +82,17 @@ async fn the_largest_job_takes_at_most_64_mebibytes() {
 async fn a_job_without_progress_is_a_dead_letter_after_two_receives() {
     let stack = Stack::start(3).await;
     stack.index(400).await;
-    stack.tmdb.behave(|behaviour| behaviour.latency_ms = 20_000);
+    // TMDb answers, but the reviews of one film have no end.
+    let films = titles::read(&titles::sample()).unwrap().into_iter();
+    let films = films.filter(|film| film.start_year == Some(1994) && film.primary_title.starts_with("The "));
+    let ids: Vec<String> = films.map(|film| film.tconst).collect();
+    let known = stack.tmdb.expected(ids.iter().map(String::as_str));
+    let endless = known.iter().find(|film| !film.reviews.is_empty()).unwrap().tmdb_ids[0];
+    let page = r#"{"page":1,"results":[],"total_pages":500,"total_results":10000}"#;
+    stack.tmdb.behave(|behaviour| {
+        behaviour.latency_ms = 100;
+        behaviour.scripted = [(format!("/3/movie/{endless}/reviews"), page.to_owned())].into();
+    });
     let body = r#"{"year":1994,"initial":"TH"}"#;
     stack.send(body).await;
     let dead = stack.dead_letters(1).await;

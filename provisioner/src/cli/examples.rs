@@ -23,7 +23,7 @@ pub(super) const UP: &str = "\
 Examples:
   provision up
   provision up --stack films --param MaximumConcurrency=20
-  provision up --template templates/examples/topic.yaml
+  provision up --template templates/examples/queue-worker.yaml
   provision up --yes                    where nobody can answer: in CI";
 pub(super) const DOWN: &str = "\
 Examples:
@@ -40,7 +40,8 @@ Examples:
   provision launch --titles-source title.basics.tsv.gz
   provision launch --title-types movie,tvMovie --adult out --new-index
   provision launch --failed
-  provision launch --refresh older-than=30d";
+  provision launch --refresh older-than=30d
+  provision launch --refresh changed    what changed in the last fortnight, a few requests";
 pub(super) const SIMULATE: &str = "\
 Examples:
   provision simulate                    2004/AD

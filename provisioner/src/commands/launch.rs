@@ -1,17 +1,20 @@
 //! `provision launch`: the titles become jobs, and what is not done goes to the queue.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crawler_core::crawl::Refresh;
+use crawler_core::crawl::{Films, Refresh};
 use crawler_core::imdb::Manifest;
+use crawler_core::tmdb::Changes;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::crawl::{Crawl, key_is_stored};
-use super::{Opened, Run, lake, titles};
+use super::{Opened, Run, lake, secret, titles};
 use crate::cli;
 use crate::engine::Stack;
 use crate::error::Failure;
-use crate::fleet::{Estimate, FleetError, LaunchPlan, Wanted};
+use crate::fleet::{Estimate, FleetError, FleetSettings, LaunchPlan, Wanted};
 use crate::interrupt;
 use crate::ui::launch as words;
 
@@ -21,7 +24,10 @@ const MOST_POLITE: f64 = 40.0;
 pub(super) async fn run(run: &Run, flags: &cli::Launch) -> Result<(), Failure> {
     let opened = Opened::open(run).await?;
     let stack = opened.stack(run)?;
-    let wanted = Wanted { refresh: refresh(flags), again: flags.again };
+    let mut wanted = Wanted { refresh: refresh(flags), changes: None, again: flags.again };
+    if flags.refresh == Some(cli::Refresh::Changed) {
+        wanted.changes = Some(changes(run, &opened, &stack).await?);
+    }
     let launch = Launch::plan(run, &opened, &stack, &flags.selection, &flags.titles, &wanted).await?;
     if flags.dry_run {
         let document = words::document(&launch.plan, &launch.estimate);
@@ -38,10 +44,24 @@ pub(super) async fn run(run: &Run, flags: &cli::Launch) -> Result<(), Failure> {
 fn refresh(flags: &cli::Launch) -> Option<Refresh> {
     let now = Timestamp::now();
     let older = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
-    match (flags.failed, flags.refresh) {
-        (true, _) => Some(Refresh { before: now, failed: true }),
-        (false, age) => age.map(|age| Refresh { before: older(age), failed: false }),
+    match flags.refresh {
+        _ if flags.failed => Some(Refresh { before: now, films: Films::Failed }),
+        Some(cli::Refresh::OlderThan(age)) => Some(Refresh { before: older(age), films: Films::All }),
+        Some(cli::Refresh::Changed) => Some(Refresh { before: now, films: Films::These(BTreeSet::new()) }),
+        None => None,
     }
+}
+
+/// What TMDb says has changed, asked no faster than one function of the fleet asks.
+async fn changes(run: &Run, opened: &Opened, stack: &Stack<'_>) -> Result<Changes, Failure> {
+    let FleetSettings { rate, concurrency, .. } = Crawl::open(stack, &opened.aws.config)?.settings;
+    let busy = run.ui.busy("asking TMDb which films changed");
+    let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
+    let asked = secret::changes(run, today, rate / concurrency);
+    let changes = interrupt::until(&run.interrupt, asked).await?;
+    drop(busy);
+    run.ui.note(&format!("TMDb: {} films changed in the last fortnight", changes.len()));
+    Ok(changes)
 }
 
 /// A launch that is ready to be sent.

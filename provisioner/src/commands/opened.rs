@@ -249,5 +249,7 @@ pub fn bind<'t>(template: &'t Template, run: &Run, scope: &Scope) -> Result<Boun
         stack_name: scope.stack.clone(),
         url_suffix: url_suffix.into(),
     };
-    Ok(template.bind(&parameters.into_iter().collect(), &pseudo)?)
+    let bound = template.bind(&parameters.into_iter().collect(), &pseudo)?;
+    run.ui.hide(bound.secrets());
+    Ok(bound)
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_ssm::types::{ParameterType, ResourceTypeForTagging, Tag};
 use crawler_core::Secret;
-use crawler_core::tmdb::{Client, Settings, TmdbError};
+use crawler_core::tmdb::{Changes, Client, Settings, TmdbError};
+use jiff::civil::Date;
 use serde_json::json;
 
 use super::{Run, opened};
@@ -40,20 +41,33 @@ pub(super) async fn check(run: &Run) -> Result<(), Failure> {
 /// # Errors
 /// No key, one that TMDb refuses, or no answer.
 pub(super) async fn validity(run: &Run) -> Result<String, Failure> {
-    let (key, whence) = match from_environment() {
-        Some(key) => (key, VARIABLE.to_owned()),
-        None => (stored(run, &opened::connect(run).await?).await?, run.settings.key_parameter()),
-    };
-    let settings = Settings {
-        base_url: run.settings.tmdb_url.clone(),
-        key,
-        requests_per_second: 1.0,
-        connections: 1,
-        append: Vec::new(),
-    };
-    let asked = async { Client::new(settings)?.check_key().await };
+    let (key, whence) = found(run).await?;
+    let asked = async { client(run, key, 1.0)?.check_key().await };
     asked.await.map_err(|error| told(&error, &whence))?;
     Ok(whence)
+}
+
+/// What changed at TMDb lately, asked with TMDB_API_KEY or the stored key, so many requests a second.
+///
+/// # Errors
+/// No key, one that TMDb refuses, or no answer.
+pub(super) async fn changes(run: &Run, today: Date, rate: f64) -> Result<Changes, Failure> {
+    let (key, whence) = found(run).await?;
+    let asked = async { client(run, key, rate)?.changes(today).await };
+    asked.await.map_err(|error| told(&error, &whence))
+}
+
+/// TMDB_API_KEY, else the stored key, and where it was found.
+async fn found(run: &Run) -> Result<(Secret, String), Failure> {
+    Ok(match from_environment() {
+        Some(key) => (key, VARIABLE.to_owned()),
+        None => (stored(run, &opened::connect(run).await?).await?, run.settings.key_parameter()),
+    })
+}
+
+fn client(run: &Run, key: Secret, requests_per_second: f64) -> Result<Client, TmdbError> {
+    let base_url = run.settings.tmdb_url.clone();
+    Client::new(Settings { base_url, key, requests_per_second, connections: 1, append: Vec::new() })
 }
 
 /// Stores the key; the parameter carries the stack's tags, so that `down` finds it.

@@ -1,5 +1,6 @@
 //! Why the fleet could not be fed or looked at.
 
+use crawler_core::CrawlError;
 use crawler_core::imdb::{IndexError, ManifestError};
 use crawler_core::lake::LakeError;
 
@@ -37,6 +38,9 @@ pub enum FleetError {
     /// The lake could not be read or written.
     #[error(transparent)]
     Lake(#[from] LakeError),
+    /// An object of the lake could not be read.
+    #[error(transparent)]
+    Object(#[from] CrawlError),
     /// The index could not be made.
     #[error(transparent)]
     Index(#[from] IndexError),
@@ -64,7 +68,7 @@ impl FleetError {
             Self::Refused { .. } => {
                 "mend the cause that SQS names, then launch again: only what was not accepted is sent".into()
             }
-            Self::Lake(_) => {
+            Self::Lake(_) | Self::Object(_) => {
                 "check that the stack is up (provision status) and that the bucket may be read and written".into()
             }
             Self::Index(_) | Self::Manifest(_) => "nothing was sent; the index that was there before still is".into(),

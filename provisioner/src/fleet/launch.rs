@@ -3,12 +3,14 @@
 //! Guarantees: a job that is done is not sent, but to be refreshed; one that SQS accepted and that may still be in the queue neither. A
 //! launch that was cut off goes on; a batch whose answer was lost may be sent twice, which harms nothing (E48).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crawler_core::crawl::Refresh;
-use crawler_core::imdb::{Manifest, Selection};
+use crawler_core::crawl::{Films, Refresh, changed_films};
+use crawler_core::imdb::{ImdbId, Manifest, Selection};
 use crawler_core::lake::layout::Done;
+use crawler_core::tmdb::Changes;
 use crawler_core::{Job, Order};
+use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +23,8 @@ const MESSAGE_BYTES: usize = 4096;
 const SHARED_TITLES: u32 = 4;
 /// Messages after which what SQS accepted is written down.
 const WAVE: usize = 1000;
+/// Jobs whose films are read at once.
+const WIDTH: usize = 16;
 
 /// What a launch would send.
 #[derive(Clone, Debug)]
@@ -34,14 +38,20 @@ pub struct LaunchPlan {
     /// Selected jobs that were sent before and may still be in the queue.
     pub queued: usize,
     refresh: Option<Refresh>,
+    /// With a refresh of what changed: the films of each job, by its mark.
+    changed: Changed,
     full_job: u32,
 }
 
+type Changed = HashMap<String, BTreeSet<ImdbId>>;
+
 /// Which of the selected jobs are sent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wanted {
     /// Of jobs that are done, those that this asks again; without it, jobs that are not done.
     pub refresh: Option<Refresh>,
+    /// Of their films only those that changed.
+    pub changes: Option<Changes>,
     /// Also those that were sent before and may still be in the queue.
     pub again: bool,
 }
@@ -58,9 +68,14 @@ pub struct Launched {
 }
 
 impl LaunchPlan {
-    /// Titles in the jobs that will be sent.
+    /// Titles in the jobs that will be sent; of what changed only those.
     pub fn titles(&self) -> u64 {
-        self.jobs.iter().map(|job| u64::from(job.titles)).sum()
+        self.titles_of(&self.jobs)
+    }
+
+    fn titles_of<'j>(&self, jobs: impl IntoIterator<Item = &'j Job>) -> u64 {
+        let changed = |job: &Job| self.changed.get(&sent::mark(job, None)).map(|films| films.len() as u64);
+        jobs.into_iter().map(|job| changed(job).unwrap_or(u64::from(job.titles))).sum()
     }
 
     /// What is to be done. Of a job of which only failed titles are asked again, these are not known: all count.
@@ -69,10 +84,15 @@ impl LaunchPlan {
     }
 
     fn order(&self, jobs: &[Job]) -> Order {
+        let changed = || jobs.iter().filter_map(|job| self.changed.get(&sent::mark(job, None))).flatten().copied();
         let (dataset, jobs) = (self.dataset.clone(), jobs.to_vec());
-        match self.refresh.clone() {
+        match &self.refresh {
             None => Order::Jobs { dataset, jobs },
-            Some(refresh) => Order::Refresh { dataset, jobs, refresh },
+            Some(Refresh { before, films: Films::These(_) }) => {
+                let films = Films::These(changed().collect());
+                Order::Refresh { dataset, jobs, refresh: Refresh { before: *before, films } }
+            }
+            Some(refresh) => Order::Refresh { dataset, jobs, refresh: refresh.clone() },
         }
     }
 
@@ -122,19 +142,40 @@ impl Fleet {
             done: 0,
             queued: 0,
             refresh: wanted.refresh.clone(),
+            changed: Changed::new(),
             full_job: manifest.options.job_titles,
         };
+        if let Some(changes) = &wanted.changes {
+            let of_selected = selected.iter().filter_map(|job| done.get(&sent::mark(job, None)));
+            plan.changed = self.changed(of_selected.map(|(done, _)| done), changes).await?;
+        }
         for job in selected {
             let done = done.get(&sent::mark(job, None)).copied();
             let sent = sent.get(&sent::mark(job, plan.refresh.as_ref())).copied();
+            let unchanged = wanted.changes.is_some() && !plan.changed.contains_key(&sent::mark(job, None));
             match standing(done, sent, plan.refresh.as_ref()) {
                 Standing::Done => plan.done += 1,
+                Standing::Wanted if unchanged => plan.done += 1,
                 Standing::Queued => plan.queued += 1,
                 Standing::Wanted => plan.jobs.push(job.clone()),
                 Standing::NotMeant => {}
             }
         }
         Ok(plan)
+    }
+
+    /// The films of these jobs that changed since they were fetched; no job without any.
+    async fn changed<'d>(
+        &self,
+        done: impl Iterator<Item = &'d Done>,
+        changes: &Changes,
+    ) -> Result<Changed, FleetError> {
+        let read = |done: &'d Done| async move {
+            Ok::<_, FleetError>((sent::mark_of(done), changed_films(&*self.lake, done, changes).await?))
+        };
+        let reads: Vec<_> = done.filter(|done| done.linked > 0).map(read).collect();
+        let all: Vec<_> = stream::iter(reads).buffer_unordered(WIDTH).try_collect().await?;
+        Ok(all.into_iter().filter(|(_, films)| !films.is_empty()).collect())
     }
 
     /// When SQS accepted what it may still have; nothing where the queue is empty: then it has none.
@@ -175,7 +216,7 @@ impl Fleet {
             sent::record(&*self.lake, &plan.dataset, started, wave, &marks).await?;
             launched.messages += accepted.len();
             launched.jobs += jobs.len();
-            launched.titles += jobs.iter().map(|job| u64::from(job.titles)).sum::<u64>();
+            launched.titles += plan.titles_of(jobs);
             result?;
         }
         Ok(launched)
@@ -205,9 +246,8 @@ fn standing(done: Option<&(Done, Timestamp)>, sent: Option<Timestamp>, refresh: 
         (None, None) if sent.is_some() => Standing::Queued,
         (None, None) => Standing::Wanted,
         (None, Some(_)) => Standing::NotMeant,
-        (Some((done, finished)), Some(Refresh { before, failed })) => {
-            let wants = finished < before && (!failed || done.failed > 0);
-            match (wants, sent.is_some_and(|sent| sent > *finished)) {
+        (Some((done, finished)), Some(refresh)) => {
+            match (refresh.wants(done, *finished), sent.is_some_and(|sent| sent > *finished)) {
                 (false, _) => Standing::Done,
                 (true, true) => Standing::Queued,
                 (true, false) => Standing::Wanted,
@@ -238,7 +278,15 @@ mod tests {
     }
 
     fn plan(jobs: Vec<Job>) -> LaunchPlan {
-        LaunchPlan { dataset: "d".into(), jobs, done: 0, queued: 0, refresh: None, full_job: 100 }
+        LaunchPlan {
+            dataset: "d".into(),
+            jobs,
+            done: 0,
+            queued: 0,
+            refresh: None,
+            changed: Changed::new(),
+            full_job: 100,
+        }
     }
 
     #[test]
@@ -264,11 +312,17 @@ mod tests {
         let at = |second| Timestamp::from_second(second).unwrap();
         let done = |failed| {
             let Job { year, initial, part, titles, digest, .. } = job("AD", 10);
-            let done =
-                Done { year, initial, part, digest, titles, linked: titles - failed, missed: 0, others: 0, failed };
+            let oldest = None;
+            let linked = titles - failed;
+            let done = Done { year, initial, part, digest, titles, linked, missed: 0, others: 0, failed, oldest };
             (done, at(100))
         };
-        let refresh = |before, failed| Refresh { before: at(before), failed };
+        let refresh =
+            |before, failed| Refresh { before: at(before), films: if failed { Films::Failed } else { Films::All } };
+        let of_day = |day: &str| {
+            let (done, finished) = done(0);
+            (Done { oldest: Some(day.parse().unwrap()), ..done }, finished)
+        };
         for (done, sent, refresh, expected) in [
             (None, None, None, Standing::Wanted),
             (None, Some(at(50)), None, Standing::Queued),
@@ -276,6 +330,9 @@ mod tests {
             (None, None, Some(refresh(200, false)), Standing::NotMeant),
             (Some(done(0)), None, Some(refresh(200, false)), Standing::Wanted),
             (Some(done(0)), None, Some(refresh(99, false)), Standing::Done),
+            (Some(of_day("1970-01-01")), None, Some(refresh(99, false)), Standing::Done),
+            (Some(of_day("1969-12-31")), None, Some(refresh(99, false)), Standing::Wanted),
+            (Some(of_day("1969-12-31")), None, Some(refresh(99, true)), Standing::Done),
             (Some(done(0)), Some(at(150)), Some(refresh(200, false)), Standing::Queued),
             (Some(done(0)), Some(at(50)), Some(refresh(200, false)), Standing::Wanted),
             (Some(done(0)), None, Some(refresh(200, true)), Standing::Done),

@@ -168,6 +168,7 @@ mod tests {
             missed: titles - linked,
             others: 0,
             failed: 0,
+            oldest: None,
         }
     }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use crawler_core::crawl::Refresh;
+use crawler_core::crawl::{Films, Refresh};
 use crawler_core::lake::layout::Done;
 use crawler_core::lake::{LakeError, PutMode};
 use crawler_core::{Job, Lake};
@@ -18,10 +18,11 @@ const WIDTH: usize = 32;
 
 /// How a job is told apart from one of the same name with other titles, and from itself to be refreshed.
 pub(super) fn mark(job: &Job, refresh: Option<&Refresh>) -> String {
-    let what = match refresh {
+    let what = match refresh.map(|refresh| &refresh.films) {
         None => "",
-        Some(Refresh { failed: true, .. }) => ".failed",
-        Some(_) => ".refresh",
+        Some(Films::All) => ".refresh",
+        Some(Films::Failed) => ".failed",
+        Some(Films::These(_)) => ".changed",
     };
     format!("{}.{}{what}", job.name(), job.digest)
 }

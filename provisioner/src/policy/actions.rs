@@ -61,7 +61,8 @@ fn iam_kind(action: &str) -> &'static str {
 /// What narrows an action further than its resource does.
 pub(super) fn condition(action: &str, resource: &Resource, scope: &Scope) -> Option<Value> {
     if action == "iam:PassRole" {
-        return Some(json!({ "StringEquals": { "iam:PassedToService": "lambda.amazonaws.com" } }));
+        let service = passed_to(&resource.type_name)?;
+        return Some(json!({ "StringEquals": { "iam:PassedToService": service } }));
     }
     if !OF_FUNCTION.contains(&action) {
         return None;
@@ -71,9 +72,27 @@ pub(super) fn condition(action: &str, resource: &Resource, scope: &Scope) -> Opt
     Some(json!({ "ArnLike": { "lambda:FunctionArn": scope.arn("lambda", &format!("function:{name}*")) } }))
 }
 
+/// The service that takes a role for resources of a type, where that is known.
+fn passed_to(type_name: &str) -> Option<&'static str> {
+    let services = [
+        ("AWS::Lambda::", "lambda.amazonaws.com"),
+        ("AWS::Scheduler::", "scheduler.amazonaws.com"),
+        ("AWS::Events::", "events.amazonaws.com"),
+        ("AWS::StepFunctions::", "states.amazonaws.com"),
+    ];
+    services.into_iter().find(|(prefix, _)| type_name.starts_with(prefix)).map(|(_, service)| service)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_role_is_passed_to_the_service_of_the_type() {
+        assert_eq!(passed_to("AWS::Scheduler::Schedule"), Some("scheduler.amazonaws.com"));
+        assert_eq!(passed_to("AWS::Lambda::Function"), Some("lambda.amazonaws.com"));
+        assert_eq!(passed_to("AWS::ECS::Service"), None);
+    }
 
     #[test]
     fn an_action_goes_to_the_arns_of_its_service() {

@@ -1,6 +1,7 @@
 //! `AWS::Lambda::Permission`: a statement of a function's own policy; takes no tags, and belongs to its function.
 //!
-//! Lambda changes no statement in place, so every change replaces it. Its statement id follows from the stack and the logical id.
+//! Lambda changes no statement in place, so every change replaces it. Its statement id follows from the stack and the logical id, and ends
+//! with a digest of both and the region: by it a statement is known as this stack's, and no other's whose name begins alike.
 //!
 //! | property | a change | left out |
 //! |---|---|---|
@@ -13,6 +14,7 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::errors::{failed, none_if};
 use super::fields::{Fields, object};
@@ -87,6 +89,18 @@ fn cloned((key, value): (&String, &String)) -> (String, String) {
     (key.clone(), value.clone())
 }
 
+/// What no other stack's statement ends with.
+fn seal(stack: &str, region: &str, logical_id: &str) -> String {
+    let digest = Sha256::digest(format!("{stack} {region} {logical_id}"));
+    digest[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether a statement id is one that this stack makes.
+fn is_sealed(id: &str, stack: &str, region: &str) -> bool {
+    let rest = id.strip_prefix(stack).and_then(|rest| rest.strip_prefix('-'));
+    rest.and_then(|rest| rest.rsplit_once('-')).is_some_and(|(logical, end)| end == seal(stack, region, logical))
+}
+
 /// `function/statement` is the physical id.
 fn statement_id(physical_id: &str) -> &str {
     physical_id.rsplit('/').next().unwrap_or(physical_id)
@@ -137,7 +151,8 @@ impl Provider for PermissionProvider {
     fn physical_id(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Result<String, ProviderError> {
         let function = Fields(properties).text("FunctionName").unwrap_or_else(|| logical_id.to_owned());
         let name = function.rsplit(":function:").next().unwrap_or(&function);
-        Ok(format!("{name}/{}", NAMING.name(logical_id, &[], &Value::Null, scope)?))
+        let seal = seal(&scope.stack, &scope.region, logical_id);
+        Ok(format!("{name}/{}", NAMING.name(logical_id, &[&seal], &Value::Null, scope)?))
     }
 
     fn attributes(&self, physical_id: &str, _properties: &Value, _scope: &Scope) -> BTreeMap<String, Value> {
@@ -194,13 +209,12 @@ impl Provider for PermissionProvider {
     async fn find_on(&self, parents: &[&Observed], named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let mut found = Vec::new();
         for function in parents {
-            let stack = function.tags.get(tag::STACK).map(String::as_str).unwrap_or_default();
+            let owner = |key: &str| function.tags.get(key).map(String::as_str).unwrap_or_default();
             let kept: BTreeMap<_, _> =
                 function.tags.iter().filter(|(key, _)| *key == tag::DELETION_POLICY).map(cloned).collect();
             for id in Fields(&function.handle).texts(STATEMENTS).unwrap_or_default() {
                 let physical_id = format!("{}/{id}", function.physical_id);
-                let ours = id.strip_prefix(stack).is_some_and(|rest| rest.starts_with('-'));
-                if ours && !named.contains(&physical_id) {
+                if is_sealed(&id, owner(tag::STACK), owner(tag::REGION)) && !named.contains(&physical_id) {
                     let attributes = [("Ref".to_owned(), id.clone().into()), ("Id".to_owned(), id.into())].into();
                     found.push(listed(TYPE, physical_id, kept.clone(), attributes));
                 }
@@ -225,6 +239,15 @@ impl Provider for PermissionProvider {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_statement_of_a_stack_whose_name_begins_alike_is_not_ours() {
+        let id = |stack: &str, region: &str| format!("{stack}-Allow-{}", seal(stack, region, "Allow"));
+        assert!(is_sealed(&id("films", "eu-west-1"), "films", "eu-west-1"));
+        for other in [&*id("films-dev", "eu-west-1"), &id("films", "us-east-1"), "films-allow-s3", "films-Allow"] {
+            assert!(!is_sealed(other, "films", "eu-west-1"), "{other}");
+        }
+    }
 
     #[test]
     fn an_account_comes_back_as_it_was_written() {

@@ -137,6 +137,16 @@ impl<'t> Bound<'t> {
         properties.map(of).collect()
     }
 
+    /// The values of NoEcho parameters, which must never be shown.
+    pub fn secrets(&self) -> Vec<String> {
+        let secret = self.parameters.values().filter(|parameter| parameter.secret);
+        let texts = secret.flat_map(|parameter| match &parameter.value {
+            Value::Array(items) => items.clone(),
+            value => vec![value.clone()],
+        });
+        texts.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect()
+    }
+
     /// The template that was bound.
     pub fn template(&self) -> &'t Template {
         self.template

@@ -7,6 +7,7 @@ pub mod dead_letters;
 pub mod doctor;
 pub mod explain;
 mod failure;
+mod hidden;
 pub mod launch;
 pub mod plan;
 mod progress;
@@ -15,6 +16,7 @@ pub mod status;
 pub mod verify;
 
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
@@ -22,6 +24,8 @@ use indicatif::{MultiProgress, ProgressDrawTarget};
 use crate::cli::Global;
 use crate::engine::Observer;
 use crate::error::Failure;
+
+use hidden::Hidden;
 
 /// How a run talks to its person.
 pub struct Ui {
@@ -31,6 +35,7 @@ pub struct Ui {
     bars: MultiProgress,
     answered: AtomicBool,
     step: bool,
+    hidden: Arc<Hidden>,
 }
 
 /// Sends the program's own log to stderr: warnings, with `--verbose` steps, with `-vv` calls. Never the `trace` level, in
@@ -59,13 +64,20 @@ impl Ui {
             bars: MultiProgress::with_draw_target(target),
             answered: AtomicBool::new(false),
             step: false,
+            hidden: Arc::default(),
         }
     }
 
     /// The same voice for a step of a larger command: what would be its result is told as a note.
     pub fn for_step(&self) -> Self {
         let Self { json, quiet, yes, .. } = *self;
-        Self { json, quiet, yes, bars: self.bars.clone(), answered: AtomicBool::new(false), step: true }
+        let (bars, hidden) = (self.bars.clone(), Arc::clone(&self.hidden));
+        Self { json, quiet, yes, bars, answered: AtomicBool::new(false), step: true, hidden }
+    }
+
+    /// From now on these values are in nothing that is printed.
+    pub fn hide(&self, values: impl IntoIterator<Item = String>) {
+        self.hidden.add(values);
     }
 
     /// A line about what goes on, to stderr; silent with `--quiet`.
@@ -99,7 +111,7 @@ impl Ui {
         };
         self.bars.suspend(|| {
             let mut stdout = anstream::stdout().lock();
-            writeln!(stdout, "{}", text.trim_end())?;
+            writeln!(stdout, "{}", self.hidden.mask(text.trim_end()))?;
             stdout.flush()
         })?;
         Ok(())
@@ -107,7 +119,7 @@ impl Ui {
 
     /// Who listens to the engine's events: bars on a terminal, lines elsewhere.
     pub fn observer(&self) -> Observer {
-        progress::observer(self.bars.clone(), self.quiet)
+        progress::observer(self.bars.clone(), Arc::clone(&self.hidden), self.quiet)
     }
 
     /// A spinner with a text, until it is dropped; a line elsewhere than on a terminal.
@@ -116,6 +128,6 @@ impl Ui {
     }
 
     fn stderr(&self, text: &str) {
-        self.bars.suspend(|| anstream::eprintln!("{}", text.trim_end()));
+        self.bars.suspend(|| anstream::eprintln!("{}", self.hidden.mask(text.trim_end())));
     }
 }

@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use owo_colors::{AnsiColors, OwoColorize};
 
+use super::hidden::Hidden;
 use crate::engine::{Action, Event, Observer};
 
 /// Reads events and shows them on `bars`, or as lines where that is no terminal.
-pub(super) fn observer(bars: MultiProgress, quiet: bool) -> Observer {
-    let display = Mutex::new(Display { bars, running: HashMap::new(), waits: HashMap::new() });
+pub(super) fn observer(bars: MultiProgress, hidden: Arc<Hidden>, quiet: bool) -> Observer {
+    let display = Mutex::new(Display { bars, hidden, running: HashMap::new(), waits: HashMap::new() });
     Arc::new(move |event| {
         if !quiet {
             display.lock().unwrap_or_else(PoisonError::into_inner).show(event);
@@ -21,6 +22,7 @@ pub(super) fn observer(bars: MultiProgress, quiet: bool) -> Observer {
 
 struct Display {
     bars: MultiProgress,
+    hidden: Arc<Hidden>,
     running: HashMap<String, ProgressBar>,
     /// The last reason told, so that a piped log says each once.
     waits: HashMap<String, String>,
@@ -34,7 +36,9 @@ impl Display {
                 self.running.insert(logical_id, bar);
             }
             Event::Waiting { logical_id, reason } => match self.running.get(&logical_id) {
-                Some(bar) if !self.bars.is_hidden() => bar.set_message(format!("    {logical_id:<28} {reason}")),
+                Some(bar) if !self.bars.is_hidden() => {
+                    bar.set_message(self.hidden.mask(&format!("    {logical_id:<28} {reason}")).into_owned());
+                }
                 _ if self.waits.get(&logical_id) != Some(&reason) => {
                     self.line(&format!("{:>3} {logical_id:<28} {reason}", "…"));
                     self.waits.insert(logical_id, reason);
@@ -67,7 +71,7 @@ impl Display {
     }
 
     fn line(&self, text: &str) {
-        self.bars.suspend(|| anstream::eprintln!("{text}"));
+        self.bars.suspend(|| anstream::eprintln!("{}", self.hidden.mask(text)));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crawler_core::verify::{Partition, Report};
+use crawler_core::verify::{LargeFiles, Partition, Report};
 use serde::Serialize;
 
 /// Problems that are shown on a terminal; all are counted.
@@ -50,10 +50,25 @@ impl Proof<'_> {
                 age.old, self.older_than
             );
         }
+        self.large_files(&mut text);
         self.waiting(&mut text);
         self.wrong(&mut text);
         let _ = write!(text, "\n{}", self.closing());
         text
+    }
+
+    /// What `compact` made, and whether it is still all.
+    fn large_files(&self, text: &mut String) {
+        let Some(LargeFiles { version, jobs, files, records, stale, jobs_since }) = &self.report.compacted else {
+            return;
+        };
+        let _ = write!(text, "\nCompacted     {records} records of {jobs} jobs in {files} files, version {version}");
+        if *stale {
+            let _ = write!(
+                text,
+                "\n              stale: {jobs_since} jobs were done since; `provision compact` merges anew"
+            );
+        }
     }
 
     /// Objects that are not counted yet, or no longer.

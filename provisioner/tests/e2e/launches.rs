@@ -134,7 +134,18 @@ fn mark_as_done(stage: &Stage, jobs: usize) -> usize {
         let manifest = Manifest::current(&lake).await.unwrap().unwrap();
         let puts = manifest.jobs.iter().take(jobs).map(|job| {
             let Job { year, initial, part, digest, titles, .. } = job.clone();
-            let done = Done { year, initial, part, digest, titles, linked: titles, missed: 0, others: 0, failed: 0 };
+            let done = Done {
+                year,
+                initial,
+                part,
+                digest,
+                titles,
+                linked: titles,
+                missed: 0,
+                others: 0,
+                failed: 0,
+                oldest: None,
+            };
             let lake = &lake;
             async move { lake.put(&done.key(), Bytes::new(), PutMode::CreateOnly).await.unwrap() }
         });

@@ -10,7 +10,11 @@ mod ndjson;
 #[cfg(feature = "parquet")]
 mod parquet;
 
-use std::{collections::BTreeMap, fmt, io, str::FromStr};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt, io,
+    str::FromStr,
+};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -59,6 +63,15 @@ impl Format {
             Self::Ndjson => "ndjson.gz",
             #[cfg(feature = "parquet")]
             Self::Parquet => "parquet",
+        }
+    }
+
+    /// Reads a file to its end and tells each record, as it stands in its job's object. In memory: what one step of inflating needs.
+    pub(crate) fn read(self, file: Bytes, each: &mut dyn FnMut(&str)) -> io::Result<()> {
+        match self {
+            Self::Ndjson => ndjson::read(&file, each),
+            #[cfg(feature = "parquet")]
+            Self::Parquet => parquet::read(file, each),
         }
     }
 }
@@ -158,6 +171,16 @@ pub enum CompactError {
         #[source]
         source: io::Error,
     },
+    /// What was there a moment ago is not, or was never.
+    #[error(
+        "{key} of {uri} is not there, though it is named: a refresh or another `provision compact` is at work, or it is lost; look with `provision verify`, then run the command again"
+    )]
+    Gone {
+        /// Where the lake is.
+        uri: String,
+        /// The object.
+        key: String,
+    },
     /// A job's object cannot be read.
     #[error(transparent)]
     Object(#[from] CrawlError),
@@ -179,8 +202,9 @@ pub async fn compact(
     let manifest = Manifest::current(lake).await?.ok_or_else(|| CompactError::NoIndex { uri: lake.uri() })?;
     let done = done_jobs(lake, &manifest).await?;
     let version = version(format, &done);
-    let key = layout::compact_manifest(&version);
-    if let Some(same) = lake.get(&key).await?.and_then(|bytes| serde_json::from_slice::<Compacted>(&bytes).ok()) {
+    if let Some(same) = Compacted::of(lake, &version).await?
+        && same.lost(lake).await?.is_none()
+    {
         publish(lake, &same).await?;
         return Ok(same);
     }
@@ -203,13 +227,37 @@ pub async fn compact(
         merged += year.len();
         progress(merged, done.len());
     }
-    write(lake, &key, &compacted).await?;
+    if let Some(key) = compacted.lost(lake).await? {
+        return Err(CompactError::Gone { uri: lake.uri(), key });
+    }
+    write(lake, &layout::compact_manifest(&compacted.version), &compacted).await?;
     publish(lake, &compacted).await?;
     Ok(compacted)
 }
 
+impl Compacted {
+    /// The version of this name; none if it is not whole.
+    pub(crate) async fn of(lake: &dyn Lake, version: &str) -> Result<Option<Self>, LakeError> {
+        let bytes = lake.get(&layout::compact_manifest(version)).await?;
+        Ok(bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+    }
+
+    /// Whether this is the key of one of its objects.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        key == layout::compact_manifest(&self.version) || self.files.iter().any(|file| file.key == key)
+    }
+
+    /// One of its files that is not there as it was written, if there is any.
+    async fn lost(&self, lake: &dyn Lake) -> Result<Option<String>, LakeError> {
+        let entries = lake.list(&layout::compact_folder(&self.version));
+        let there: HashMap<String, u64> = entries.map_ok(|entry| (entry.key, entry.size)).try_collect().await?;
+        let lost = self.files.iter().find(|file| there.get(&file.key) != Some(&file.bytes));
+        Ok(lost.map(|file| file.key.clone()))
+    }
+}
+
 /// The jobs of the index that are done, in its order, with their markers as listed.
-async fn done_jobs<'m>(lake: &dyn Lake, manifest: &'m Manifest) -> Result<Vec<(&'m Job, Entry)>, LakeError> {
+pub(crate) async fn done_jobs<'m>(lake: &dyn Lake, manifest: &'m Manifest) -> Result<Vec<(&'m Job, Entry)>, LakeError> {
     let mut markers = BTreeMap::new();
     let mut entries = lake.list(layout::DONE);
     while let Some(entry) = entries.try_next().await? {
@@ -222,7 +270,7 @@ async fn done_jobs<'m>(lake: &dyn Lake, manifest: &'m Manifest) -> Result<Vec<(&
 }
 
 /// The same markers give the same version; a job that is done, or done anew, another.
-fn version(format: Format, done: &[(&Job, Entry)]) -> String {
+pub(crate) fn version(format: Format, done: &[(&Job, Entry)]) -> String {
     let mut digest = Sha256::new();
     for (_, marker) in done {
         digest.update(format!("{} {}\n", marker.key, marker.modified));
@@ -232,7 +280,11 @@ fn version(format: Format, done: &[(&Job, Entry)]) -> String {
 
 /// The keys of these jobs' objects, by kind, in the jobs' order.
 async fn objects(lake: &dyn Lake, jobs: &[(&Job, Entry)]) -> Result<BTreeMap<Kind, Vec<String>>, CompactError> {
-    let markers: Vec<_> = jobs.iter().map(|(_, entry)| Marker::read(lake, &entry.key)).collect();
+    let marker = async |key: &str| match Marker::read(lake, key).await? {
+        Some(marker) => Ok(marker),
+        None => Err(CompactError::Gone { uri: lake.uri(), key: key.to_owned() }),
+    };
+    let markers: Vec<_> = jobs.iter().map(|(_, entry)| marker(&entry.key)).collect();
     let mut markers = stream::iter(markers).buffered(WIDTH);
     let mut objects = BTreeMap::<Kind, Vec<String>>::new();
     while let Some(marker) = markers.try_next().await? {
@@ -263,7 +315,8 @@ async fn merge(
         let (uri, key) = (lake.uri(), key(number));
         move |source| CompactError::Unwritable { uri, key, source }
     };
-    while let Some((_, _, text)) = texts.try_next().await? {
+    while let Some((_, key_of_job, text)) = texts.try_next().await? {
+        let text = text.ok_or_else(|| CompactError::Gone { uri: lake.uri(), key: key_of_job.to_owned() })?;
         let open = match &mut part {
             Some(open) => open,
             None => part.insert(format.part(kind).map_err(unwritable(number))?),
@@ -304,19 +357,28 @@ async fn write(lake: &dyn Lake, key: &str, value: &impl Serialize) -> Result<(),
     Ok(())
 }
 
-/// Makes a whole version the current one, and removes all but it and the one before.
+/// The version that `compact/current.json` names; none if there is no such object, or it names none.
+pub(crate) async fn current(lake: &dyn Lake) -> Result<Option<String>, LakeError> {
+    let bytes = lake.get(layout::COMPACT_CURRENT).await?;
+    Ok(bytes.and_then(|bytes| serde_json::from_slice::<Current>(&bytes).ok()).map(|current| current.version))
+}
+
+/// Makes a whole version the current one. Of the others only the one before stays, and of its own folder only what is of it.
 async fn publish(lake: &dyn Lake, compacted: &Compacted) -> Result<(), CompactError> {
-    let before = lake.get(layout::COMPACT_CURRENT).await?;
-    let before = before.and_then(|bytes| serde_json::from_slice::<Current>(&bytes).ok()).map(|current| current.version);
-    if before.as_ref() == Some(&compacted.version) {
-        return Ok(());
+    let before = current(lake).await?;
+    let is_new = before.as_ref() != Some(&compacted.version);
+    if is_new {
+        write(lake, layout::COMPACT_CURRENT, &Current { version: compacted.version.clone() }).await?;
     }
-    write(lake, layout::COMPACT_CURRENT, &Current { version: compacted.version.clone() }).await?;
-    let kept =
-        [Some(compacted.version.clone()), before].map(|version| version.map(|name| layout::compact_folder(&name)));
+    let folder = layout::compact_folder(&compacted.version);
+    let before = before.map(|version| layout::compact_folder(&version));
     let mut entries = lake.list(layout::COMPACT);
     while let Some(entry) = entries.try_next().await? {
-        let stays = kept.iter().flatten().any(|folder| entry.key.starts_with(folder));
+        let stays = if entry.key.starts_with(&folder) {
+            compacted.has(&entry.key)
+        } else {
+            !is_new || before.as_ref().is_some_and(|before| entry.key.starts_with(before))
+        };
         if !stays && entry.key != layout::COMPACT_CURRENT {
             lake.delete(&entry.key).await?;
         }

@@ -1,8 +1,8 @@
 //! Gzipped lines of JSON.
 
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 
-use flate2::{Compression, GzBuilder, write::GzEncoder};
+use flate2::{Compression, GzBuilder, read::MultiGzDecoder, write::GzEncoder};
 
 use super::Part;
 
@@ -28,4 +28,12 @@ impl Part for Lines {
     fn finish(self: Box<Self>) -> io::Result<Vec<u8>> {
         self.0.finish()
     }
+}
+
+/// Tells each line of a file.
+pub(super) fn read(file: &[u8], each: &mut dyn FnMut(&str)) -> io::Result<()> {
+    for line in BufReader::new(MultiGzDecoder::new(file)).lines() {
+        each(&line?);
+    }
+    Ok(())
 }

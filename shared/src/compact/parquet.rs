@@ -4,12 +4,18 @@
 
 use std::{io, sync::Arc};
 
+use bytes::Bytes;
 use jiff::{Timestamp, civil::Date};
 use parquet::{
     basic::Compression,
     column::writer::ColumnWriter,
     data_type::ByteArray,
-    file::{properties::WriterProperties, writer::SerializedFileWriter},
+    file::{
+        properties::WriterProperties,
+        reader::{FileReader as _, SerializedFileReader},
+        writer::SerializedFileWriter,
+    },
+    record::{Field, Row},
     schema::parser::parse_message_type,
 };
 use serde_json::Value;
@@ -18,6 +24,9 @@ use super::{Kind, Part};
 
 /// A row group is closed when its records have this many bytes as text.
 const GROUP: usize = 32 << 20;
+
+/// The column that has each record whole.
+const WHOLE: &str = "object";
 
 /// A column's name, its type, and where its value stands in the object; the whole object where that is empty.
 type Column = (&'static str, Type, &'static str);
@@ -66,7 +75,7 @@ fn columns(kind: Kind) -> &'static [Column] {
             ("total_reviews", Whole, "/total_reviews"),
             ("initial", Text, "/initial"),
             ("fetched_on", Day, "/fetched_on"),
-            ("object", Text, ""),
+            (WHOLE, Text, ""),
         ],
         Kind::Reviews => &[
             ("id", Text, "/id"),
@@ -81,13 +90,13 @@ fn columns(kind: Kind) -> &'static [Column] {
             ("updated_at", Time, "/updated_at"),
             ("initial", Text, "/initial"),
             ("fetched_on", Day, "/fetched_on"),
-            ("object", Text, ""),
+            (WHOLE, Text, ""),
         ],
         Kind::Misses => &[
             ("id_imdb", Text, "/id_imdb"),
             ("initial", Text, "/initial"),
             ("fetched_on", Day, "/fetched_on"),
-            ("object", Text, ""),
+            (WHOLE, Text, ""),
         ],
         Kind::Others => &[
             ("id", Whole, "/id"),
@@ -95,7 +104,7 @@ fn columns(kind: Kind) -> &'static [Column] {
             ("id_imdb", Text, "/id_imdb"),
             ("initial", Text, "/initial"),
             ("fetched_on", Day, "/fetched_on"),
-            ("object", Text, ""),
+            (WHOLE, Text, ""),
         ],
         Kind::Failed => &[
             ("id_imdb", Text, "/id_imdb"),
@@ -103,7 +112,7 @@ fn columns(kind: Kind) -> &'static [Column] {
             ("status", Whole, "/status"),
             ("reason", Text, "/reason"),
             ("fetched_on", Day, "/fetched_on"),
-            ("object", Text, ""),
+            (WHOLE, Text, ""),
         ],
     }
 }
@@ -240,4 +249,22 @@ fn write(column: &mut ColumnWriter<'_>, values: Values) -> io::Result<()> {
         _ => return Err(io::Error::other("a column is of another type than its schema says")),
     }
     Ok(())
+}
+
+/// Tells the text of each record of a file. All columns are read, so that one that is damaged is found.
+pub(super) fn read(file: Bytes, each: &mut dyn FnMut(&str)) -> io::Result<()> {
+    for row in SerializedFileReader::new(file)?.get_row_iter(None)? {
+        match whole(&row?) {
+            Some(text) => each(text),
+            None => return Err(io::Error::other(format!("a record has no text in the column {WHOLE}"))),
+        }
+    }
+    Ok(())
+}
+
+fn whole(row: &Row) -> Option<&str> {
+    row.get_column_iter().find_map(|(name, field)| match field {
+        Field::Str(text) if name == WHOLE => Some(text.as_str()),
+        _ => None,
+    })
 }

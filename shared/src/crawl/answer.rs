@@ -90,6 +90,16 @@ impl Answer {
         }
     }
 
+    /// The day on which TMDb gave it.
+    pub fn day(&self) -> Option<Date> {
+        #[derive(Deserialize)]
+        struct Own {
+            fetched_on: Date,
+        }
+        let (_, line) = self.lines.first()?;
+        serde_json::from_str(line).ok().map(|own: Own| own.fetched_on)
+    }
+
     /// How many of its lines are of `kind`.
     pub fn count(&self, kind: Kind) -> usize {
         self.lines.iter().filter(|(of, _)| *of == kind).count()

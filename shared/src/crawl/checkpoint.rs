@@ -1,7 +1,15 @@
 //! The films of a job that is not done yet: whole ones only, with what they cost.
+//!
+//! Two deliveries of a job that run at once share nothing until one of them has all its films: those answers are then the job's, whatever
+//! the other was told, so that both write the same objects and the same marker.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
+use bytes::Bytes;
+use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,7 +19,7 @@ use super::{
 use crate::{
     Job, Lake,
     imdb::ImdbId,
-    lake::{PutMode, layout, layout::Kind},
+    lake::{Put, PutMode, layout, layout::Kind},
     tmdb::Tally,
 };
 
@@ -39,50 +47,85 @@ pub(super) struct Checkpoint {
     answers: HashMap<ImdbId, Answer>,
     /// What they cost.
     pub asked: Asked,
-    /// Whether there is one in the lake.
-    pub stored: bool,
+    /// The refresh that they were asked for in, by its name; none in the crawl itself.
+    refresh: Option<String>,
     /// Deliveries in a row that got no further.
     idle: u32,
 }
 
 /// As it is stored, gzipped.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct Stored<'a> {
     asked: Asked,
+    #[serde(default)]
+    refresh: Option<String>,
     idle: u32,
-    films: Vec<(String, Vec<(Kind, String)>)>,
+    /// By IMDb id.
+    films: Vec<(String, Lines<'a>)>,
 }
 
+/// A film's lines, each with its kind.
+type Lines<'a> = Cow<'a, [(Kind, String)]>;
+
 impl Checkpoint {
-    /// The job's checkpoint; an empty one where there is none.
-    pub async fn load(lake: &dyn Lake, job: &Job) -> Result<Self, CrawlError> {
-        let key = layout::checkpoint(job);
-        let Some(packed) = lake.get(&key).await? else {
-            return Ok(Self::default());
+    /// The job's checkpoint; an empty one where there is none, or only that of another refresh: its films may be old.
+    pub async fn load(lake: &dyn Lake, job: &Job, refresh: Option<String>) -> Result<Self, CrawlError> {
+        Ok(match Self::read(lake, &layout::checkpoint(job)).await? {
+            Some(checkpoint) if checkpoint.refresh == refresh => checkpoint,
+            _ => Self { refresh, ..Self::default() },
+        })
+    }
+
+    async fn read(lake: &dyn Lake, key: &str) -> Result<Option<Self>, CrawlError> {
+        let Some(packed) = lake.get(key).await? else {
+            return Ok(None);
         };
-        let text = gunzip(&packed).map_err(|error| damaged(lake, &key, &error))?;
-        let stored: Stored = serde_json::from_str(&text).map_err(|error| damaged(lake, &key, &error))?;
+        let text = gunzip(&packed).map_err(|error| damaged(lake, key, &error))?;
+        let stored: Stored = serde_json::from_str(&text).map_err(|error| damaged(lake, key, &error))?;
         let films = stored.films.into_iter().filter_map(|(id, lines)| {
             let id = id.parse().ok()?;
-            Some((id, Answer { id, lines }))
+            Some((id, Answer { id, lines: lines.into_owned() }))
         });
-        Ok(Self { answers: films.collect(), asked: stored.asked, stored: true, idle: stored.idle })
+        let Stored { asked, refresh, idle, .. } = stored;
+        Ok(Some(Self { answers: films.collect(), asked, refresh, idle }))
+    }
+
+    /// The job's marker stands: removes what was kept until then.
+    pub async fn forget(lake: &dyn Lake, job: &Job, refresh: Option<&str>) -> Result<(), CrawlError> {
+        let keys = [layout::checkpoint(job), layout::settled(job, refresh)];
+        try_join_all(keys.iter().map(|key| lake.delete(key))).await?;
+        Ok(())
     }
 
     /// Writes it to the lake.
-    pub async fn save(&mut self, lake: &dyn Lake, job: &Job) -> Result<(), CrawlError> {
+    pub async fn save(&self, lake: &dyn Lake, job: &Job) -> Result<(), CrawlError> {
         let key = layout::checkpoint(job);
-        let films = self.answers.values();
-        let stored = Stored {
-            asked: self.asked.clone(),
-            idle: self.idle,
-            films: films.map(|answer| (answer.id.to_string(), answer.lines.clone())).collect(),
-        };
-        let text = serde_json::to_vec(&stored).map_err(|error| damaged(lake, &key, &error))?;
-        let packed = gzip(&text).map_err(|error| damaged(lake, &key, &error))?;
-        lake.put(&key, packed, PutMode::Overwrite).await?;
-        self.stored = true;
+        lake.put(&key, self.pack(lake, &key)?, PutMode::Overwrite).await?;
         Ok(())
+    }
+
+    /// All films are here: makes them the job's, unless another delivery was first; then its films are.
+    pub async fn settle(self, lake: &dyn Lake, job: &Job) -> Result<Self, CrawlError> {
+        let key = layout::settled(job, self.refresh.as_deref());
+        let packed = self.pack(lake, &key)?;
+        loop {
+            if lake.put(&key, packed.clone(), PutMode::CreateOnly).await? == Put::Written {
+                return Ok(self);
+            }
+            // If it is gone by now, the other delivery has ended, and its marker tells.
+            if let Some(settled) = Self::read(lake, &key).await? {
+                return Ok(settled);
+            }
+        }
+    }
+
+    /// As it is stored.
+    fn pack(&self, lake: &dyn Lake, key: &str) -> Result<Bytes, CrawlError> {
+        let films = self.answers.values().map(|answer| (answer.id.to_string(), Cow::Borrowed(&answer.lines[..])));
+        let (asked, refresh, idle) = (self.asked.clone(), self.refresh.clone(), self.idle);
+        let stored = Stored { asked, refresh, idle, films: films.collect() };
+        let text = serde_json::to_vec(&stored).map_err(|error| damaged(lake, key, &error))?;
+        gzip(&text).map_err(|error| damaged(lake, key, &error))
     }
 
     /// The deadline came; `before` films were there when this delivery began.

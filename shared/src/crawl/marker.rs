@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
-use jiff::Timestamp;
+use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
 use super::{Answer, CrawlError, Outcome, checkpoint::Asked, output::damaged};
@@ -37,6 +37,9 @@ pub struct Marker {
     pub others: u32,
     /// Titles without a usable answer.
     pub failed: u32,
+    /// The day of the oldest answer: a job that kept some films while it asked for others is older than its marker.
+    #[serde(default)]
+    pub oldest: Option<Date>,
     /// Films of TMDb, lines in movies: several where one title leads to several.
     pub movies: u64,
     /// Lines in reviews.
@@ -75,6 +78,7 @@ impl Marker {
             missed: ended(Outcome::Missed),
             others: ended(Outcome::Other),
             failed: ended(Outcome::Failed),
+            oldest: answers.iter().filter_map(|answer| answer.day()).min(),
             movies: lines(Kind::Movies),
             reviews: lines(Kind::Reviews),
             requests: asked.requests,
@@ -97,31 +101,47 @@ impl Marker {
             missed: self.missed,
             others: self.others,
             failed: self.failed,
+            oldest: self.oldest,
         }
     }
 
-    /// The marker at `key`.
-    pub async fn read(lake: &dyn Lake, key: &str) -> Result<Self, CrawlError> {
-        let bytes = lake.get(key).await?.unwrap_or_default();
-        serde_json::from_slice(&bytes).map_err(|error| damaged(lake, key, &error))
+    /// The marker at `key`; none if it is not there any more: a refresh puts another in its place.
+    pub async fn read(lake: &dyn Lake, key: &str) -> Result<Option<Self>, CrawlError> {
+        let marker = lake.get(key).await?.map(|bytes| serde_json::from_slice(&bytes)).transpose();
+        marker.map_err(|error| damaged(lake, key, &error))
     }
 
     /// Writes it in the place of the job's earlier markers. Where there is none, another delivery of the job may be first, and stays.
-    pub(super) async fn write(&self, lake: &dyn Lake, earlier: &[Done]) -> Result<(), CrawlError> {
-        let key = self.done().key();
+    pub(super) async fn write(&self, lake: &dyn Lake, earlier: &[Self]) -> Result<(), CrawlError> {
+        let key = self.key();
         let bytes = serde_json::to_vec(self).map_err(|error| damaged(lake, &key, &error))?;
         let mode = if earlier.is_empty() { PutMode::CreateOnly } else { PutMode::Overwrite };
         lake.put(&key, Bytes::from(bytes), mode).await?;
-        for old in earlier.iter().map(Done::key).filter(|old| *old != key) {
+        self.replace(lake, earlier).await
+    }
+
+    /// Removes these markers, but for itself.
+    pub(super) async fn replace(&self, lake: &dyn Lake, earlier: &[Self]) -> Result<(), CrawlError> {
+        let key = self.key();
+        for old in earlier.iter().map(Self::key).filter(|old| *old != key) {
             lake.delete(&old).await?;
         }
         Ok(())
     }
+
+    fn key(&self) -> String {
+        self.done().key()
+    }
 }
 
-/// The markers of one job, of whatever titles.
-pub(super) async fn of_job(lake: &dyn Lake, job: &Job) -> Result<Vec<Done>, LakeError> {
-    parsed(lake, &layout::done_prefix(job)).try_collect().await
+/// The markers of one job, of whatever titles; nearly always none or one.
+pub(super) async fn of_job(lake: &dyn Lake, job: &Job) -> Result<Vec<Marker>, CrawlError> {
+    let listed: Vec<Done> = parsed(lake, &layout::done_prefix(job)).try_collect().await?;
+    let mut markers = Vec::new();
+    for done in listed {
+        markers.extend(Marker::read(lake, &done.key()).await?);
+    }
+    Ok(markers)
 }
 
 /// All done jobs, as their markers' keys tell; none is read.

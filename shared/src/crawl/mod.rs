@@ -17,18 +17,15 @@ mod refresh;
 use std::{collections::BTreeSet, future::ready, sync::Arc, time::Duration};
 
 use futures::{StreamExt as _, stream};
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{Timestamp, civil::Date};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::{answer::Answer, checkpoint::Checkpoint};
 use crate::{
     Job, Lake,
-    imdb::{ImdbId, read_titles},
-    lake::{
-        LakeError, layout,
-        layout::{Done, Layout},
-    },
+    imdb::{ImdbId, Manifest, ManifestError, read_titles},
+    lake::{LakeError, layout, layout::Layout},
     tmdb::{Client, FetchMode, TmdbError},
 };
 
@@ -36,7 +33,7 @@ pub use answer::Outcome;
 pub use marker::{Marker, done};
 pub(crate) use output::{read_object, text_of};
 pub use prune::prune_when_complete;
-pub use refresh::Refresh;
+pub use refresh::{Films, Refresh, changed_films};
 
 /// The longest that films are only in memory.
 const SAVE_EVERY: Duration = Duration::from_secs(30);
@@ -44,6 +41,9 @@ const SAVE_EVERY: Duration = Duration::from_secs(30);
 /// The part of a delivery's time in which films are ended and none is begun, and the longest that it is.
 const LAST_FILMS: f64 = 0.2;
 const LONGEST_FILM: Duration = Duration::from_secs(5);
+
+/// Without one usable answer for so long it is not the job that gets no further.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// Does jobs.
 #[derive(Clone, Debug)]
@@ -84,6 +84,17 @@ pub enum CrawlError {
         /// The dataset.
         dataset: String,
     },
+    /// A newer index was taken while the job was done, and has other titles for it.
+    #[error("{job} of dataset {dataset} is superseded by a newer index, which has a job of its own for its titles")]
+    Superseded {
+        /// The job's name.
+        job: String,
+        /// The dataset.
+        dataset: String,
+    },
+    /// The index cannot be read.
+    #[error(transparent)]
+    Index(#[from] ManifestError),
     /// The lake failed.
     #[error(transparent)]
     Lake(#[from] LakeError),
@@ -145,40 +156,77 @@ impl Crawler {
         deadline: Instant,
     ) -> Result<Marker, CrawlError> {
         let lake = &*self.lake;
+        let name = refresh.map(Refresh::name);
         let markers = marker::of_job(lake, job).await?;
-        if let Some(done) = markers.iter().find(|done| done.is_of(job)) {
-            let marker = Marker::read(lake, &done.key()).await?;
-            if !refresh.is_some_and(|refresh| refresh.wants(&marker)) {
-                return Ok(marker);
-            }
+        if let Some(marker) = self.done(job, &markers, refresh).await? {
+            // A delivery that was killed after its marker has left them.
+            Checkpoint::forget(lake, job, name.as_deref()).await?;
+            return Ok(marker);
         }
         let ids = self.titles(job, dataset).await?;
-        let mut checkpoint = Checkpoint::load(lake, job).await?;
+        let mut checkpoint = Checkpoint::load(lake, job, name.clone()).await?;
         // Done before, of these titles or of others: only what is new, or to be refreshed, is asked for.
-        let earlier = self.objects(&markers).await?;
-        let kept = output::read(lake, &earlier).await?.into_values();
+        let kept = output::read(lake, &objects_of(&markers)).await?.into_values();
         checkpoint.keep(kept.filter(|answer| refresh.is_none_or(|refresh| refresh.keeps(answer))));
         checkpoint.keep_only(&ids);
         let tmdb = self.tmdb.begin();
         self.ask(&tmdb, job, &ids, &mut checkpoint, deadline).await?;
-
-        let answers: Vec<&Answer> = ids.iter().filter_map(|id| checkpoint.answer(*id)).collect();
-        let objects = output::write(lake, self.layout, job, &answers, &earlier).await?;
-        let marker = Marker::new(job, dataset, &answers, objects, &checkpoint.asked, (self.clock)());
-        marker.write(lake, &markers).await?;
-        if checkpoint.stored {
-            lake.delete(&layout::checkpoint(job)).await?;
-        }
+        let checkpoint = checkpoint.settle(lake, job).await?;
+        let marker = self.end(job, dataset, refresh, &ids, &checkpoint).await?;
+        Checkpoint::forget(lake, job, name.as_deref()).await?;
         Ok(marker)
     }
 
-    /// The objects that these markers name.
-    async fn objects(&self, markers: &[Done]) -> Result<BTreeSet<String>, CrawlError> {
-        let mut objects = BTreeSet::new();
-        for done in markers {
-            objects.extend(Marker::read(&*self.lake, &done.key()).await?.objects);
+    /// Writes the job's objects and its marker, unless another delivery has done so meanwhile.
+    async fn end(
+        &self,
+        job: &Job,
+        dataset: &str,
+        refresh: Option<&Refresh>,
+        ids: &[ImdbId],
+        checkpoint: &Checkpoint,
+    ) -> Result<Marker, CrawlError> {
+        let lake = &*self.lake;
+        let markers = marker::of_job(lake, job).await?;
+        if let Some(marker) = self.done(job, &markers, refresh).await? {
+            return Ok(marker);
         }
-        Ok(objects)
+        self.still_wanted(job, dataset).await?;
+        let answers: Vec<&Answer> = ids.iter().filter_map(|id| checkpoint.answer(*id)).collect();
+        let objects = output::write(lake, self.layout, job, &answers, &objects_of(&markers)).await?;
+        let marker = Marker::new(job, dataset, &answers, objects, &checkpoint.asked, (self.clock)());
+        marker.write(lake, &markers).await?;
+        Ok(marker)
+    }
+
+    /// A job that a newer index has otherwise must not overwrite what is done of that one.
+    async fn still_wanted(&self, job: &Job, dataset: &str) -> Result<(), CrawlError> {
+        let current = Manifest::current_dataset(&*self.lake).await?;
+        if current.is_none_or(|current| current == dataset) {
+            return Ok(());
+        }
+        let manifest = Manifest::current(&*self.lake).await?;
+        let same = |other: &Job| other.name() == job.name() && other.digest == job.digest;
+        match manifest.iter().flat_map(|manifest| &manifest.jobs).any(same) {
+            true => Ok(()),
+            false => Err(CrawlError::Superseded { job: job.name(), dataset: dataset.to_owned() }),
+        }
+    }
+
+    /// The job's marker, where nothing more is wanted of it. Of two, which a delivery leaves that was killed between writing one and
+    /// removing the other, the newer is the job's.
+    async fn done(
+        &self,
+        job: &Job,
+        markers: &[Marker],
+        refresh: Option<&Refresh>,
+    ) -> Result<Option<Marker>, CrawlError> {
+        let of_these_titles: Vec<Marker> = markers.iter().filter(|marker| marker.done().is_of(job)).cloned().collect();
+        let Some(newest) = of_these_titles.iter().max_by_key(|marker| marker.finished) else {
+            return Ok(None);
+        };
+        newest.replace(&*self.lake, &of_these_titles).await?;
+        Ok(refresh.is_none_or(|refresh| !refresh.wants(&newest.done(), newest.finished)).then(|| newest.clone()))
     }
 
     /// The ids in the job's range of the index.
@@ -206,13 +254,17 @@ impl Crawler {
             deadline - deadline.saturating_duration_since(Instant::now()).mul_f64(LAST_FILMS).min(LONGEST_FILM);
         let left = stream::iter(left).take_while(|_| ready(Instant::now() < begin_until));
         let mut answers = left.map(|id| self.answer(tmdb, job, id)).buffer_unordered(tmdb.connections());
-        let mut saved = Instant::now();
+        let began = Instant::now();
+        let mut saved = began;
         let stopped = loop {
             let next = self.stop.run_until_cancelled(tokio::time::timeout_at(deadline, answers.next()));
             match next.await {
                 Some(Ok(Some(Ok(answer)))) => checkpoint.add(answer),
                 Some(Ok(Some(Err(error)))) => break Some(error.into()),
                 Some(Ok(None)) if ids.iter().all(|id| checkpoint.answer(*id).is_some()) => break None,
+                Some(Ok(None) | Err(_)) if began.elapsed() > SILENCE && tmdb.tally().answers() == 0 => {
+                    break Some(TmdbError::silent().into());
+                }
                 Some(Ok(None) | Err(_)) | None => break Some(checkpoint.out_of_time(job, before)),
             }
             if saved.elapsed() > SAVE_EVERY {
@@ -246,6 +298,11 @@ impl Crawler {
     }
 
     fn today(&self) -> Date {
-        TimeZone::UTC.to_datetime((self.clock)()).date()
+        refresh::day_of((self.clock)())
     }
+}
+
+/// The objects that these markers name.
+fn objects_of(markers: &[Marker]) -> BTreeSet<String> {
+    markers.iter().flat_map(|marker| marker.objects.iter().cloned()).collect()
 }

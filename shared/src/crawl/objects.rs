@@ -92,10 +92,15 @@ async fn write_film(lake: &dyn Lake, job: &Job, first: bool, film: Film<'_>) -> 
 /// Writes the film at `key`, unless another title's stands there; whether it was written.
 async fn claim(lake: &dyn Lake, key: &str, film: &Film<'_>) -> Result<bool, CrawlError> {
     let bytes = Bytes::from(film.line.to_owned());
-    if lake.put(key, bytes, PutMode::CreateOnly).await? == Put::Written {
-        return Ok(true);
-    }
-    let there = lake.get(key).await?.unwrap_or_default();
+    let there = loop {
+        if lake.put(key, bytes.clone(), PutMode::CreateOnly).await? == Put::Written {
+            return Ok(true);
+        }
+        // What has gone meanwhile leaves its place.
+        if let Some(there) = lake.get(key).await? {
+            break there;
+        }
+    };
     let there: Value = serde_json::from_slice(&there).map_err(|error| damaged(lake, key, &error))?;
     let ours = there["id_imdb"] == film.id_imdb.as_str();
     if ours {

@@ -1,7 +1,7 @@
 //! The objects of a job: gzipped NDJSON, one a kind, in the order of the job's titles, or an object a record; and reading them back.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     io::{Read as _, Write as _},
 };
 
@@ -59,10 +59,25 @@ pub(super) async fn write(
     if layout == Layout::Objects {
         keys.extend(objects::write(lake, job, answers).await?);
     }
-    for key in earlier.iter().filter(|key| !keys.contains(key)) {
-        lake.delete(key).await?;
+    let written: HashSet<&String> = keys.iter().collect();
+    for key in earlier.iter().filter(|key| !written.contains(key)) {
+        remove(lake, key, answers).await?;
     }
     Ok(keys)
+}
+
+/// Removes what an earlier run of the job wrote. A record alone in its object may be of a title that another job has now, and that job
+/// has written it anew: it stays, and `prune_when_complete` removes it if nobody has it.
+async fn remove(lake: &dyn Lake, key: &str, answers: &[&Answer]) -> Result<(), CrawlError> {
+    let is_alone = Kind::ALL.iter().all(|kind| layout::job_beneath(&layout::folder(*kind), key).is_none());
+    if is_alone {
+        let there = read(lake, &BTreeSet::from([key.to_owned()])).await?;
+        if there.keys().any(|id| answers.iter().all(|answer| answer.id != *id)) {
+            return Ok(());
+        }
+    }
+    lake.delete(key).await?;
+    Ok(())
 }
 
 /// Where a kind has no lines there is no object.
@@ -95,7 +110,7 @@ pub(super) async fn read(lake: &dyn Lake, objects: &BTreeSet<String>) -> Result<
     let reads: Vec<_> = objects.iter().map(|key| read_object(lake, key)).collect();
     let mut texts = stream::iter(reads).buffered(WIDTH);
     while let Some((kind, key, text)) = texts.try_next().await? {
-        for line in text.lines() {
+        for line in text.iter().flat_map(|text| text.lines()) {
             let own: Own = serde_json::from_str(line).map_err(|error| damaged(lake, key, &error))?;
             let id: ImdbId = own.id_imdb.parse().map_err(|error| damaged(lake, key, &error))?;
             let answer = answers.entry(id).or_insert_with(|| Answer { id, lines: Vec::new() });
@@ -105,12 +120,15 @@ pub(super) async fn read(lake: &dyn Lake, objects: &BTreeSet<String>) -> Result<
     Ok(answers)
 }
 
-/// What an object tells about, its key and its text; no text where it is not there.
-pub(crate) async fn read_object<'k>(lake: &dyn Lake, key: &'k str) -> Result<(Kind, &'k str, String), CrawlError> {
+/// What an object tells about, its key, and its text where it is there.
+pub(crate) async fn read_object<'k>(
+    lake: &dyn Lake,
+    key: &'k str,
+) -> Result<(Kind, &'k str, Option<String>), CrawlError> {
     let kind = layout::kind_of(key).ok_or_else(|| damaged(lake, key, &"it is no object of records".to_owned()))?;
     let text = lake.get(key).await?.map(|bytes| text_of(key, &bytes)).transpose();
     let text = text.map_err(|error| damaged(lake, key, &error))?;
-    Ok((kind, key, text.unwrap_or_default()))
+    Ok((kind, key, text))
 }
 
 pub(super) fn damaged(lake: &dyn Lake, key: &str, cause: &dyn std::fmt::Display) -> CrawlError {

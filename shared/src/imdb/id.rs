@@ -2,8 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
+use serde::{Deserialize, Serialize};
+
 /// An IMDb id that is of the right form, and so may stand in a path. Ordered by length, then number, as IMDb gives them out.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ImdbId {
     digits: u8,
     number: u32,
@@ -33,6 +36,20 @@ impl ImdbId {
     /// The id of these bits.
     pub(crate) fn from_bits(bits: u32) -> Self {
         Self { digits: (bits >> 30) as u8 + 7, number: bits & ((1 << 30) - 1) }
+    }
+}
+
+impl TryFrom<String> for ImdbId {
+    type Error = BadImdbId;
+
+    fn try_from(text: String) -> Result<Self, BadImdbId> {
+        text.parse()
+    }
+}
+
+impl From<ImdbId> for String {
+    fn from(id: ImdbId) -> Self {
+        id.to_string()
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, SyncSender, sync_channel},
+        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     },
     thread,
 };
@@ -232,28 +232,30 @@ enum ReadError {
     Index(IndexError),
 }
 
-/// Inflates on a thread of its own, so that the rows of one block are read while the next is inflated.
+/// Inflates on a thread of its own, so that the rows of one block are read while the next is inflated. A block that was read goes back
+/// to be filled again: no memory is asked for, or wiped, more than once.
 fn read(bytes: impl Read + Send, options: &IndexOptions, progress: &dyn Fn(u64)) -> Result<ReadRows, ReadError> {
     let (sender, blocks) = sync_channel(4);
+    let (done, used) = channel();
     let count = Arc::new(AtomicU64::new(0));
     let mut source = Hashed { inner: bytes, hash: Sha256::new(), count: Arc::clone(&count) };
     thread::scope(|scope| {
         scope.spawn(move || {
-            let end = match inflate(&mut source, &sender) {
+            let end = match inflate(&mut source, &sender, &used) {
                 Ok(()) => Block::End(hex(&source.hash.finalize())),
                 Err(error) => Block::Failed(error),
             };
             // The other side is gone when it found something wrong; then nobody wants to know.
             let _ = sender.send(end);
         });
-        read_blocks(blocks, options, &|| progress(count.load(Ordering::Relaxed)))
+        read_blocks(blocks, &done, options, &|| progress(count.load(Ordering::Relaxed)))
     })
 }
 
 /// What the inflating thread hands over.
 enum Block {
-    /// Whole lines.
-    Lines(Vec<u8>),
+    /// Whole lines, up to `end`; what stands behind it is not meant.
+    Lines { block: Vec<u8>, end: usize },
     /// Nothing is left; the source's SHA-256.
     End(String),
     /// The source broke off.
@@ -277,45 +279,71 @@ impl<R: Read> Read for Hashed<R> {
 }
 
 /// Sends the source's text, inflated where it is gzip, in blocks of whole lines.
-fn inflate(source: impl Read, sender: &SyncSender<Block>) -> io::Result<()> {
+fn inflate(source: impl Read, sender: &SyncSender<Block>, used: &Receiver<Vec<u8>>) -> io::Result<()> {
     let mut raw = BufReader::with_capacity(256 << 10, source);
     if raw.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
-        send_lines(MultiGzDecoder::new(raw), sender)
+        send_lines(MultiGzDecoder::new(raw), sender, used)
     } else {
-        send_lines(raw, sender)
+        send_lines(raw, sender, used)
     }
 }
 
-fn send_lines(mut text: impl Read, sender: &SyncSender<Block>) -> io::Result<()> {
-    let mut rest = Vec::new();
+fn send_lines(mut text: impl Read, sender: &SyncSender<Block>, used: &Receiver<Vec<u8>>) -> io::Result<()> {
+    let mut block = vec![0; BLOCK];
+    let mut kept = 0;
     loop {
-        let mut block = rest;
-        block.reserve(BLOCK);
-        let read = text.by_ref().take(BLOCK as u64).read_to_end(&mut block)?;
-        let whole = match block.iter().rposition(|&byte| byte == b'\n') {
-            Some(at) if read > 0 => at + 1,
-            _ if read == 0 => block.len(),
-            _ => 0,
-        };
-        rest = block.split_off(whole);
-        if rest.len() > LONGEST_LINE {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "a line of it has no end"));
+        let filled = kept + fill(&mut text, &mut block[kept..])?;
+        let ended = filled < block.len();
+        let whole = block[..filled].iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let end = if ended { filled } else { whole };
+        if end == 0 && !ended {
+            if filled >= LONGEST_LINE {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "a line of it has no end"));
+            }
+            block.resize(2 * filled, 0);
+            kept = filled;
+            continue;
         }
-        if sender.send(Block::Lines(block)).is_err() || read == 0 {
+        // The last line is whole in the next block only.
+        let mut next = used.try_recv().unwrap_or_default();
+        next.resize(block.len(), 0);
+        kept = filled - end;
+        next[..kept].copy_from_slice(&block[end..filled]);
+        if sender.send(Block::Lines { block, end }).is_err() || ended {
             return Ok(());
         }
+        block = next;
     }
+}
+
+/// Reads until the buffer is full or nothing is left; how many bytes it was.
+fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match source.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// Takes the receiver, so that the sender learns when nobody reads on.
-fn read_blocks(blocks: Receiver<Block>, options: &IndexOptions, progress: &dyn Fn()) -> Result<ReadRows, ReadError> {
+fn read_blocks(
+    blocks: Receiver<Block>,
+    done: &Sender<Vec<u8>>,
+    options: &IndexOptions,
+    progress: &dyn Fn(),
+) -> Result<ReadRows, ReadError> {
     let mut rows: Option<Rows> = None;
     let mut line = 0;
     let mut read =
         ReadRows { titles: Vec::new(), rows: 0, skipped: 0, skipped_rows: Vec::new(), sha256: String::new() };
     for block in blocks {
-        let block = match block {
-            Block::Lines(block) => block,
+        let (block, end) = match block {
+            Block::Lines { block, end } => (block, end),
             Block::Failed(error) => return Err(ReadError::Io(error)),
             Block::End(sha256) => {
                 read.sha256 = sha256;
@@ -323,7 +351,7 @@ fn read_blocks(blocks: Receiver<Block>, options: &IndexOptions, progress: &dyn F
             }
         };
         progress();
-        for text in lines(&block) {
+        for text in lines(&block[..end]) {
             line += 1;
             let Some(rows) = &rows else {
                 rows = Some(Rows::new(text, &options.types, options.adult).map_err(ReadError::Index)?);
@@ -335,6 +363,8 @@ fn read_blocks(blocks: Receiver<Block>, options: &IndexOptions, progress: &dyn F
                 Err(bad) => read.skip(line, bad),
             }
         }
+        // Nobody takes it where all is inflated.
+        let _ = done.send(block);
     }
     Ok(read)
 }

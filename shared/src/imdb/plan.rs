@@ -115,6 +115,7 @@ fn parts(partition: &[Packed], most: usize, earlier: &Parts) -> BTreeMap<u32, Ve
 fn job(part: u32, titles: &[Packed], text: &mut String) -> Job {
     let (year, initial) = (titles[0].year(), titles[0].initial());
     let shown_year = year.map_or("\\N".to_owned(), |year| year.to_string());
+    let rest = format!("\t{shown_year}\t{initial}\n");
     let offset = text.len();
     let mut digest = Sha256::new();
     for title in titles {
@@ -123,7 +124,7 @@ fn job(part: u32, titles: &[Packed], text: &mut String) -> Job {
         let _ = write!(text, "{}", ImdbId::from_bits(title.id()));
         digest.update(&text[start..]);
         digest.update("\n");
-        let _ = writeln!(text, "\t{shown_year}\t{initial}");
+        text.push_str(&rest);
     }
     Job {
         year,

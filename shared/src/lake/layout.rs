@@ -3,8 +3,8 @@
 //! ```text
 //! imdb/current.json, imdb/{dataset}/titles.tsv, imdb/{dataset}/manifest.json
 //! tmdb/{movies,reviews,misses,others,failed}/year=2004/AD-000.ndjson.gz
-//! tmdb/_checkpoints/year=2004/AD-000.json.gz
-//! tmdb/_done/year=2004/AD-000.{digest}.{titles}t-{linked}l-{missed}m-{others}o-{failed}f.json
+//! tmdb/_checkpoints/year=2004/AD-000.json.gz, AD-000.{digest}.json.gz
+//! tmdb/_done/year=2004/AD-000.{digest}.{titles}t-{linked}l-{missed}m-{others}o-{failed}f-{oldest}d.json
 //! ```
 //!
 //! With [`Layout::Objects`] films and reviews stand one an object, at the keys that an older warehouse reads:
@@ -21,10 +21,12 @@
 //! compact/{version}/{movies,reviews,misses,others,failed}/year=2004/part-000.{ndjson.gz,parquet}
 //! ```
 //!
-//! A done marker's key carries its counts, so that a listing of markers tells how far a crawl is, and none needs to be read.
+//! A done marker's key carries its counts and the day of its oldest answer, so that a listing of markers tells how far a crawl is and
+//! what of it is old, and none needs to be read.
 
 use std::{fmt, str::FromStr};
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -157,10 +159,14 @@ pub fn compact_manifest(version: &str) -> String {
     format!("{COMPACT}{version}/manifest.json")
 }
 
-/// One large file: the records of one kind and year, or a part of them.
+/// The folder of a version that holds the records of one kind and year.
+pub fn compact_records(version: &str, kind: Kind, year: Option<u16>) -> String {
+    format!("{COMPACT}{version}/{}/{}", kind.folder(), year_folder(year))
+}
+
+/// One large file: such records, or a part of them.
 pub fn compact_part(version: &str, kind: Kind, year: Option<u16>, number: u32, extension: &str) -> String {
-    let year = year_folder(year);
-    format!("{COMPACT}{version}/{}/{year}/part-{number:03}.{extension}", kind.folder())
+    format!("{}/part-{number:03}.{extension}", compact_records(version, kind, year))
 }
 
 /// Whole films of a job that is not done yet.
@@ -168,12 +174,27 @@ pub fn checkpoint(job: &Job) -> String {
     format!("{CHECKPOINTS}{}.json.gz", job.name())
 }
 
+/// The answers that a job ends with, until its marker stands; those of a refresh by its name.
+pub fn settled(job: &Job, refresh: Option<&str>) -> String {
+    format!(
+        "{CHECKPOINTS}{}.{}{}.json.gz",
+        job.name(),
+        job.digest,
+        refresh.map_or(String::new(), |name| format!("-{name}"))
+    )
+}
+
+/// Whether this is the key of such answers, and no checkpoint's.
+pub fn is_settled(key: &str) -> bool {
+    key.strip_prefix(CHECKPOINTS).is_some_and(|name| name.split('.').count() > 3)
+}
+
 /// What every marker of a job begins with, whatever its titles are.
 pub fn done_prefix(job: &Job) -> String {
     format!("{DONE}{}.", job.name())
 }
 
-/// What a marker's key tells: which job, of which titles, with which counts.
+/// What a marker's key tells: which job, of which titles, with which counts, how old.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
     /// The year; none for films without one.
@@ -194,6 +215,8 @@ pub struct Done {
     pub others: u32,
     /// Titles without a usable answer.
     pub failed: u32,
+    /// The day of the oldest answer; none in markers of an earlier version.
+    pub oldest: Option<Date>,
 }
 
 impl Done {
@@ -211,7 +234,8 @@ impl Done {
     pub fn key(&self) -> String {
         let Self { digest, titles, linked, missed, others, failed, .. } = self;
         let name = self.name();
-        format!("{DONE}{name}.{digest}.{titles}t-{linked}l-{missed}m-{others}o-{failed}f.json")
+        let oldest = self.oldest.map_or(String::new(), |day| format!("-{}d", day.strftime("%Y%m%d")));
+        format!("{DONE}{name}.{digest}.{titles}t-{linked}l-{missed}m-{others}o-{failed}f{oldest}.json")
     }
 
     /// Reads a marker's key; none if it is no such key.
@@ -233,6 +257,7 @@ impl Done {
             missed: next('m')?,
             others: next('o')?,
             failed: next('f')?,
+            oldest: next('d').and_then(|day| Date::strptime("%Y%m%d", day.to_string()).ok()),
         })
     }
 }
@@ -254,6 +279,7 @@ mod tests {
                 missed: 12,
                 others: 7,
                 failed: 1,
+                oldest: year.map(|_| "2026-11-05".parse().unwrap()),
             };
             assert_eq!(Done::parse(&done.key()), Some(done));
         }

@@ -64,6 +64,7 @@ pub struct Tally {
     requests: AtomicU64,
     retries: AtomicU64,
     too_many: AtomicU64,
+    answers: AtomicU64,
 }
 
 impl Tally {
@@ -75,6 +76,11 @@ impl Tally {
     /// Requests that were repeated.
     pub fn retries(&self) -> u64 {
         self.retries.load(Ordering::Relaxed)
+    }
+
+    /// Usable answers.
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// Answers 429.
@@ -186,8 +192,37 @@ impl Client {
         another
     }
 
-    /// Asks for `/3/{path}` until there is an answer or no hope.
+    /// Asks for `/3/{path}` until there is an answer or no hope. An error is of this path alone, or it is systemic.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, TmdbError> {
+        let answers = self.tally.answers();
+        match self.repeated(path, query).await {
+            Err(error) if self.tally.answers() == answers && may_be_systemic(path, &error) => {
+                Err(self.whose_fault(error).await)
+            }
+            result => result,
+        }
+    }
+
+    /// Whether TMDb answers at all: one question more, where nothing else had an answer meanwhile. If it does not, the error is nobody's
+    /// film's.
+    async fn whose_fault(&self, error: TmdbError) -> TmdbError {
+        match self.once::<serde_json::Value>(&PROBE, &[]).await {
+            Ok(_) => error,
+            Err(probe @ (TmdbError::Unauthorized { .. } | TmdbError::RateLimited { .. })) => probe,
+            Err(TmdbError::NotFound { .. } | TmdbError::Rejected { .. } | TmdbError::Malformed { .. }) => {
+                let base_url = self.shared.base.to_string();
+                TmdbError::Setup { base_url, cause: format!("it is not TMDb's: {}", brief(&error)).into() }
+            }
+            Err(probe) => match error {
+                TmdbError::Unavailable { status, cause, retry_after, .. } => {
+                    TmdbError::Unavailable { status, cause, retry_after, systemic: true }
+                }
+                _ => probe,
+            },
+        }
+    }
+
+    async fn repeated<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, TmdbError> {
         let delays = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(Duration::from_millis(200))
@@ -242,6 +277,7 @@ impl Client {
             OUTAGE.. => Err(TmdbError::Unavailable {
                 status: None,
                 cause: format!("{OUTAGE} requests in a row had no usable answer").into(),
+                retry_after: None,
                 systemic: true,
             }),
             _ => Ok(()),
@@ -257,13 +293,22 @@ impl Client {
                 let pause = retry_after.unwrap_or(Duration::from_millis(500));
                 shared.pace.slow_down(pause);
             }
-            Err(TmdbError::Unavailable { .. } | TmdbError::Malformed { .. }) => {
+            Err(TmdbError::Unavailable { retry_after, .. }) => {
+                shared.failures.fetch_add(1, Ordering::Relaxed);
+                if let Some(pause) = retry_after {
+                    shared.pace.pause(*pause);
+                }
+            }
+            Err(TmdbError::Malformed { .. }) => {
                 shared.failures.fetch_add(1, Ordering::Relaxed);
             }
             Err(error @ TmdbError::Unauthorized { .. }) => {
                 *write(&shared.refused) = Some(error.clone());
             }
-            _ => {
+            // Not a word about the film: nothing is known of TMDb either.
+            Err(TmdbError::NotFound { .. } | TmdbError::Rejected { .. } | TmdbError::Setup { .. }) => {}
+            Ok(_) => {
+                self.tally.answers.fetch_add(1, Ordering::Relaxed);
                 shared.failures.store(0, Ordering::Relaxed);
                 shared.pace.speed_up();
             }
@@ -279,6 +324,7 @@ impl Client {
         let broken = |error: reqwest::Error| TmdbError::Unavailable {
             status: None,
             cause: cause(error).into(),
+            retry_after: None,
             systemic: false,
         };
         let request = self.shared.http.get(url).query(query);
@@ -309,6 +355,25 @@ impl Client {
             request.bearer_auth(text)
         }
     }
+}
+
+/// What TMDb always answers, whichever films it has.
+const PROBE: [&str; 1] = ["authentication"];
+
+/// Whether an error for this path may be that of any other: no answer, a redirect, or nothing where there is always something.
+fn may_be_systemic(path: &[&str], error: &TmdbError) -> bool {
+    match error {
+        TmdbError::Unavailable { systemic, .. } => !systemic,
+        TmdbError::Rejected { status, .. } => (300..400).contains(status),
+        TmdbError::NotFound { .. } => path.first() == Some(&"find"),
+        _ => false,
+    }
+}
+
+/// What a server answered that is not TMDb.
+fn brief(error: &TmdbError) -> String {
+    let status = error.status().map_or("nothing".to_owned(), |status| status.to_string());
+    format!("it answers {status} where TMDb has an answer")
 }
 
 /// What is wrong with a list of what is to be appended.

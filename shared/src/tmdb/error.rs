@@ -30,6 +30,8 @@ pub enum TmdbError {
         status: Option<u16>,
         /// What went wrong, without URLs.
         cause: Arc<str>,
+        /// How long TMDb asked to wait.
+        retry_after: Option<Duration>,
         /// Whether nothing else got an answer either, so that it is nobody's fault but TMDb's or the network's.
         systemic: bool,
     },
@@ -72,6 +74,12 @@ pub enum TmdbError {
 }
 
 impl TmdbError {
+    /// Not one usable answer in all the time that there was.
+    pub(crate) fn silent() -> Self {
+        let cause = "no usable answer in all the time of a delivery".into();
+        Self::Unavailable { status: None, cause, retry_after: None, systemic: true }
+    }
+
     /// Whether it concerns every title alike, so that a job must stop.
     pub fn is_systemic(&self) -> bool {
         match self {
@@ -121,6 +129,7 @@ pub(super) fn of_status(path: &str, status: u16, retry_after: Option<Duration>, 
         408 | 500..=599 => TmdbError::Unavailable {
             status: Some(status),
             cause: format!("{status}: {message}").into(),
+            retry_after,
             systemic: false,
         },
         _ => TmdbError::Rejected { path, status, message },
@@ -140,6 +149,8 @@ mod tests {
         assert!(error.is_systemic());
         assert!(error.to_string().contains("(401: code 7, Invalid API key"), "{error}");
         assert!(matches!(of(503, "<html>"), TmdbError::Unavailable { status: Some(503), systemic: false, .. }));
+        let asks_to_wait = of_status("/3/find/tt0000001", 503, Some(Duration::from_secs(7)), b"");
+        assert!(matches!(asks_to_wait, TmdbError::Unavailable { retry_after: Some(wait), .. } if wait.as_secs() == 7));
         assert!(matches!(of(404, ""), TmdbError::NotFound { .. }));
         let error = of(422, r#"{"errors":["page must be less than 500"]}"#);
         assert!(error.to_string().contains("page must be less than 500"), "{error}");

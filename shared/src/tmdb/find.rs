@@ -49,10 +49,13 @@ pub(super) struct Find;
 impl Fetch for Find {
     async fn film(&self, tmdb: &Client, id: ImdbId) -> Result<Film, TmdbError> {
         let mut found = tmdb.find(id).await?;
-        let mut movies = Vec::new();
+        let mut movies: Vec<Movie> = Vec::new();
         for object in std::mem::take(&mut found.movie_results) {
             let number = object.get("id").and_then(serde_json::Value::as_u64);
             let number = number.ok_or_else(|| malformed(&format!("/3/find/{id}"), "a film in it has no id"))?;
+            if movies.iter().any(|movie| movie.id == number) {
+                continue;
+            }
             let reviews = tmdb.reviews(number).await?;
             movies.push(Movie { id: number, object, reviews: reviews.results, total_reviews: reviews.total_results });
         }

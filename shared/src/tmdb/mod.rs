@@ -1,7 +1,8 @@
-//! TMDb's API: find by IMDb id, details, reviews; with its key, its rate, its retries and its errors.
+//! TMDb's API: find by IMDb id, details, reviews, changes; with its key, its rate, its retries and its errors.
 //!
 //! Knows nothing of jobs and of the lake. The key is in no error, no log and no `Debug` output.
 
+mod changes;
 mod check;
 mod client;
 mod details;
@@ -11,6 +12,7 @@ mod find;
 mod pace;
 mod reviews;
 
+pub use changes::Changes;
 pub use client::{Client, MOST_APPENDED, Settings, Tally, USER_AGENT};
 pub use error::TmdbError;
 pub use film::{Fetch, FetchMode, Film, Movie, Object, Other, OtherKind};

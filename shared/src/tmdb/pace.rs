@@ -3,12 +3,10 @@
 //! Knows no request and no answer; it is told of both.
 
 use std::{
-    num::NonZeroU32,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::time::{Instant, sleep_until};
 
 /// What is used of the share: a fleet at exactly the rate that is allowed is refused whenever two requests meet on their way.
@@ -25,6 +23,8 @@ const QUIET: Duration = Duration::from_secs(2);
 const ONE_EVENT: Duration = Duration::from_millis(500);
 /// The longest that TMDb may ask to wait.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+/// How late a turn may be taken without moving those after it: timers are not exact where requests are dense.
+const LATE: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -35,9 +35,12 @@ pub(super) struct Pace {
 #[derive(Debug)]
 struct State {
     rate: f64,
-    limiter: Arc<DefaultDirectRateLimiter>,
-    changed: Instant,
+    /// When the next request may be sent.
+    next: Instant,
+    /// How often the turns that were given out were taken back: with each lowering and pause.
+    calls_back: u64,
     paused_until: Instant,
+    changed: Instant,
 }
 
 impl Pace {
@@ -45,24 +48,19 @@ impl Pace {
     pub fn new(share: f64) -> Self {
         let share = if share.is_finite() { (share * USED).clamp(0.01, 1e6) } else { 1.0 };
         let now = Instant::now();
-        let state = State { rate: share, limiter: limiter(share), changed: now, paused_until: now };
-        Self { share, state: Mutex::new(state) }
+        Self {
+            share,
+            state: Mutex::new(State { rate: share, next: now, calls_back: 0, paused_until: now, changed: now }),
+        }
     }
 
     /// Waits until one more request may be sent.
     pub async fn turn(&self) {
         loop {
-            let (limiter, until) = {
-                let state = self.state();
-                (Arc::clone(&state.limiter), state.paused_until)
-            };
-            if until > Instant::now() {
-                sleep_until(until).await;
-                continue;
-            }
-            limiter.until_ready().await;
-            // A pause that began while this one waited holds for it too.
-            if self.state().paused_until <= Instant::now() {
+            let (turn, given) = self.state().give();
+            sleep_until(turn).await;
+            // Who waited when the rate was lowered waits for a turn at the lower one, or both rates would be used together.
+            if self.state().calls_back == given {
                 return;
             }
         }
@@ -72,11 +70,16 @@ impl Pace {
     pub fn slow_down(&self, pause: Duration) {
         let now = Instant::now();
         let mut state = self.state();
-        state.paused_until = state.paused_until.max(now + pause.min(LONGEST_PAUSE));
         if state.rate == self.share || now.duration_since(state.changed) > ONE_EVENT {
-            let rate = (state.rate * LOWERED).max(self.share * LOWEST);
-            state.set(rate, now);
+            state.rate = (state.rate * LOWERED).max(self.share * LOWEST);
+            state.changed = now;
         }
+        state.call_back(now + pause.min(LONGEST_PAUSE));
+    }
+
+    /// TMDb asks for a pause, and not for fewer requests after it.
+    pub fn pause(&self, pause: Duration) {
+        self.state().call_back(Instant::now() + pause.min(LONGEST_PAUSE));
     }
 
     /// An answer came: after a quiet span a little of the share comes back.
@@ -84,8 +87,8 @@ impl Pace {
         let now = Instant::now();
         let mut state = self.state();
         if state.rate < self.share && now.duration_since(state.changed) > QUIET {
-            let rate = (state.rate + self.share * RAISED).min(self.share);
-            state.set(rate, now);
+            state.rate = (state.rate + self.share * RAISED).min(self.share);
+            state.changed = now;
         }
     }
 
@@ -95,22 +98,23 @@ impl Pace {
 }
 
 impl State {
-    fn set(&mut self, rate: f64, now: Instant) {
-        self.rate = rate;
-        self.limiter = limiter(rate);
-        self.changed = now;
+    /// The next turn, evenly spaced, and how often turns were taken back until now.
+    fn give(&mut self) -> (Instant, u64) {
+        let turn = self.next.max(Instant::now().checked_sub(LATE).unwrap_or(self.next));
+        self.next = turn + self.period();
+        (turn, self.calls_back)
     }
-}
 
-/// Evenly spaced; only where requests are denser than timers are exact may a few come together.
-fn limiter(rate: f64) -> Arc<DefaultDirectRateLimiter> {
-    let together = NonZeroU32::new((rate / 10.0) as u32).unwrap_or(NonZeroU32::MIN);
-    let period = Duration::from_secs_f64(1.0 / rate);
-    let quota = Quota::with_period(period).unwrap_or(Quota::per_second(NonZeroU32::MIN));
-    let limiter = RateLimiter::direct(quota.allow_burst(together));
-    // A lowered limiter must not begin with a burst of its own.
-    let _ = limiter.check_n(together);
-    Arc::new(limiter)
+    /// Takes all turns back; the first new one is after `pause_ends`, or after the pause before.
+    fn call_back(&mut self, pause_ends: Instant) {
+        self.calls_back += 1;
+        self.next = self.paused_until.max(pause_ends) + self.period();
+        self.paused_until = self.paused_until.max(pause_ends);
+    }
+
+    fn period(&self) -> Duration {
+        Duration::from_secs_f64(1.0 / self.rate)
+    }
 }
 
 #[cfg(test)]
@@ -129,6 +133,34 @@ mod tests {
     async fn the_share_is_kept_and_used() {
         let rate = turns(&Pace::new(100.0), 50).await;
         assert!((90.0..=101.0).contains(&rate), "{rate} a second");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_wait_while_the_rate_changes_never_ask_faster_together() {
+        let pace = Pace::new(5.0);
+        let sent = Mutex::new(Vec::new());
+        let ask = || async {
+            loop {
+                pace.turn().await;
+                let count = {
+                    let mut sent = sent.lock().unwrap();
+                    sent.push(Instant::now());
+                    sent.len()
+                };
+                match count {
+                    200.. => return,
+                    // A 429 now and then, the answers between quiet.
+                    _ if count % 60 == 20 => pace.slow_down(Duration::from_millis(500)),
+                    _ => pace.speed_up(),
+                }
+            }
+        };
+        futures::future::join_all((0..10).map(|_| ask())).await;
+        let sent = sent.into_inner().unwrap();
+        let within =
+            |from: &Instant| sent.iter().filter(|at| (*from..*from + Duration::from_secs(5)).contains(at)).count();
+        let most = sent.iter().map(within).max().unwrap();
+        assert!(most <= 25, "{most} within 5 s");
     }
 
     #[tokio::test]

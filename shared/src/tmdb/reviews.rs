@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{Client, Object, TmdbError};
 
 /// TMDb's lists end here, whatever they say.
-const LAST_PAGE: u64 = 500;
+pub(super) const LAST_PAGE: u64 = 500;
 
 /// One page; a film without reviews has none, and says `total_pages: 0`.
 #[derive(Debug, Default, Deserialize)]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::{Age, Counts, Fault, Problem, Reviews};
+use super::{Age, Counts, Fault, Problem, Reviews, number};
 use crate::{
     Job, Lake, Marker,
     crawl::text_of,
@@ -23,12 +23,32 @@ pub(super) struct Checked {
     pub counts: Counts,
     pub reviews: Reviews,
     pub age: Age,
+    /// The records of each kind.
+    pub sums: HashMap<Kind, Sum>,
     pub problems: Vec<Problem>,
+}
+
+/// Records by their number and by what they say: where both are the same, the same records stand, in whatever order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sum {
+    pub records: u64,
+    hashes: u64,
+}
+
+impl Sum {
+    pub fn see(&mut self, line: &str) {
+        self.add(Self { records: 1, hashes: number(line) });
+    }
+
+    pub fn add(&mut self, other: Self) {
+        self.records += other.records;
+        self.hashes = self.hashes.wrapping_add(other.hashes);
+    }
 }
 
 /// What tells whose a line is.
 #[derive(Deserialize)]
-struct Line {
+pub(super) struct Line {
     id_imdb: String,
     fetched_on: Date,
     /// TMDb's id: a number for a film, a text for a review.
@@ -36,6 +56,19 @@ struct Line {
     id: serde_json::Value,
     movie_id: Option<u64>,
     total_reviews: Option<u64>,
+}
+
+impl Line {
+    /// Reads a line, and whose it is; none if it is no record.
+    pub fn read(text: &str) -> Option<(ImdbId, Self)> {
+        let line: Self = serde_json::from_str(text).ok()?;
+        Some((line.id_imdb.parse().ok()?, line))
+    }
+
+    /// What no two records of one kind and title share: TMDb's ids of the film and the review.
+    pub fn which(&self) -> String {
+        format!("{:?} {}", self.movie_id, self.id)
+    }
 }
 
 /// The lines of a job by what they tell about.
@@ -107,8 +140,8 @@ async fn read(lake: &dyn Lake, key: &str, records: &mut Records, checked: &mut C
         return Ok(());
     };
     for (number, text) in text.lines().enumerate() {
-        let line = serde_json::from_str::<Line>(text).ok();
-        match line.and_then(|line| Some((line.id_imdb.parse().ok()?, line))) {
+        checked.sums.entry(kind).or_default().see(text);
+        match Line::read(text) {
             Some((id, line)) => records.add(kind, id, line, key, checked),
             None => checked.wrong(Fault::Unreadable, format!("{key} line {}", number + 1)),
         }
@@ -119,7 +152,7 @@ async fn read(lake: &dyn Lake, key: &str, records: &mut Records, checked: &mut C
 impl Records {
     fn add(&mut self, kind: Kind, id: ImdbId, line: Line, key: &str, checked: &mut Checked) {
         *self.lines.entry(kind).or_default() += 1;
-        if !self.seen.insert((kind, id, format!("{:?} {}", line.movie_id, line.id))) {
+        if !self.seen.insert((kind, id, line.which())) {
             checked.wrong(Fault::Twice, format!("{id} in {key}"));
         }
         match (kind, line.movie_id, line.id.as_u64()) {

@@ -1,8 +1,10 @@
-//! Proves a lake: every title of the index is in exactly one place, and every object is readable and named by its job's marker.
+//! Proves a lake: every title of the index is in exactly one place, every object is readable and named by its job's marker, and the
+//! large files of `compact` hold the records of the jobs that were merged, each once.
 //!
 //! Reads the lake itself, not counters, and changes nothing. Holds the records of a few jobs at a time and one number for each object,
 //! whatever the lake's size. Does not ask TMDb: what is missing there is no fault of the lake.
 
+mod compacted;
 mod job;
 mod report;
 
@@ -11,9 +13,9 @@ use std::collections::{HashMap, HashSet};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::civil::Date;
 
-pub use self::report::{Age, Counts, Fault, Partition, Problem, Report, Reviews};
+pub use self::report::{Age, Counts, Fault, LargeFiles, Partition, Problem, Report, Reviews};
 use crate::{
-    Job, Lake,
+    Job, Lake, compact,
     crawl::done,
     imdb::{Manifest, ManifestError},
     lake::{LakeError, layout, layout::Done, layout::Kind},
@@ -45,6 +47,8 @@ pub enum VerifyError {
 pub async fn verify(lake: &dyn Lake, before: Date, progress: impl Fn(usize, usize)) -> Result<Report, VerifyError> {
     let manifest = Manifest::current(lake).await?.ok_or_else(|| VerifyError::NoIndex { uri: lake.uri() })?;
     let markers = markers(lake).await?;
+    let done = compact::done_jobs(lake, &manifest).await?;
+    let mut records = compacted::Records::default();
     let mut report = Report::new(&manifest);
     let mut named = HashSet::new();
     let none = Vec::new();
@@ -60,9 +64,11 @@ pub async fn verify(lake: &dyn Lake, before: Date, progress: impl Fn(usize, usiz
         read += 1;
         progress(read, manifest.jobs.len());
         named.extend(checked.objects.iter().map(|key| number(key)));
+        records.add(job, &checked);
         report.add(job, checked);
     }
     strangers(lake, &manifest, &markers, &named, &mut report).await?;
+    compacted::check(lake, &done, &records, &mut report).await?;
     Ok(report)
 }
 
@@ -109,10 +115,10 @@ async fn strangers(
     Ok(())
 }
 
-/// A key as 64 bits: of the ten million that a lake may have, two are the same once in 300,000 lakes.
-fn number(key: &str) -> u64 {
+/// A text as 64 bits: of the ten million keys that a lake may have, two are the same once in 300,000 lakes.
+fn number(text: &str) -> u64 {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};
     let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
+    text.hash(&mut hasher);
     hasher.finish()
 }

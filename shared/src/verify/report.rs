@@ -105,9 +105,9 @@ pub enum Fault {
     TwoPlaces,
     /// A film of a job that is done stands nowhere.
     NoPlace,
-    /// A film or a review stands twice in an object.
+    /// A film or a review stands twice in an object, or in the large files.
     Twice,
-    /// An object that a marker names is not there.
+    /// An object that a marker names is not there, or a file that a version of the large files names.
     Missing,
     /// An object cannot be read.
     Unreadable,
@@ -121,6 +121,10 @@ pub enum Fault {
     Markers,
     /// The index does not hold a job's titles.
     Index,
+    /// An object beneath the current version of the large files is not of it.
+    Stray,
+    /// A large file, or all of a kind and year, does not hold the records that it should.
+    Compacted,
 }
 
 impl fmt::Display for Fault {
@@ -129,13 +133,15 @@ impl fmt::Display for Fault {
             Self::TwoPlaces => "is in two places",
             Self::NoPlace => "is in no place",
             Self::Twice => "stands twice",
-            Self::Missing => "is named by a marker and not there",
+            Self::Missing => "is named and not there",
             Self::Unreadable => "cannot be read",
             Self::Unnamed => "is not named by its job's marker",
             Self::LeftOver => "is left over by an earlier index",
             Self::Counts => "has other counts than its objects",
             Self::Markers => "has several markers",
             Self::Index => "is not in the index as its job says",
+            Self::Stray => "is beneath a version of the large files and not of it",
+            Self::Compacted => "does not hold the records that it should",
         })
     }
 }
@@ -161,6 +167,23 @@ impl fmt::Display for Problem {
     }
 }
 
+/// The large files that `compact` made, as they are read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LargeFiles {
+    /// The version that is current.
+    pub version: String,
+    /// Jobs that are in it.
+    pub jobs: usize,
+    /// How many files there are.
+    pub files: usize,
+    /// Records in them.
+    pub records: u64,
+    /// Whether other jobs are done now than those that are in it: then they are not held against the jobs' objects.
+    pub stale: bool,
+    /// Jobs that were done, or done anew, since it was made.
+    pub jobs_since: usize,
+}
+
 /// What a lake's proof comes to.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Report {
@@ -181,6 +204,8 @@ pub struct Report {
     pub unfinished_objects: u64,
     /// Objects of jobs of an earlier index: they go when all jobs of this one are done.
     pub left_over_objects: u64,
+    /// The large files of `compact`, where there are any.
+    pub compacted: Option<LargeFiles>,
     /// How many things are wrong.
     pub wrong: u64,
     /// The first of them.

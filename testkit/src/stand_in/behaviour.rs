@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use crate::seed::share;
@@ -26,8 +27,8 @@ pub struct Behaviour {
     pub broken: BTreeMap<String, u16>,
     /// Paths, without their query, that are answered with 200 and this body, whatever it is.
     pub scripted: BTreeMap<String, String>,
-    /// The TMDb ids that `/3/movie/changes` lists.
-    pub changed: Vec<u64>,
+    /// The TMDb ids that `/3/movie/changes` lists, by the day on which they changed.
+    pub changed: BTreeMap<Date, Vec<u64>>,
     /// What goes wrong now and then.
     pub faults: Faults,
 }

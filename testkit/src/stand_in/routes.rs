@@ -16,6 +16,7 @@ use axum::{
     routing::get,
 };
 use flate2::{Compression, write::GzEncoder};
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -24,6 +25,8 @@ use crate::server::{Cut, cut};
 
 /// The most pages that any list of TMDb has.
 const LAST_PAGE: u64 = 500;
+/// The most days that the list of changes may be asked for.
+const MOST_DAYS: i32 = 14;
 /// The most names that `append_to_response` may have.
 const MOST_APPENDED: usize = 20;
 
@@ -34,6 +37,8 @@ struct Asked {
     external_source: Option<String>,
     append_to_response: Option<String>,
     page: Option<String>,
+    start_date: Option<Date>,
+    end_date: Option<Date>,
 }
 
 pub(super) fn router(state: Arc<State>) -> Router {
@@ -171,9 +176,19 @@ async fn reviews(Shared(state): Shared<Arc<State>>, Path(id): Path<String>, Quer
     }
 }
 
+/// Without days the whole list; both days that are given are in it.
 async fn changes(Shared(state): Shared<Arc<State>>, Query(asked): Query<Asked>) -> Response {
+    let (first, last) = (asked.start_date.unwrap_or(Date::MIN), asked.end_date.unwrap_or(Date::MAX));
+    let days = asked.start_date.and_then(|first| first.until(last).ok()).map_or(0, |span| span.get_days());
+    if asked.end_date.is_some() && !(0..=MOST_DAYS).contains(&days) {
+        return answer(StatusCode::UNPROCESSABLE_ENTITY, &answers::status(20));
+    }
     match asked.page.map_or(Ok(1), |page| page.parse::<u64>()) {
-        Ok(page @ 1..=LAST_PAGE) => answer(StatusCode::OK, &answers::changes(&lock(&state.behaviour).changed, page)),
+        Ok(page @ 1..=LAST_PAGE) => {
+            let changed = lock(&state.behaviour).changed.clone();
+            let within: Vec<u64> = changed.range(first..=last).flat_map(|(_, ids)| ids.iter().copied()).collect();
+            answer(StatusCode::OK, &answers::changes(&within, page))
+        }
         _ => error(400),
     }
 }

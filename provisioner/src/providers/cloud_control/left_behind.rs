@@ -7,14 +7,14 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use serde_json::{Value, json};
 
+use super::super::fields::Fields;
 use super::super::observed::listed;
 use super::super::tagged::{Tagged, Tags};
-use super::identifier_of;
 use super::requests::Requests;
 use super::tagging::TYPE_TAG;
 use crate::engine::{
     DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Provider, ProviderError, Resource,
-    Schema, Scope,
+    Schema, Scope, tag,
 };
 
 /// How long a request of a type whose schema is not at hand may take.
@@ -50,16 +50,64 @@ impl LeftBehind {
     }
 }
 
-/// Whether an identifier is that of the ARN: all its parts stand in it, between `:` and `/`.
+/// What may be the primary identifier of the resource of an ARN: the ARN itself, or the end of it.
+fn likely(arn: &str) -> Vec<&str> {
+    let ends = arn.match_indices([':', '/']).skip(4).map(|(at, _)| &arn[at + 1..]);
+    // The shortest first: most types go by a name.
+    ends.collect::<Vec<_>>().into_iter().rev().chain([arn]).filter(|part| !part.is_empty()).collect()
+}
+
+/// Whether the parts of an identifier stand in the ARN, in this order, between `:` and `/`.
 fn is_of(identifier: &str, arn: &str) -> bool {
-    let whole = |part: &str| {
-        arn.match_indices(part).any(|(at, _)| {
-            let before = arn[..at].chars().next_back();
-            let after = arn[at + part.len()..].chars().next();
-            [before, after].into_iter().all(|mark| mark.is_none_or(|mark| ":/".contains(mark)))
-        })
-    };
-    !identifier.is_empty() && identifier.split('|').all(whole)
+    let mut parts = arn.split([':', '/']);
+    identifier == arn || identifier.split('|').all(|wanted| parts.any(|part| part == wanted))
+}
+
+/// Whether properties have these tags of ours, in whichever of CloudFormation's shapes: it is told of a name, but never of whose it is.
+fn carry(properties: &Value, tags: &Tags) -> bool {
+    let ours = |key: &&str| tags.get(*key).is_some_and(|value| has_tag(properties, key, value));
+    [tag::STACK, tag::REGION, tag::LOGICAL_ID].iter().all(ours)
+}
+
+fn has_tag(properties: &Value, key: &str, value: &str) -> bool {
+    match properties {
+        Value::Array(items) => items.iter().any(|item| {
+            let is = item.get("Key").is_some_and(|found| found == key);
+            (is && item.get("Value").is_some_and(|found| found == value)) || has_tag(item, key, value)
+        }),
+        Value::Object(fields) => {
+            fields.get(key).is_some_and(|found| found == value)
+                || fields.values().any(|inner| has_tag(inner, key, value))
+        }
+        _ => false,
+    }
+}
+
+impl LeftBehind {
+    /// The primary identifier of what carries these tags; an error where it cannot be told, none where it is gone.
+    async fn identify(&self, type_name: &str, arn: &str, tags: &Tags) -> Result<Option<String>, ProviderError> {
+        for identifier in likely(arn) {
+            if self.is_ours(type_name, identifier, tags).await? {
+                return Ok(Some(identifier.to_owned()));
+            }
+        }
+        for described in self.requests.list(type_name, None).await?.iter().filter(|one| is_of(&one.identifier, arn)) {
+            if self.is_ours(type_name, &described.identifier, tags).await? {
+                return Ok(Some(described.identifier.clone()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether there is such a resource, and it carries the tags itself.
+    async fn is_ours(&self, type_name: &str, identifier: &str, tags: &Tags) -> Result<bool, ProviderError> {
+        match self.requests.get(type_name, identifier).await {
+            Ok(found) => Ok(found.is_some_and(|found| carry(&found.properties, tags))),
+            // An identifier of another form than the type's.
+            Err(ProviderError::Api { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 #[async_trait]
@@ -100,19 +148,27 @@ impl Provider for LeftBehind {
         _options: DeleteOptions,
         progress: &Progress,
     ) -> Result<(), ProviderError> {
-        let identifier = identifier_of(observed);
+        let Some(identifier) = Fields(&observed.handle).text("Identifier") else {
+            return Err(ProviderError::refused(
+                format!("Cloud Control does not tell which {} this is", observed.type_name),
+                "delete it yourself; by its tags it is this stack's and no longer in the template",
+            ));
+        };
         self.requests.delete(&observed.type_name, &identifier, LIMIT, progress).await
     }
 
     async fn find(&self, scope: &Scope, _named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let mut found = Vec::new();
         for (type_name, tagged) in self.tagged(scope).await? {
-            let there = self.requests.list(&type_name, None).await?;
             for (arn, tags) in tagged {
-                let Some(described) = there.iter().find(|there| is_of(&there.identifier, &arn)) else { continue };
-                let handle = json!({"Identifier": described.identifier});
-                let resource = listed(&type_name, described.identifier.clone(), tags, BTreeMap::new());
-                found.push(Observed { handle, ..resource });
+                let (name, handle) = match self.identify(&type_name, &arn, &tags).await {
+                    Ok(Some(identifier)) => (identifier.clone(), json!({"Identifier": identifier})),
+                    Ok(None) => continue,
+                    // Some types are listed only within another resource. What is ours is told even where it cannot be deleted.
+                    Err(ProviderError::Api { .. }) => (arn, json!({})),
+                    Err(error) => return Err(error),
+                };
+                found.push(Observed { handle, ..listed(&type_name, name, tags, BTreeMap::new()) });
             }
         }
         Ok(found)
@@ -124,7 +180,7 @@ impl Provider for LeftBehind {
 
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: vec!["tag:GetResources", "cloudformation:ListResources"],
+            read: vec!["tag:GetResources", "cloudformation:GetResource", "cloudformation:ListResources"],
             write: vec![],
             delete: vec!["cloudformation:DeleteResource", "cloudformation:GetResourceRequestStatus"],
         }
@@ -144,10 +200,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_identifier_is_found_whole_in_its_arn() {
+    fn an_identifier_is_of_an_arn_by_whole_parts_in_their_order() {
         let arn = "arn:aws:cloudwatch:us-east-1:000000000000:alarm:old-work";
         assert!(is_of("old-work", arn) && is_of(arn, arn));
         assert!(!is_of("work", arn) && !is_of("old", arn) && !is_of("", arn));
-        assert!(is_of("group|night", "arn:aws:scheduler:us-east-1:000000000000:schedule/group/night"));
+        let schedule = "arn:aws:scheduler:us-east-1:000000000000:schedule/group/night";
+        assert!(is_of("group|night", schedule) && !is_of("night|group", schedule));
+        assert_eq!(likely(schedule), ["night", "group/night", "schedule/group/night", schedule]);
+        assert_eq!(
+            likely("arn:aws:sns:us-east-1:000000000000:told"),
+            ["told", "arn:aws:sns:us-east-1:000000000000:told"]
+        );
+    }
+
+    #[test]
+    fn what_has_the_name_and_not_the_tags_is_somebody_elses() {
+        let tags: Tags = [(tag::STACK, "films"), (tag::REGION, "eu-west-1"), (tag::LOGICAL_ID, "Old")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into();
+        let listed: Vec<_> = tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+        assert!(carry(&json!({"Name": "x", "Tags": listed}), &tags));
+        assert!(carry(&json!({"Tags": tags}), &tags));
+        assert!(!carry(&json!({"Name": "x", "Tags": [{"Key": tag::STACK, "Value": "films"}]}), &tags));
+        assert!(!carry(&json!({"Name": "x"}), &tags));
     }
 }

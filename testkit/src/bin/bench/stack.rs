@@ -53,10 +53,10 @@ struct Stage {
 }
 
 /// Every step of every contender.
-pub fn measure() -> Result<Table> {
+pub fn measure(root: &Path) -> Result<Table> {
     let mut taken = Vec::new();
     for Contender { lines, .. } in CONTENDERS {
-        let stage = Stage::open()?;
+        let stage = Stage::open(root)?;
         let steps: Result<Vec<Taken>> = STEPS.iter().map(|step| stage.take(step, lines(&stage, step))).collect();
         taken.push(steps?);
     }
@@ -74,10 +74,9 @@ pub fn measure() -> Result<Table> {
 }
 
 impl Stage {
-    fn open() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace has no root")?.to_owned();
+    fn open(root: &Path) -> Result<Self> {
         let (emulator, proxy) = Emulator::start_behind_proxy(&Options::default())?;
-        let stage = Self { folder: TempDir::new()?, root, proxy, _emulator: emulator };
+        let stage = Self { folder: TempDir::new()?, root: root.to_owned(), proxy, _emulator: emulator };
         std::fs::copy(stage.root.join("target/lambda/crawler.zip"), stage.zip())?;
         std::fs::write(stage.template(), template(&stage.root, &stage.zip())?)?;
         finish(&mut stage.client("aws", "s3 mb s3://artifacts"))?;

@@ -1,0 +1,183 @@
+//! A newer index under a crawl that is done or half done.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read as _,
+    sync::Arc,
+};
+
+use crawler_core::{
+    CrawlError, Crawler, Lake, Marker,
+    crawl::{done, prune_when_complete},
+    imdb::{IndexOptions, Manifest, Source, build_index},
+    lake::{MemoryLake, PutMode},
+    tmdb::FetchMode,
+};
+use flate2::read::MultiGzDecoder;
+use futures::{StreamExt as _, TryStreamExt as _};
+use serde_json::Value;
+use testkit::{StandIn, stand_in};
+
+use super::bench::{Bench, KEY, Killed, proof, soon};
+
+const HEADER: &str =
+    "tconst\ttitleType\tprimaryTitle\toriginalTitle\tisAdult\tstartYear\tendYear\truntimeMinutes\tgenres\n";
+
+pub fn row(id: u32, year: u16) -> String {
+    format!("tt{id:07}\tmovie\tAda {id}\tAda\t0\t{year}\t\\N\t90\tDrama\n")
+}
+
+/// The index of these rows, ten titles a job.
+pub async fn index(lake: &dyn Lake, rows: String) -> Manifest {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("title.basics.tsv");
+    std::fs::write(&path, format!("{HEADER}{rows}")).unwrap();
+    let options = IndexOptions { job_titles: 10, ..IndexOptions::default() };
+    build_index(lake, &Source::File(path), &options, |_| {}).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_newer_index_under_a_half_done_crawl_asks_only_for_what_has_no_answer() {
+    let bench = Bench::new(100).await;
+    let crawler = bench.crawler();
+    let index = async |rows: String| index(&bench.lake, rows).await;
+    let proof = async || {
+        let report = proof(&bench.lake).await;
+        assert!(report.holds(), "{:?}", report.problems);
+        report
+    };
+    let old = index((1..=25).map(|id| row(id, 2004)).collect()).await;
+    // The films 1 to 10 are done, the others are not.
+    crawler.run(&old.jobs[0], &old.dataset, soon()).await.unwrap();
+    assert_eq!(proof().await.counts.not_done, 15);
+    bench.stand_in.forget();
+    // 3 is gone, 7 moved to another year, 30 is new.
+    let kept = (1..=25).filter(|id| ![3, 7].contains(id)).map(|id| row(id, 2004));
+    let new = index(kept.chain([row(7, 2005), row(30, 2004)]).collect()).await;
+    proof().await;
+    for job in &new.jobs {
+        crawler.run(job, &new.dataset, soon()).await.unwrap();
+        proof().await;
+    }
+    prune_when_complete(&bench.lake, &new).await.unwrap();
+    let report = proof().await;
+    assert_eq!((report.counts.titles, report.counts.not_done, report.left_over_objects), (25, 0, 0));
+    let without_answer = (11..=25).chain([7, 30]).map(|id| format!("tt{id:07}"));
+    assert_eq!(bench.asked(), without_answer.collect());
+}
+
+#[tokio::test]
+async fn a_newer_index_asks_only_for_what_is_new_and_leaves_no_film_twice() {
+    let bench = Bench::new(100).await;
+    let crawler = bench.crawler();
+    let index = async |rows: String| index(&bench.lake, rows).await;
+    let crawl = async |manifest: &Manifest| {
+        for job in &manifest.jobs {
+            crawler.run(job, &manifest.dataset, soon()).await.unwrap();
+        }
+        prune_when_complete(&bench.lake, manifest).await.unwrap();
+    };
+    let old = index((1..=25).map(|id| row(id, 2004)).chain([row(90, 1999)]).collect()).await;
+    crawl(&old).await;
+    bench.stand_in.forget();
+    // 3 is gone, 7 moved to another year, 90 left its year empty, 30 is new.
+    let kept = (1..=25).filter(|id| ![3, 7].contains(id)).map(|id| row(id, 2004));
+    let new = index(kept.chain([row(7, 2005), row(90, 2004), row(30, 2004)]).collect()).await;
+    assert_ne!(new.dataset, old.dataset);
+    crawl(&new).await;
+    let mut asked: Vec<String> = bench
+        .stand_in
+        .requests()
+        .into_iter()
+        .map(|request| request.path)
+        .filter(|path| path.contains("/find/"))
+        .collect();
+    asked.sort_unstable();
+    assert_eq!(asked, ["/3/find/tt0000007", "/3/find/tt0000030", "/3/find/tt0000090"]);
+
+    let mut places = BTreeMap::<String, BTreeSet<String>>::new();
+    for (key, packed) in bench.objects("tmdb/").await {
+        if key.ends_with(".ndjson.gz") {
+            let mut text = String::new();
+            MultiGzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();
+            for line in text.lines().filter(|_| !key.contains("/reviews/")) {
+                let record: Value = serde_json::from_str(line).unwrap();
+                places.entry(record["id_imdb"].as_str().unwrap().to_owned()).or_default().insert(key.clone());
+            }
+        }
+    }
+    assert_eq!(places.len(), 26);
+    assert!(places.values().all(|keys| keys.len() == 1), "{places:?}");
+    assert_eq!(done(&bench.lake).count().await, new.jobs.len());
+}
+
+#[tokio::test]
+async fn a_job_that_was_in_hand_when_a_newer_index_came_does_not_overwrite_what_that_has_done() {
+    let bench = Bench::new(100).await;
+    let slow = StandIn::start(stand_in::Options::default()).unwrap();
+    slow.behave(|behaviour| behaviour.latency_ms = 1_500);
+    let tmdb = Bench::client_of(slow.url(), KEY, 100_000.0);
+    let slow_crawler = Crawler::new(Arc::new(bench.lake.clone()), tmdb, FetchMode::Find);
+    let old = index(&bench.lake, (1..=8).map(|id| row(id, 2004)).collect()).await;
+    let in_hand = slow_crawler.run(&old.jobs[0], &old.dataset, soon());
+    let newer = async {
+        let new = index(&bench.lake, (1..=9).map(|id| row(id, 2004)).collect()).await;
+        bench.crawler().run(&new.jobs[0], &new.dataset, soon()).await.unwrap();
+    };
+    let (ended, ()) = tokio::join!(in_hand, newer);
+    assert!(matches!(ended, Err(CrawlError::Superseded { .. })), "{ended:?}");
+    let report = proof(&bench.lake).await;
+    assert!(report.holds(), "{:?}", report.problems);
+    assert_eq!((report.counts.titles, report.counts.not_done), (9, 0));
+}
+
+#[tokio::test]
+async fn what_a_newer_index_left_over_goes_whole_wherever_the_tidying_is_killed() {
+    let bench = Bench::new(100).await;
+    let crawler = bench.crawler();
+    let crawl = async |manifest: &Manifest| {
+        for job in &manifest.jobs {
+            crawler.run(job, &manifest.dataset, soon()).await.unwrap();
+        }
+    };
+    let old = index(&bench.lake, (1..=12).map(|id| row(id, 2003)).collect()).await;
+    crawl(&old).await;
+    let new = index(&bench.lake, (1..=12).map(|id| row(id, 2004)).collect()).await;
+    // Who still holds the old index for the crawl's has nothing to say of what the new one's jobs write.
+    assert_eq!(prune_when_complete(&bench.lake, &old).await.unwrap(), [""; 0]);
+    crawl(&new).await;
+    assert_eq!(prune_when_complete(&bench.lake, &old).await.unwrap(), [""; 0]);
+    let markers: usize = old.jobs.len() + new.jobs.len();
+    assert_eq!(done(&bench.lake).count().await, markers);
+    for writes in 0.. {
+        let lake = copy(&bench.lake).await;
+        let tidied = prune_when_complete(&Killed::after(writes, &lake), &new).await;
+        let markers: Vec<_> = done(&lake).try_collect().await.unwrap();
+        for marker in markers {
+            for key in Marker::read(&lake, &marker.key()).await.unwrap().unwrap().objects {
+                assert_eq!(objects(&lake, &key).await, 1, "{key} has a marker and is gone after {writes} writes");
+            }
+        }
+        if tidied.is_ok() {
+            assert!(proof(&lake).await.holds());
+            assert_eq!(objects(&lake, "tmdb/movies/year=2003/").await, 0);
+            assert!(writes > 2);
+            return;
+        }
+    }
+}
+
+async fn objects(lake: &dyn Lake, prefix: &str) -> usize {
+    lake.list(prefix).count().await
+}
+
+/// A lake of its own with the same objects.
+pub async fn copy(lake: &MemoryLake) -> MemoryLake {
+    let copy = MemoryLake::new();
+    let entries: Vec<_> = lake.list("").try_collect().await.unwrap();
+    for entry in entries {
+        let bytes = lake.get(&entry.key).await.unwrap().unwrap();
+        copy.put(&entry.key, bytes, PutMode::Overwrite).await.unwrap();
+    }
+    copy
+}

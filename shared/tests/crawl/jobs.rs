@@ -1,0 +1,288 @@
+//! A job from its titles to its marker, and what stops it.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use crawler_core::{
+    CrawlError, Crawler, Job,
+    crawl::done,
+    imdb::Selection,
+    lake::layout::Kind,
+    tmdb::{FetchMode, TmdbError},
+};
+use futures::{StreamExt as _, TryStreamExt as _};
+use testkit::stand_in::{self, Expected};
+use tokio::time::Instant;
+
+use super::bench::{Bench, KEY, texts};
+
+#[tokio::test]
+async fn every_film_of_a_year_is_in_exactly_one_place_and_every_review_once() {
+    let bench = Bench::new(100).await;
+    let crawler = bench.crawler();
+    let selection = Selection { years: Some("1990..1993".parse().unwrap()), initials: None };
+    let mut seen = 0;
+    for job in bench.manifest.jobs_of(&selection) {
+        let marker = bench.run(&crawler, job).await.unwrap();
+        let ids = bench.ids(job).await;
+        let expected = bench.stand_in.expected(ids.iter().map(String::as_str));
+        let of = |kinds: &[stand_in::Kind]| -> Vec<&Expected> {
+            expected.iter().filter(|one| kinds.contains(&one.kind)).collect()
+        };
+
+        let movies = bench.records(Kind::Movies, job).await;
+        let linked: Vec<(&str, u64)> = of(&[stand_in::Kind::Movie])
+            .iter()
+            .flat_map(|one| one.tmdb_ids.iter().map(|id| (one.id.as_str(), *id)))
+            .collect();
+        let written: Vec<(&str, u64)> =
+            movies.iter().map(|movie| (movie["id_imdb"].as_str().unwrap(), movie["id"].as_u64().unwrap())).collect();
+        assert_eq!(written, linked, "films of {}", job.name());
+
+        let reviews = bench.records(Kind::Reviews, job).await;
+        let expected_reviews: Vec<&str> =
+            expected.iter().flat_map(|one| one.reviews.iter().map(String::as_str)).collect();
+        assert_eq!(texts(&reviews, "id"), expected_reviews, "reviews of {}", job.name());
+
+        let misses = bench.records(Kind::Misses, job).await;
+        let unknown: Vec<&str> = of(&[stand_in::Kind::Unknown]).iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(texts(&misses, "id_imdb"), unknown);
+
+        let others = bench.records(Kind::Others, job).await;
+        let elsewhere = of(&[stand_in::Kind::Tv, stand_in::Kind::TvEpisode, stand_in::Kind::Person]);
+        assert_eq!(texts(&others, "id_imdb"), elsewhere.iter().map(|one| one.id.as_str()).collect::<Vec<_>>());
+
+        assert_eq!(marker.titles, marker.linked + marker.missed + marker.others + marker.failed);
+        assert_eq!((marker.movies, marker.reviews), (movies.len() as u64, reviews.len() as u64));
+        seen += marker.titles;
+    }
+    assert!(seen > 500, "{seen} films are too few to prove anything");
+    let markers: Vec<_> = done(&bench.lake).try_collect().await.unwrap();
+    assert_eq!(markers.iter().map(|done| done.titles).sum::<u32>(), seen);
+}
+
+#[tokio::test]
+async fn a_done_job_answers_from_its_marker_without_a_request() {
+    let bench = Bench::new(50).await;
+    let (crawler, job) = (bench.crawler(), bench.job(20));
+    let marker = bench.run(&crawler, &job).await.unwrap();
+    bench.stand_in.forget();
+    assert_eq!(bench.run(&crawler, &job).await.unwrap(), marker);
+    assert_eq!(bench.stand_in.requests(), []);
+}
+
+#[tokio::test]
+async fn the_same_answers_give_the_same_bytes() {
+    let (one, other) = (Bench::new(50).await, Bench::new(50).await);
+    let job = one.job(40);
+    one.run(&one.crawler(), &job).await.unwrap();
+    // Another order of answers, another history: half of it in a delivery that had no time.
+    other.stand_in.behave(|behaviour| behaviour.latency_ms = 20);
+    let deadline = Instant::now() + Duration::from_millis(60);
+    let early = other.crawler().run(&job, &other.manifest.dataset, deadline).await;
+    assert!(matches!(early, Err(CrawlError::OutOfTime { .. })), "{early:?}");
+    other.run(&other.crawler(), &job).await.unwrap();
+    for kind in Kind::ALL {
+        let prefix = format!("tmdb/{}/", kind.folder());
+        assert_eq!(one.objects(&prefix).await, other.objects(&prefix).await, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_job_twice_at_once_leaves_what_one_delivery_leaves() {
+    let (one, other) = (Bench::new(50).await, Bench::new(50).await);
+    let job = one.job(40);
+    one.run(&one.crawler(), &job).await.unwrap();
+    other.stand_in.behave(|behaviour| behaviour.latency_ms = 5);
+    let (first, second) = (other.crawler(), other.crawler());
+    let (first, second) = tokio::join!(other.run(&first, &job), other.run(&second, &job));
+    assert_eq!(first.unwrap().done(), second.unwrap().done());
+    for kind in Kind::ALL {
+        let prefix = format!("tmdb/{}/", kind.folder());
+        assert_eq!(one.objects(&prefix).await, other.objects(&prefix).await, "{kind:?}");
+    }
+    assert_eq!(done(&other.lake).count().await, 1);
+    assert_eq!(other.objects("tmdb/_checkpoints/").await.len(), 0);
+}
+
+#[tokio::test]
+async fn what_was_done_before_the_deadline_is_not_asked_again() {
+    let bench = Bench::new(100).await;
+    bench.stand_in.behave(|behaviour| behaviour.latency_ms = 30);
+    let (crawler, job) = (bench.crawler(), bench.job(90));
+    let deadline = Instant::now() + Duration::from_millis(200);
+    let error = crawler.run(&job, &bench.manifest.dataset, deadline).await.unwrap_err();
+    let CrawlError::OutOfTime { done, idle: 0, .. } = error else { panic!("{error}") };
+    assert!(done > 0 && done < job.titles, "{done} of {}", job.titles);
+    let marker = bench.run(&crawler, &job).await.unwrap();
+    // Only films that were under way at the deadline, as many as there are connections, may be asked twice.
+    let asked = bench.stand_in.requests().len() as u64;
+    assert!(asked <= marker.requests, "the marker counts the requests of all deliveries");
+    let finds: Vec<String> = bench
+        .stand_in
+        .requests()
+        .into_iter()
+        .filter(|request| request.path.contains("/find/"))
+        .map(|request| request.path)
+        .collect();
+    let distinct: BTreeSet<&String> = finds.iter().collect();
+    assert_eq!(distinct.len() as u32, job.titles);
+    assert!(finds.len() - distinct.len() <= 10, "{} asked twice", finds.len() - distinct.len());
+    assert_eq!(bench.objects("tmdb/_checkpoints/").await.len(), 0);
+}
+
+/// Of every film of a job the reviews have no end.
+fn endless(bench: &Bench, ids: &[String]) {
+    let page = r#"{"page":1,"results":[],"total_pages":500,"total_results":10000}"#;
+    let films = bench.stand_in.expected(ids.iter().map(String::as_str)).into_iter().flat_map(|film| film.tmdb_ids);
+    let scripted = films.map(|film| (format!("/3/movie/{film}/reviews"), page.to_owned())).collect();
+    bench.stand_in.behave(|behaviour| {
+        behaviour.latency_ms = 20;
+        behaviour.scripted = scripted;
+    });
+}
+
+#[tokio::test]
+async fn a_job_that_gets_no_further_though_tmdb_answers_says_how_often() {
+    let bench = Bench::new(50).await;
+    let (crawler, job) = (bench.crawler(), bench.job(20));
+    endless(&bench, &bench.ids(&job).await);
+    let run = || crawler.run(&job, &bench.manifest.dataset, Instant::now() + Duration::from_millis(1_500));
+    let mut idle = Vec::new();
+    // What is no film is done at first.
+    for _ in 0..3 {
+        match run().await.unwrap_err() {
+            CrawlError::OutOfTime { idle: deliveries, .. } => idle.push(deliveries),
+            error => panic!("{error:?}"),
+        }
+    }
+    assert_eq!(idle[1..], [idle[0] + 1, idle[0] + 2]);
+}
+
+#[tokio::test]
+async fn a_tmdb_that_does_not_answer_is_no_job_s_fault() {
+    let bench = Bench::new(50).await;
+    bench.stand_in.behave(|behaviour| behaviour.latency_ms = 10_000);
+    let (crawler, job) = (bench.crawler(), bench.job(20));
+    let deadline = Instant::now() + Duration::from_millis(2_200);
+    let error = crawler.run(&job, &bench.manifest.dataset, deadline).await.unwrap_err();
+    assert!(matches!(error, CrawlError::Tmdb(TmdbError::Unavailable { systemic: true, .. })), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_outage_or_a_wrong_address_sets_no_film_aside_not_even_of_a_job_with_one() {
+    let bench = Bench::new(100).await;
+    let job = bench.manifest.jobs.iter().find(|job| job.titles == 1).cloned().unwrap();
+    let crawler = bench.crawler();
+    bench.stand_in.behave(|behaviour| behaviour.all = Some(503));
+    let error = bench.run(&crawler, &job).await.unwrap_err();
+    assert!(matches!(error, CrawlError::Tmdb(TmdbError::Unavailable { systemic: true, .. })), "{error:?}");
+    bench.stand_in.behave(|behaviour| behaviour.all = Some(301));
+    let error = bench.run(&crawler, &job).await.unwrap_err();
+    assert!(matches!(error, CrawlError::Tmdb(TmdbError::Setup { .. })), "{error:?}");
+    bench.stand_in.behave(|behaviour| behaviour.all = None);
+    let wrong = Bench::client_of(format!("{}/elsewhere", bench.stand_in.url()), KEY, 1_000.0);
+    let wrong = Crawler::new(Arc::new(bench.lake.clone()), wrong, FetchMode::Find);
+    let error = bench.run(&wrong, &job).await.unwrap_err();
+    assert!(matches!(error, CrawlError::Tmdb(TmdbError::Setup { .. })), "{error:?}");
+    assert!(error.to_string().contains("/elsewhere") && !error.to_string().contains(KEY), "{error}");
+    assert_eq!(bench.objects("tmdb/").await.len(), 0);
+    bench.run(&crawler, &job).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_film_that_fails_while_tmdb_answers_is_set_aside_though_it_is_alone() {
+    let bench = Bench::new(100).await;
+    let job = bench.manifest.jobs.iter().find(|job| job.titles == 1).cloned().unwrap();
+    let id = bench.ids(&job).await.remove(0);
+    bench.stand_in.behave(|behaviour| behaviour.broken = [(id, 500)].into());
+    assert_eq!(bench.run(&bench.crawler(), &job).await.unwrap().failed, 1);
+}
+
+#[tokio::test]
+async fn a_refused_key_stops_the_job_within_a_few_requests_and_says_what_to_do() {
+    let bench = Bench::new(100).await;
+    let crawler = Crawler::new(
+        Arc::new(bench.lake.clone()),
+        bench.client("ffffffffffffffffffffffffffffffff", 1_000.0),
+        FetchMode::Find,
+    );
+    let error = bench.run(&crawler, &bench.job(90)).await.unwrap_err();
+    assert!(matches!(error, CrawlError::Tmdb(TmdbError::Unauthorized { status: 401, .. })), "{error:?}");
+    assert!(error.to_string().contains("provision secret set"), "{error}");
+    assert!(!format!("{error:?} {error} {crawler:?}").contains("ffffffff"), "the key is shown");
+    assert!(bench.stand_in.requests().len() <= 10, "{} requests", bench.stand_in.requests().len());
+    assert_eq!(bench.objects("tmdb/").await.len(), 0);
+}
+
+#[tokio::test]
+async fn an_outage_stops_the_job_within_a_few_requests() {
+    let bench = Bench::new(100).await;
+    bench.stand_in.behave(|behaviour| behaviour.all = Some(503));
+    let (crawler, job) = (bench.crawler(), bench.job(90));
+    let error = bench.run(&crawler, &job).await.unwrap_err();
+    assert!(matches!(error, CrawlError::Tmdb(TmdbError::Unavailable { systemic: true, .. })), "{error:?}");
+    let first = bench.stand_in.requests().len();
+    assert!(first <= 20, "{first} requests");
+    bench.run(&crawler, &job).await.unwrap_err();
+    let second = bench.stand_in.requests().len() - first;
+    assert!(second <= 12, "{second} requests the second time");
+    bench.stand_in.behave(|behaviour| behaviour.all = None);
+    bench.run(&crawler, &job).await.unwrap();
+}
+
+#[tokio::test]
+async fn broken_slow_and_refused_requests_lose_and_repeat_nothing() {
+    let bench = Bench::new(200).await;
+    bench.stand_in.behave(|behaviour| {
+        behaviour.faults.too_many = 0.05;
+        behaviour.faults.failed = 0.05;
+        behaviour.faults.cut = 0.05;
+        behaviour.faults.slow = 0.05;
+        behaviour.faults.slow_ms = 50;
+    });
+    let job = bench.job(100);
+    let marker = bench.run(&bench.crawler(), &job).await.unwrap();
+    assert_eq!(marker.failed, 0);
+    assert!(marker.retries > 0 && marker.too_many > 0, "{marker:?}");
+    let requests = bench.stand_in.requests();
+    let answered: Vec<_> =
+        requests.iter().filter(|request| request.status == 200).map(|request| (&request.path, request.page)).collect();
+    assert_eq!(answered.iter().collect::<BTreeSet<_>>().len(), answered.len(), "an answer was asked for again");
+    assert_eq!(requests.len() as u64, marker.requests);
+}
+
+#[tokio::test]
+async fn a_film_that_always_fails_is_set_aside_and_holds_up_no_other() {
+    let bench = Bench::new(100).await;
+    let job = bench.job(90);
+    let ids = bench.ids(&job).await;
+    bench.stand_in.behave(|behaviour| {
+        behaviour.broken.insert(ids[0].clone(), 200);
+        behaviour.broken.insert(ids[1].clone(), 422);
+    });
+    let marker = bench.run(&bench.crawler(), &job).await.unwrap();
+    assert_eq!(marker.failed, 2);
+    let failed = bench.records(Kind::Failed, &job).await;
+    assert_eq!(texts(&failed, "id_imdb"), [&ids[0], &ids[1]]);
+    assert_eq!(failed[1]["status"], 422);
+}
+
+#[tokio::test]
+async fn details_find_the_same_films_and_reviews_in_fewer_requests() {
+    let (by_find, by_details) = (Bench::new(100).await, Bench::new(100).await);
+    let job = by_find.job(90);
+    let find = by_find.run(&by_find.crawler(), &job).await.unwrap();
+    let details = by_details.run(&by_details.crawler_by(FetchMode::Details), &job).await.unwrap();
+    assert!(details.requests < find.requests, "{} and {}", details.requests, find.requests);
+    assert_eq!((details.linked, details.missed, details.others), (find.linked, find.missed, find.others));
+    assert_eq!(by_details.records(Kind::Reviews, &job).await.len(), by_find.records(Kind::Reviews, &job).await.len());
+}
+
+#[tokio::test]
+async fn other_titles_than_the_job_s_are_refused() {
+    let bench = Bench::new(100).await;
+    let job = Job { offset: bench.job(20).offset + 1, ..bench.job(20) };
+    let error = bench.run(&bench.crawler(), &job).await.unwrap_err();
+    assert!(matches!(error, CrawlError::NotInIndex { .. }), "{error:?}");
+    assert_eq!(bench.stand_in.requests(), []);
+}

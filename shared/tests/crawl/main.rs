@@ -1,0 +1,12 @@
+//! One job and many, against the stand-in for TMDb, over HTTP, with real titles.
+//!
+//! `jobs`: from titles to marker. `twice`: two deliveries at once, and one that is killed. `refresh`: what is asked again. `index`: a newer
+//! index under a crawl.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
+
+mod bench;
+mod index;
+mod jobs;
+mod refresh;
+mod twice;

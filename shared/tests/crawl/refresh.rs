@@ -1,0 +1,146 @@
+//! What is asked again of jobs that are done, and what stays.
+
+use std::collections::BTreeSet;
+
+use crawler_core::{
+    Crawler, Marker,
+    crawl::{Films, Refresh, changed_films, done},
+    imdb::Selection,
+    tmdb::FetchMode,
+};
+use futures::TryStreamExt as _;
+use jiff::Timestamp;
+use testkit::stand_in;
+
+use super::bench::{Bench, proof, soon};
+
+#[tokio::test]
+async fn a_refresh_asks_again_once_and_a_failed_one_only_for_what_failed() {
+    let bench = Bench::new(100).await;
+    let (crawler, job) = (bench.crawler(), bench.job(50));
+    let ids = bench.ids(&job).await;
+    bench.stand_in.behave(|behaviour| {
+        behaviour.broken.insert(ids[0].clone(), 422);
+    });
+    assert_eq!(bench.run(&crawler, &job).await.unwrap().failed, 1);
+    bench.stand_in.behave(|behaviour| behaviour.broken.clear());
+    bench.stand_in.forget();
+    let later = Timestamp::from_second(1_795_000_001).unwrap();
+    let refresh = Refresh { before: later, films: Films::Failed };
+    let marker = crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon()).await.unwrap();
+    assert_eq!(marker.failed, 0);
+    assert_eq!(bench.asked(), BTreeSet::from([ids[0].clone()]));
+    let markers: Vec<_> = done(&bench.lake).try_collect().await.unwrap();
+    assert_eq!(markers, [marker.done()], "the old marker is gone");
+
+    bench.stand_in.forget();
+    let refresh = Refresh { before: later, films: Films::All };
+    crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon()).await.unwrap();
+    assert!(bench.stand_in.requests().len() >= ids.len(), "all are asked again");
+    bench.stand_in.forget();
+    let earlier = Timestamp::from_second(1_794_999_999).unwrap();
+    let refresh = Refresh { before: earlier, films: Films::All };
+    crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon()).await.unwrap();
+    assert_eq!(bench.stand_in.requests(), [], "it is younger than that");
+}
+
+/// A crawler of `bench` on a day of November 2026.
+fn on_the(day: fn() -> Timestamp, bench: &Bench) -> Crawler {
+    bench.crawler_by(FetchMode::Find).with_clock(day)
+}
+
+fn the_5th() -> Timestamp {
+    "2026-11-05T12:00:00Z".parse().unwrap()
+}
+
+fn the_20th() -> Timestamp {
+    "2026-11-20T12:00:00Z".parse().unwrap()
+}
+
+fn the_22nd() -> Timestamp {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_job_is_as_old_as_its_oldest_film() {
+    let bench = Bench::new(100).await;
+    let job = bench.job(50);
+    let broken = bench.ids(&job).await[0].clone();
+    bench.stand_in.behave(|behaviour| behaviour.broken = [(broken, 422)].into());
+    bench.run(&on_the(the_5th, &bench), &job).await.unwrap();
+    bench.stand_in.behave(|behaviour| behaviour.broken.clear());
+    let refresh = async |films, before: fn() -> Timestamp| -> Marker {
+        let refresh = Refresh { before: before(), films };
+        let crawler = on_the(the_22nd, &bench);
+        crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon()).await.unwrap()
+    };
+    // All but one of its films are of the 5th still, though its marker is of the 22nd.
+    let marker = refresh(Films::Failed, the_22nd).await;
+    assert_eq!((marker.failed, marker.finished), (0, the_22nd()));
+    assert_eq!(marker.done().oldest, Some("2026-11-05".parse().unwrap()));
+    bench.stand_in.forget();
+    let marker = refresh(Films::All, the_20th).await;
+    assert_eq!(bench.asked().len() as u32, job.titles, "all are asked, for all are older but one");
+    assert_eq!(marker.done().oldest, Some("2026-11-22".parse().unwrap()));
+    bench.stand_in.forget();
+    refresh(Films::All, the_20th).await;
+    assert_eq!(bench.stand_in.requests(), [], "none is older now");
+}
+
+#[tokio::test]
+async fn the_films_of_a_refresh_that_was_given_up_are_asked_again_in_the_next() {
+    let bench = Bench::new(100).await;
+    let job = bench.job(90);
+    bench.run(&on_the(the_5th, &bench), &job).await.unwrap();
+    bench.stand_in.behave(|behaviour| behaviour.latency_ms = 30);
+    let refresh = |before: fn() -> Timestamp| Refresh { before: before(), films: Films::All };
+    let dataset = &bench.manifest.dataset;
+    let early = tokio::time::Instant::now() + std::time::Duration::from_millis(200);
+    let given_up = on_the(the_20th, &bench).refresh(&job, dataset, &refresh(the_20th), early).await;
+    assert!(given_up.is_err() && bench.objects("tmdb/_checkpoints/").await.len() == 1);
+    bench.stand_in.behave(|behaviour| behaviour.latency_ms = 0);
+    bench.stand_in.forget();
+    let marker = on_the(the_22nd, &bench).refresh(&job, dataset, &refresh(the_22nd), soon()).await.unwrap();
+    assert_eq!(bench.asked().len() as u32, job.titles);
+    assert_eq!(marker.done().oldest, Some("2026-11-22".parse().unwrap()));
+    assert_eq!(bench.objects("tmdb/_checkpoints/").await.len(), 0);
+}
+
+#[tokio::test]
+async fn what_changed_is_asked_and_nothing_else_in_far_fewer_requests_than_all() {
+    let bench = Bench::new(100).await;
+    let selection = Selection { years: Some("1990..1991".parse().unwrap()), initials: None };
+    let jobs: Vec<_> = bench.manifest.jobs_of(&selection).cloned().collect();
+    let (first, later) = (on_the(the_20th, &bench), on_the(the_22nd, &bench));
+    for job in &jobs {
+        bench.run(&first, job).await.unwrap();
+    }
+    let all = bench.stand_in.requests().len();
+    let films = async |job| bench.stand_in.expected(bench.ids(job).await.iter().map(String::as_str));
+    let films = films(jobs.iter().max_by_key(|job| job.titles).unwrap()).await;
+    let mut linked = films.iter().filter(|film| film.kind == stand_in::Kind::Movie);
+    let (before, same_day, after) = (linked.next().unwrap(), linked.next().unwrap(), linked.next().unwrap());
+    let changed = |day: &str, film: &stand_in::Expected| (day.parse().unwrap(), vec![film.tmdb_ids[0], 4_711]);
+    let days = [changed("2026-11-18", before), changed("2026-11-20", same_day), changed("2026-11-21", after)];
+    bench.stand_in.behave(|behaviour| behaviour.changed = days.into());
+
+    bench.stand_in.forget();
+    let changes = bench.client(super::bench::KEY, 100_000.0).changes("2026-11-22".parse().unwrap()).await.unwrap();
+    assert_eq!(changes.len(), 4);
+    let markers: Vec<_> = done(&bench.lake).try_collect().await.unwrap();
+    let mut wanted = BTreeSet::new();
+    for (job, marker) in jobs.iter().flat_map(|job| markers.iter().find(|done| done.is_of(job)).map(|done| (job, done)))
+    {
+        let films = changed_films(&bench.lake, marker, &changes).await.unwrap();
+        if !films.is_empty() {
+            wanted.extend(films.iter().map(ToString::to_string));
+            let refresh = Refresh { before: the_22nd(), films: Films::These(films) };
+            later.refresh(job, &bench.manifest.dataset, &refresh, soon()).await.unwrap();
+        }
+    }
+    assert_eq!(wanted, BTreeSet::from([same_day.id.clone(), after.id.clone()]));
+    assert_eq!(bench.asked(), wanted);
+    let spent = bench.stand_in.requests().len();
+    assert!(spent * 10 < all, "{spent} requests, {all} for all");
+    assert!(proof(&bench.lake).await.holds());
+}
