@@ -143,6 +143,7 @@ impl Worker {
                 return Verdict::Spoiled { certain: error.is_certain(), reason: error.to_string() };
             }
         };
+        tmdb.try_again();
         let crawler =
             Crawler::new(Arc::clone(&self.lake), tmdb.clone(), self.settings.fetch).with_layout(self.settings.layout);
         let verdict = deliver(&crawler, &*self.lake, body, deadline).await;

@@ -1,7 +1,7 @@
 //! One request to TMDb: its key, its turn, its retries, its answer told apart.
 //!
 //! Guarantees: at most `connections` requests in flight, at most `requests_per_second` of them; a 429 holds up all requests, not one;
-//! after a refused key, or when nothing gets an answer, no further request is sent until [`Client::begin`].
+//! after a refused key, or when nothing gets an answer, no further request is sent until [`Client::try_again`], and then one at a time.
 //! Assumes: asking twice does no harm (all requests are reads). Errors: [`TmdbError`], none with a URL's query in it.
 
 use std::{
@@ -18,7 +18,7 @@ use backon::{ExponentialBuilder, Retryable as _};
 use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{StatusCode, header, redirect};
 use serde::de::DeserializeOwned;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use url::Url;
 
 use super::{TmdbError, error, pace::Pace};
@@ -35,7 +35,7 @@ const REPEATS_OF_MALFORMED: usize = 2;
 const PATIENCE: usize = 40;
 /// Requests in a row, of all titles, without a usable answer: then it is not the titles.
 const OUTAGE: u32 = 10;
-/// Requests that a new beginning may spend while the outage lasts.
+/// Requests that another try may spend while the outage lasts, one after the other.
 const PROBES: u32 = 3;
 /// Far above any answer of TMDb; a wrong server must not fill the memory.
 const LARGEST_BODY: usize = 16 << 20;
@@ -105,6 +105,8 @@ struct Shared {
     /// As `append_to_response` has it.
     append: String,
     in_flight: Semaphore,
+    /// Held by the one request that may be in flight while it is doubtful that any is answered.
+    doubt: Mutex<()>,
     /// Requests in a row without a usable answer.
     failures: AtomicU32,
     /// The refusal, once the key was refused.
@@ -153,17 +155,24 @@ impl Client {
                 .collect::<Vec<_>>()
                 .join(","),
             in_flight: Semaphore::new(connections),
+            doubt: Mutex::new(()),
             failures: AtomicU32::new(0),
             refused: RwLock::new(None),
         };
         Ok(Self { shared: Arc::new(shared), tally: Arc::default() })
     }
 
-    /// The same client with a tally of its own, and another try if it had given up.
+    /// Another try, if it had given up.
+    pub fn try_again(&self) {
+        let shared = &self.shared;
+        shared.failures.fetch_min(OUTAGE - PROBES, Ordering::Relaxed);
+        if write(&shared.refused).take().is_some() {
+            shared.failures.fetch_max(OUTAGE - PROBES, Ordering::Relaxed);
+        }
+    }
+
+    /// The same client with a tally of its own.
     pub fn begin(&self) -> Self {
-        *write(&self.shared.refused) = None;
-        let probes = OUTAGE - PROBES;
-        self.shared.failures.fetch_min(probes, Ordering::Relaxed);
         Self { shared: Arc::clone(&self.shared), tally: Arc::default() }
     }
 
@@ -260,6 +269,8 @@ impl Client {
         // The semaphore is never closed.
         let _permit = shared.in_flight.acquire().await.ok();
         self.hope()?;
+        let in_doubt = shared.failures.load(Ordering::Relaxed) >= OUTAGE - PROBES;
+        let _alone = if in_doubt { Some(shared.doubt.lock().await) } else { None };
         shared.pace.turn().await;
         self.hope()?;
         self.tally.requests.fetch_add(1, Ordering::Relaxed);

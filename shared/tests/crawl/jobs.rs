@@ -201,16 +201,19 @@ async fn a_film_that_fails_while_tmdb_answers_is_set_aside_though_it_is_alone() 
 #[tokio::test]
 async fn a_refused_key_stops_the_job_within_a_few_requests_and_says_what_to_do() {
     let bench = Bench::new(100).await;
-    let crawler = Crawler::new(
-        Arc::new(bench.lake.clone()),
-        bench.client("ffffffffffffffffffffffffffffffff", 1_000.0),
-        FetchMode::Find,
-    );
+    let tmdb = bench.client("ffffffffffffffffffffffffffffffff", 1_000.0);
+    let crawler = Crawler::new(Arc::new(bench.lake.clone()), tmdb.clone(), FetchMode::Find);
     let error = bench.run(&crawler, &bench.job(90)).await.unwrap_err();
     assert!(matches!(error, CrawlError::Tmdb(TmdbError::Unauthorized { status: 401, .. })), "{error:?}");
     assert!(error.to_string().contains("provision secret set"), "{error}");
     assert!(!format!("{error:?} {error} {crawler:?}").contains("ffffffff"), "the key is shown");
-    assert!(bench.stand_in.requests().len() <= 10, "{} requests", bench.stand_in.requests().len());
+    let first = bench.stand_in.requests().len();
+    assert!(first <= 10, "{first} requests");
+    bench.run(&crawler, &bench.job(90)).await.unwrap_err();
+    assert_eq!(bench.stand_in.requests().len(), first, "it was asked again unbidden");
+    tmdb.try_again();
+    bench.run(&crawler, &bench.job(90)).await.unwrap_err();
+    assert_eq!(bench.stand_in.requests().len(), first + 1, "more than one asked what the key is worth");
     assert_eq!(bench.objects("tmdb/").await.len(), 0);
 }
 
@@ -218,15 +221,19 @@ async fn a_refused_key_stops_the_job_within_a_few_requests_and_says_what_to_do()
 async fn an_outage_stops_the_job_within_a_few_requests() {
     let bench = Bench::new(100).await;
     bench.stand_in.behave(|behaviour| behaviour.all = Some(503));
-    let (crawler, job) = (bench.crawler(), bench.job(90));
+    let tmdb = bench.client(KEY, 100_000.0);
+    let crawler = Crawler::new(Arc::new(bench.lake.clone()), tmdb.clone(), FetchMode::Find);
+    let job = bench.job(90);
     let error = bench.run(&crawler, &job).await.unwrap_err();
     assert!(matches!(error, CrawlError::Tmdb(TmdbError::Unavailable { systemic: true, .. })), "{error:?}");
     let first = bench.stand_in.requests().len();
-    assert!(first <= 20, "{first} requests");
+    assert!(first <= 13, "{first} requests");
+    tmdb.try_again();
     bench.run(&crawler, &job).await.unwrap_err();
     let second = bench.stand_in.requests().len() - first;
-    assert!(second <= 12, "{second} requests the second time");
+    assert!(second <= 3, "{second} requests the second time");
     bench.stand_in.behave(|behaviour| behaviour.all = None);
+    tmdb.try_again();
     bench.run(&crawler, &job).await.unwrap();
 }
 
