@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crawler_core::CrawlError;
 use crawler_core::imdb::{IndexError, ManifestError};
 use crawler_core::lake::LakeError;
 
@@ -51,6 +52,8 @@ pub enum Failure {
         /// Why.
         error: ProviderError,
     },
+    /// The lake could not be read or written.
+    Lake(LakeError),
     /// The template has problems, each with its place; nothing was called.
     Template(Diagnostics),
     /// Resources of these names exist without the stack's tags: logical id and physical id of each.
@@ -140,6 +143,12 @@ impl Failure {
                 "choose the right credentials with --profile or AWS_PROFILE, or change the line",
             ),
             Self::Aws { which, error } => told(code_of(error), &error.to_string(), which, &error.help()),
+            Self::Lake(error) => told(
+                if error.denied { exit::DENIED } else { exit::FAILED },
+                &format!("cannot {} the lake: {}", error.operation, chain(&*error.source)),
+                &format!("{}/{}", error.uri, error.key),
+                error.hint,
+            ),
             Self::Template(problems) => told(
                 exit::USAGE,
                 &format!("the template has {}", counted(problems.list().len(), "problem")),
@@ -286,6 +295,7 @@ impl From<FleetError> for Failure {
                 Self::usage(error.to_string(), "").help(error.help())
             }
             FleetError::Lake(error)
+            | FleetError::Object(CrawlError::Lake(error))
             | FleetError::Index(IndexError::Lake(error))
             | FleetError::Manifest(ManifestError::Lake(error)) => Self::from(error),
             FleetError::Index(IndexError::Unreadable { uri, source }) => {
@@ -299,8 +309,7 @@ impl From<FleetError> for Failure {
 
 impl From<LakeError> for Failure {
     fn from(error: LakeError) -> Self {
-        let which = format!("{}/{}", error.uri, error.key);
-        Self::failed(format!("cannot {} the lake: {}", error.operation, chain(&*error.source)), which).help(error.hint)
+        Self::Lake(error)
     }
 }
 
@@ -324,6 +333,11 @@ impl From<std::io::Error> for Failure {
 mod tests {
     use super::*;
 
+    fn of_lake(denied: bool) -> LakeError {
+        let source = "the store's words".into();
+        LakeError { operation: "write", uri: "s3://lake".into(), key: "k".into(), hint: "mend it", denied, source }
+    }
+
     #[test]
     fn each_kind_of_failure_has_its_exit_code() {
         let denied = ProviderError::Denied { operation: "lambda:CreateFunction".into(), message: "no".into() };
@@ -336,6 +350,8 @@ mod tests {
             (Failure::aws("the caller", expired), 4),
             (Failure::aws("the caller", network), 1),
             (Failure::WrongAccount { found: "1".into(), wanted: "2".into() }, 4),
+            (of_lake(true).into(), 4),
+            (of_lake(false).into(), 1),
             (Failure::Different, 3),
             (Failure::Incomplete { code: 1 }, 1),
             (Failure::Interrupted, 130),

@@ -8,8 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testkit::emulator::tool;
-use testkit::{Provision, StandIn, stand_in, titles};
+use testkit::{Provision, StandIn, reader, stand_in, titles};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
@@ -48,14 +47,6 @@ impl Stage {
 
 fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
-}
-
-/// What one of testkit's readers says, which are not ours.
-fn reader(name: &str, arguments: &[&str]) -> Value {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testkit/readers").join(name);
-    let output = Command::new(tool("python")).arg(script).args(arguments).output().unwrap();
-    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -105,14 +96,13 @@ fn compacted_files_hold_what_the_jobs_objects_hold_read_by_duckdb() {
     };
     let lines = compact("ndjson");
     assert_eq!(compact("ndjson"), lines, "nothing was done since");
-    let read = |lake: &Path| reader("read_lake.py", &[&lake.display().to_string()]);
-    let found = read(&lake);
+    let found = reader::read_lake(&lake);
     assert_eq!(found["compact"], found["jobs"]);
     assert_eq!(found["jobs"]["reviews"], found["jobs"]["distinct_reviews"]);
 
     let columns = compact("parquet");
     assert_eq!(columns["jobs"], lines["jobs"]);
-    let found = read(&lake);
+    let found = reader::read_lake(&lake);
     for what in ["years", "titles", "total_reviews", "with_year", "reviews", "distinct_reviews", "misses"] {
         assert_eq!(found["compact"][what], found["jobs"][what], "{what}");
     }

@@ -30,6 +30,14 @@ pub fn check_lake(endpoint: &str, bucket: &str, truth: &[Expected]) -> Value {
     run("check_lake.py", &[bucket, "/dev/stdin"], &truth, endpoint)
 }
 
+/// What DuckDB finds in the folder of a lake.
+///
+/// # Panics
+/// If it cannot be read.
+pub fn read_lake(folder: &Path) -> Value {
+    run("read_lake.py", &[&folder.display().to_string()], "", "")
+}
+
 /// What is there of a stack.
 ///
 /// # Panics
@@ -44,6 +52,14 @@ pub fn stack(endpoint: &str, stack: &str) -> Value {
 /// If they cannot be made.
 pub fn make_users(endpoint: &str, policies: &[Value]) -> Value {
     run("make_users.py", &["/dev/stdin"], &serde_json::json!(policies).to_string(), endpoint)
+}
+
+/// Of IAM actions those that the emulator at `endpoint` lets somebody do who may do all but this.
+///
+/// # Panics
+/// If they cannot be tried.
+pub fn unenforced(endpoint: &str, actions: &[String]) -> Value {
+    run("unenforced.py", &["/dev/stdin"], &serde_json::json!(actions).to_string(), endpoint)
 }
 
 fn run(script: &str, arguments: &[&str], input: &str, endpoint: &str) -> Value {

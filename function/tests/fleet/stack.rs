@@ -43,6 +43,8 @@ pub struct Options {
     pub visibility: i32,
     /// Functions side by side.
     pub fleet: i32,
+    /// Requests a second that they may ask together.
+    pub rate: u32,
 }
 
 pub struct Stack {
@@ -59,7 +61,7 @@ pub struct Stack {
 impl Stack {
     /// A stack whose function has this timeout, in seconds.
     pub async fn start(timeout: i32) -> Self {
-        Self::start_with(Options { timeout, visibility: timeout * 6, fleet: 2 }).await
+        Self::start_with(Options { timeout, visibility: timeout * 6, fleet: 2, rate: 4_000 }).await
     }
 
     pub async fn start_with(options: Options) -> Self {
@@ -95,7 +97,7 @@ impl Stack {
     }
 
     async fn make_function(&self, options: &Options) {
-        let fleet = options.fleet.to_string();
+        let (fleet, rate) = (options.fleet.to_string(), options.rate.to_string());
         let environment: HashMap<String, String> = emulator::aws_env(&self.proxy.url())
             .into_iter()
             .chain(
@@ -103,7 +105,7 @@ impl Stack {
                     ("LAKE_BUCKET", BUCKET),
                     ("TMDB_API_URL", &self.tmdb.url()),
                     ("TMDB_API_KEY_PARAMETER", PARAMETER),
-                    ("TMDB_RATE", "4000"),
+                    ("TMDB_RATE", &rate),
                     ("FLEET_SIZE", &fleet),
                     ("JOBS_QUEUE_URL", &self.jobs),
                     ("DEAD_LETTER_QUEUE_URL", &self.dead_letters),

@@ -77,6 +77,7 @@ fn unreadable(lake: &dyn Lake, key: &str, error: serde_json::Error) -> LakeError
         uri: lake.uri(),
         key: key.to_owned(),
         hint: "delete that object, then launch again",
+        denied: false,
         source: error.into(),
     }
 }

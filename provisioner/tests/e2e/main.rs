@@ -2,7 +2,7 @@
 //!
 //! `main_job`: the whole crawl, read back by another tool. `converge`: up again, killed, down. `failures`: what goes wrong and what is
 //! said of it. `launches`: again, for what failed or is old. `dead_letters`: what could not be done. `pauses`: a fleet that stands still. `cloudformation`: the same template deployed
-//! by AWS's own tool. `lake_given`: a bucket that is used and never owned. `readme`: its commands, line by line.
+//! by AWS's own tool. `lake_forms`: objects of old, and few large files. `lake_given`: a bucket that is used and never owned. `readme`: its commands, line by line.
 //! `secret`: the key stands in SSM and nowhere else.
 //! `examples`: templates that have nothing to do with the crawler.
 //! `chain`: how many calls and rounds. `killed`: SIGKILL at any call. `interrupted`: Ctrl-C, and runs side by side.
@@ -18,6 +18,7 @@ mod examples;
 mod failures;
 mod interrupted;
 mod killed;
+mod lake_forms;
 mod lake_given;
 mod launches;
 mod listing;

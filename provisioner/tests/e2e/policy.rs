@@ -10,12 +10,14 @@ use testkit::reader;
 use super::stage::{Stage, user, words};
 
 /// What the emulator lets anybody do; the proxy denies it instead. Of the operation that IAM asks for the action on.
-const NOT_ENFORCED: [(&str, &str, &str); 5] = [
+const NOT_ENFORCED: [(&str, &str, &str); 7] = [
     ("iam:PassRole", "lambda", "CreateFunction"),
     ("lambda:DeleteEventSourceMapping", "lambda", "DeleteEventSourceMapping"),
+    ("lambda:DeleteFunctionConcurrency", "lambda", "DeleteFunctionConcurrency"),
     ("lambda:GetAccountSettings", "lambda", "GetAccountSettings"),
     ("lambda:GetEventSourceMapping", "lambda", "GetEventSourceMapping"),
     ("lambda:UpdateEventSourceMapping", "lambda", "UpdateEventSourceMapping"),
+    ("s3:TagResource", "s3", "CreateBucket"),
 ];
 
 /// Whose refusal keeps this stack's commands from nothing: the quota is asked for warnings' sake, and this account has no managed
@@ -98,18 +100,23 @@ fn without(policy: &Value, action: &str) -> Value {
     policy
 }
 
-/// Parts of `up` that are missing together, so that what stands on them is not tried: row by row the stack comes further.
+/// Actions that are missing together. What stands on the first row's is not tried: row by row the stack comes further.
 const MADE: [&[&str]; 3] = [
     &["iam:CreateRole", "logs:CreateLogGroup", "s3:CreateBucket", "sqs:CreateQueue"],
     &["iam:PassRole"],
     &["lambda:CreateEventSourceMapping"],
 ];
-const CHANGED: [&[&str]; 1] = [&[
-    "logs:PutRetentionPolicy",
-    "sqs:SetQueueAttributes",
-    "lambda:UpdateFunctionConfiguration",
-    "lambda:UpdateEventSourceMapping",
-]];
+const CHANGED: [&[&str]; 3] = [
+    &["logs:PutRetentionPolicy", "sqs:SetQueueAttributes"],
+    &["lambda:UpdateFunctionConfiguration"],
+    &["lambda:UpdateEventSourceMapping"],
+];
+const SENT: [&[&str]; 2] = [&["s3:PutObject"], &["sqs:SendMessage", "sqs:SendMessageBatch"]];
+const GONE: [&[&str]; 3] = [
+    &["lambda:DeleteEventSourceMapping"],
+    &["lambda:DeleteFunction"],
+    &["iam:DeleteRole", "logs:DeleteLogGroup", "sqs:DeleteQueue"],
+];
 const CHANGE: &str = "up --yes --param FunctionMemorySize=512 --param LogRetentionInDays=30 --param MessageRetentionPeriod=86400 \
                       --param MaximumConcurrency=4";
 
@@ -125,6 +132,8 @@ fn e13_each_command_runs_under_exactly_its_policy_and_is_refused_with_one_action
         match line {
             "up --yes" => is_refused_without(&stage, line, policy, &MADE),
             CHANGE => is_refused_without(&stage, line, policy, &CHANGED),
+            "down --yes" => is_refused_without(&stage, line, policy, &GONE),
+            _ if line == launch => is_refused_without(&stage, line, policy, &SENT),
             "status" => reads_are_all_needed(&stage, &policies[0], policy),
             _ => {}
         }
@@ -135,14 +144,15 @@ fn e13_each_command_runs_under_exactly_its_policy_and_is_refused_with_one_action
     assert_eq!((&left["queues"], &left["roles"], &left["functions"]), (&json!([]), &json!([]), &json!([])), "{left}");
 }
 
-/// Row by row: without its actions the command is refused, and tells which action it lacks.
+/// Row by row: without its actions, and those of the rows after it, the command is refused, and tells each that it lacks.
 fn is_refused_without(stage: &Stage, line: &str, policy: &Value, rows: &[&[&str]]) {
-    let without_row = |row: &&[&str]| row.iter().fold(policy.clone(), |less, action| without(&less, action));
-    let less: Vec<_> = rows.iter().map(without_row).collect();
+    let missing = |row: usize| rows[row..].iter().copied().flatten();
+    let less: Vec<_> =
+        (0..rows.len()).map(|row| missing(row).fold(policy.clone(), |less, action| without(&less, action))).collect();
     for ((person, policy), row) in stage.people(&less).iter().zip(&less).zip(rows) {
         stage.deny_what_the_emulator_allows(policy);
         let refused = person.run(words(line)).exits(4);
-        assert!(row.iter().any(|action| refused.stderr.contains(action)), "none of {row:?} is told: {refused}");
+        assert!(row.iter().all(|action| refused.stderr.contains(action)), "not all of {row:?} is told: {refused}");
     }
 }
 
@@ -159,6 +169,14 @@ fn reads_are_all_needed(stage: &Stage, plan: &Value, status: &Value) {
             assert_ne!(refused.status.code(), Some(0), "without {action}: {refused}");
         }
     }
+}
+
+#[test]
+fn the_proxy_denies_all_that_the_emulator_does_not() {
+    let stage = Stage::enforcing();
+    let policy = stage.user.run(words("policy --delete-data")).succeeds().json();
+    let unenforced = reader::unenforced(&stage.emulator.endpoint(), &actions(&policy));
+    assert_eq!(unenforced, json!(NOT_ENFORCED.map(|(action, ..)| action)));
 }
 
 #[test]

@@ -50,6 +50,7 @@ impl LocalLake {
             uri: self.uri(),
             key: key.to_owned(),
             hint: "check the folder's rights and the space on its disk",
+            denied: error.kind() == io::ErrorKind::PermissionDenied,
             source: error.into(),
         }
     }

@@ -87,6 +87,8 @@ pub struct LakeError {
     pub key: String,
     /// What to do.
     pub hint: &'static str,
+    /// Whether a permission is missing.
+    pub denied: bool,
     /// What the store said.
     #[source]
     pub source: Box<dyn Error + Send + Sync>,

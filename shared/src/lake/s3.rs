@@ -74,6 +74,7 @@ impl S3Lake {
                 }
                 _ => "check the network and the credentials, then try again",
             },
+            denied: matches!(code, Some("AccessDenied" | "403")),
             source: source.into(),
         }
     }
