@@ -157,6 +157,7 @@ impl Killed {
             uri: self.uri(),
             key: key.to_owned(),
             hint: "it was killed",
+            denied: false,
             source: "killed".into(),
         })
     }
