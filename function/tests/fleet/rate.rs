@@ -14,7 +14,7 @@ const RATE: u32 = 40;
 fn span(requests: &[Request], films: &HashSet<String>) -> (u64, u64) {
     let mut times = requests.iter().filter(|asked| asked.film().is_some_and(|film| films.contains(film)));
     let first = times.next().unwrap().at_ms;
-    (first, times.last().map_or(first, |last| last.at_ms))
+    (first, times.next_back().map_or(first, |last| last.at_ms))
 }
 
 #[tokio::test(flavor = "multi_thread")]

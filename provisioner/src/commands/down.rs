@@ -39,7 +39,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
     let (remaining, kept) = match report.interrupted {
         true => Default::default(),
         false => {
-            let closing = closing(&opened, &stack, &plan, options, &report, ending.as_ref());
+            let closing = closing(run, &opened, &stack, &plan, options, &report, ending.as_ref());
             interrupt::until(&run.interrupt, closing).await?
         }
     };
@@ -94,6 +94,7 @@ type Lakes = Vec<(String, Option<u64>)>;
 
 /// What is still there although it was deleted, and beside it what is kept; a crawl that ended is no longer paused.
 async fn closing(
+    run: &Run,
     opened: &Opened,
     stack: &Stack<'_>,
     plan: &DestroyPlan,
@@ -104,7 +105,7 @@ async fn closing(
     let ended = !plan.deletions.is_empty() && report.is_whole();
     let audit = async {
         match ended {
-            true => Ok::<_, Failure>(stack.audit(options).await?),
+            true => Ok::<_, Failure>(stack.audit(options, report, &run.ui.observer()).await?),
             false => Ok(Vec::new()),
         }
     };

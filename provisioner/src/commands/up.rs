@@ -24,7 +24,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
     // Where anything came or went everything is read again: what comes now is what AWS says, not what we wanted (E43).
     let looks = match report.came_or_went() && !report.interrupted {
         false => looks(&plan),
-        true => interrupt::until(&run.interrupt, stack.look_after(&report)).await?,
+        true => interrupt::until(&run.interrupt, stack.look_after(&report, &run.ui.observer())).await?,
     };
     report.miss(&looks);
     let outputs = stack.outputs(&looks)?;

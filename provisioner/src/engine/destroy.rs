@@ -1,13 +1,17 @@
 //! Takes a stack down: everything that carries its tags, whatever the template says now, but what its DeletionPolicy keeps.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::plan::{Change, is_secret, retained};
 use super::stack::{Look, Stack};
 use super::survey::{Purpose, Survey, parents};
-use super::{DeleteOptions, EngineError, Observed, Observer, Report};
+use super::{DeleteOptions, EngineError, Limit, Observed, Observer, Poll, Progress, Report, poll_until};
+
+/// The longest that a listing lags behind a deletion.
+const LISTED: Limit = Limit::seconds(75);
 
 /// How far `down` may go.
 #[derive(Clone, Copy, Debug, Default)]
@@ -109,12 +113,36 @@ impl Stack<'_> {
         report
     }
 
-    /// A closing listing by tag and by name: what is still there of what the plan deleted.
+    /// A closing listing by tag and by name: what is still there of what was to go. What `report` has deleted may be listed for a while
+    /// yet (E9, E43): it is looked for again, and with `no_wait` taken for gone.
     ///
     /// # Errors
     /// A failed read.
-    pub async fn audit(&self, options: DestroyOptions) -> Result<Vec<Observed>, EngineError> {
-        let left = self.plan_destroy(options).await?;
-        Ok(left.deletions.into_iter().filter_map(|change| change.observed).collect())
+    pub async fn audit(
+        &self,
+        options: DestroyOptions,
+        report: &Report,
+        observer: &Observer,
+    ) -> Result<Vec<Observed>, EngineError> {
+        let is_deleted = |change: &Change| report.done.iter().any(|(id, _)| *id == change.logical_id);
+        let look = || async {
+            let left = match self.plan_destroy(options).await {
+                Ok(left) => left.deletions,
+                Err(error) => return Ok(Poll::Ready(Err(error))),
+            };
+            let lags = !left.is_empty() && left.iter().all(is_deleted);
+            Ok(match (lags, options.no_wait) {
+                (true, false) => Poll::Pending("what was deleted is still listed".to_owned()),
+                (true, true) => Poll::Ready(Ok(Vec::new())),
+                (false, _) => Poll::Ready(Ok(left)),
+            })
+        };
+        let progress = Progress::new("audit", Arc::clone(observer));
+        let left = match poll_until("nothing to be listed", LISTED, &progress, look).await {
+            Ok(left) => left?,
+            // It stays.
+            Err(_) => self.plan_destroy(options).await?.deletions,
+        };
+        Ok(left.into_iter().filter_map(|change| change.observed).collect())
     }
 }

@@ -1,12 +1,16 @@
 //! What is there: every resource of the template by itself, and whatever else carries the stack's tags.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 
 use super::stack::{KnownAttributes, Look, Stack, WIDTH};
-use super::{EngineError, Observed, Report, Resource};
+use super::{EngineError, Limit, Observed, Observer, Poll, Progress, ProviderError, Report, Resource, poll_until};
+
+/// The longest that a read lags behind a write.
+const READABLE: Limit = Limit::seconds(15);
 
 /// What a look is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,11 +41,12 @@ impl Stack<'_> {
         self.look_at(self.declare()?, Purpose::See).await
     }
 
-    /// The same after an apply: what that made known (a mapping's id) spares a search.
+    /// The same after an apply: what that made known (a mapping's id) spares a search, and what was just done and cannot be read yet
+    /// is waited for (E9).
     ///
     /// # Errors
     /// The template's problems, or the first read that failed.
-    pub async fn look_after(&self, report: &Report) -> Result<Vec<Look>, EngineError> {
+    pub async fn look_after(&self, report: &Report, observer: &Observer) -> Result<Vec<Look>, EngineError> {
         self.read_dynamic(self.bound.resources(), &report.known).await?;
         let mut resources = Vec::new();
         for declared in self.bound.resources() {
@@ -49,7 +54,29 @@ impl Stack<'_> {
             resource.attributes.extend(report.known.get(&resource.logical_id).cloned().unwrap_or_default());
             resources.push(resource);
         }
-        self.look_at(resources, Purpose::See).await
+        let looks = self.look_at(resources, Purpose::See).await?;
+        let seen = stream::iter(looks).map(|look| self.until_seen(look, report, observer));
+        seen.buffered(WIDTH).try_collect().await
+    }
+
+    async fn until_seen(&self, mut look: Look, report: &Report, observer: &Observer) -> Result<Look, EngineError> {
+        let Resource { logical_id, physical_id, .. } = &look.resource;
+        if look.observed.is_some() || !report.done.iter().any(|(done, _)| done == logical_id) {
+            return Ok(look);
+        }
+        let provider = self.provider_of(&look.resource)?;
+        let read = || async {
+            let observed = provider.read(&look.resource).await?;
+            Ok(observed.map_or_else(|| Poll::Pending("it cannot be read yet".to_owned()), Poll::Ready))
+        };
+        let progress = Progress::new(logical_id, Arc::clone(observer));
+        match poll_until("it to be readable", READABLE, &progress, read).await {
+            Ok(observed) => look.observed = Some(observed),
+            // It is not there at all.
+            Err(ProviderError::TimedOut { .. }) => {}
+            Err(error) => return Err(EngineError::provider(logical_id, physical_id, error)),
+        }
+        Ok(look)
     }
 
     async fn look_at(&self, resources: Vec<Resource>, purpose: Purpose) -> Result<Vec<Look>, EngineError> {

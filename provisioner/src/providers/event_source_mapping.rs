@@ -25,6 +25,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::claim::take_over;
+use super::clients::lambda_client;
 use super::errors::{failed, none_if};
 use super::fields::Fields;
 use super::lambda_tags::{set_tags, tags_of};
@@ -56,7 +57,7 @@ pub(super) struct EventSourceMappingProvider {
 
 impl EventSourceMappingProvider {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { lambda: Client::new(config), tagging: Tagged::new(config), schema: schema() }
+        Self { lambda: lambda_client(config), tagging: Tagged::new(config), schema: schema() }
     }
 
     /// Listed by the source alone: the function may be gone, and its mappings outlive it (E31, E42).

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 
 use super::artifacts::Artifacts;
 use super::claim::take_over;
-use super::clients::s3_client;
+use super::clients::{lambda_client, s3_client};
 use super::errors::{failed, none_if};
 use super::execution_role::ExecutionRoles;
 use super::fields::Fields;
@@ -64,7 +64,7 @@ pub(super) struct FunctionProvider {
 
 impl FunctionProvider {
     pub(super) fn new(config: &SdkConfig, artifacts: Arc<dyn Artifacts>, roles: Arc<ExecutionRoles>) -> Self {
-        Self { lambda: Client::new(config), roles, codes: Codes::new(artifacts, s3_client(config)), schema: schema() }
+        Self { lambda: lambda_client(config), roles, codes: Codes::new(artifacts, s3_client(config)), schema: schema() }
     }
 
     pub(super) async fn get(&self, name: &str) -> Result<Option<GetFunctionOutput>, ProviderError> {

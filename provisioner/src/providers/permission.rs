@@ -16,6 +16,7 @@ use aws_sdk_lambda::Client;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::clients::lambda_client;
 use super::errors::{failed, none_if};
 use super::fields::{Fields, object};
 use super::names::Naming;
@@ -50,7 +51,7 @@ impl PermissionProvider {
             text("PrincipalOrgID").removed_when_absent(),
         ];
         let schema = Schema::new(TYPE, properties, &["Id"]).belongs_to("AWS::Lambda::Function", "FunctionName");
-        Self { lambda: Client::new(config), schema }
+        Self { lambda: lambda_client(config), schema }
     }
 
     async fn add(&self, resource: &Resource) -> Result<(), ProviderError> {

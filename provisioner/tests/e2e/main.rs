@@ -16,6 +16,7 @@ mod converge;
 mod dead_letters;
 mod examples;
 mod failures;
+mod habits;
 mod interrupted;
 mod killed;
 mod lake_forms;

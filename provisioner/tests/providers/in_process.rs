@@ -56,7 +56,8 @@ impl Stage {
         let plan = stack.plan_destroy(options).await.unwrap();
         let report = stack.destroy(&plan, options, &observer(), &Default::default()).await;
         assert!(report.is_whole(), "{report:?}");
-        assert_eq!(stack.audit(options).await.unwrap(), vec![]);
+        let audit = DestroyOptions { no_wait: false, ..options };
+        assert_eq!(stack.audit(audit, &report, &observer()).await.unwrap(), vec![]);
     }
 }
 
