@@ -4,7 +4,9 @@ use std::{
     fs, io,
     io::{Read as _, Seek as _, Write as _},
     ops::Range,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
@@ -17,6 +19,10 @@ use super::{Entry, Lake, LakeError, Put, PutMode};
 
 /// What a file is called until it is whole; such names are in no listing.
 const UNFINISHED: &str = ".unfinished-";
+/// A file that is not whole after this time never will be: its writer was killed.
+const STALE: Duration = Duration::from_secs(3_600);
+/// Who may read and write a file, as far as the umask lets them: a lake is for other programs too.
+const MODE: u32 = 0o666;
 
 /// A lake in a folder, which is made when first written to.
 #[derive(Clone, Debug)]
@@ -94,6 +100,19 @@ impl Lake for LocalLake {
         .boxed()
     }
 
+    async fn tidy(&self) -> Result<(), LakeError> {
+        self.file("delete", "", |folder| {
+            for (path, metadata) in files(folder)? {
+                let is_stale = SystemTime::now().duration_since(metadata.modified()?).is_ok_and(|age| age > STALE);
+                if is_stale && is_unfinished(&path) {
+                    found(fs::remove_file(path))?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
     fn uri(&self) -> String {
         self.folder.display().to_string()
     }
@@ -111,7 +130,10 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 fn write(path: &Path, bytes: &[u8], mode: PutMode) -> io::Result<Put> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
+    let mut file = tempfile::Builder::new()
+        .prefix(UNFINISHED)
+        .permissions(fs::Permissions::from_mode(MODE))
+        .tempfile_in(folder)?;
     file.write_all(bytes)?;
     // A name must not outlive a crash that its content did not.
     file.as_file().sync_data()?;
@@ -132,38 +154,47 @@ fn write(path: &Path, bytes: &[u8], mode: PutMode) -> io::Result<Put> {
 fn entries(folder: &Path, prefix: &str) -> io::Result<Vec<Entry>> {
     let deepest = prefix.rsplit_once('/').map_or("", |(deepest, _)| deepest);
     let mut entries = Vec::new();
-    let mut folders = vec![folder.join(deepest)];
-    while let Some(next) = folders.pop() {
-        for file in found(fs::read_dir(next))?.into_iter().flatten() {
-            let file = file?;
-            let Some(metadata) = found(file.metadata())? else {
-                continue;
-            };
-            let path = file.path();
-            if metadata.is_dir() {
-                folders.push(path);
-            } else if let Some(key) = key(folder, &path)
-                && key.starts_with(prefix)
-            {
-                entries.push(Entry {
-                    key,
-                    size: metadata.len(),
-                    modified: Timestamp::try_from(metadata.modified()?).map_err(io::Error::other)?,
-                });
-            }
+    for (path, metadata) in files(&folder.join(deepest))? {
+        if let Some(key) = key(folder, &path)
+            && key.starts_with(prefix)
+        {
+            entries.push(Entry {
+                key,
+                size: metadata.len(),
+                modified: Timestamp::try_from(metadata.modified()?).map_err(io::Error::other)?,
+            });
         }
     }
     entries.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     Ok(entries)
 }
 
+/// All files beneath `folder`.
+fn files(folder: &Path) -> io::Result<Vec<(PathBuf, fs::Metadata)>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for file in found(fs::read_dir(next))?.into_iter().flatten() {
+            let file = file?;
+            match found(file.metadata())? {
+                Some(metadata) if metadata.is_dir() => folders.push(file.path()),
+                Some(metadata) => files.push((file.path(), metadata)),
+                None => {}
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn is_unfinished(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(UNFINISHED))
+}
+
 /// The key of a file; none for what is still being written, or was not written by us.
 fn key(folder: &Path, path: &Path) -> Option<String> {
     let names = path.strip_prefix(folder).ok()?.iter();
     let names: Option<Vec<&str>> = names.map(|name| name.to_str()).collect();
-    let names = names?;
-    let unfinished = names.last().is_some_and(|name| name.starts_with(UNFINISHED));
-    (!unfinished).then(|| names.join("/"))
+    names.filter(|_| !is_unfinished(path)).map(|names| names.join("/"))
 }
 
 #[cfg(test)]
@@ -182,6 +213,34 @@ mod tests {
         fs::write(folder.path().join(format!("{UNFINISHED}x")), "half").unwrap();
         let lake = LocalLake::new(folder.path());
         assert_eq!(lake.list("").count().await, 0);
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_writer_left_goes_and_what_is_being_written_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| folder.path().join(format!("year=2004/{UNFINISHED}{name}"));
+        let lake = LocalLake::new(folder.path());
+        lake.put("year=2004/a", Bytes::new(), PutMode::Overwrite).await.unwrap();
+        for name in ["old", "new"] {
+            fs::write(place(name), "half").unwrap();
+        }
+        let long_ago = SystemTime::now() - 2 * STALE;
+        for path in [place("old"), folder.path().join("year=2004/a")] {
+            fs::File::options().write(true).open(path).unwrap().set_modified(long_ago).unwrap();
+        }
+        lake.tidy().await.unwrap();
+        assert!(!place("old").exists() && place("new").exists());
+        assert!(folder.path().join("year=2004/a").exists());
+    }
+
+    #[tokio::test]
+    async fn a_file_is_for_whom_the_umask_lets_read_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let lake = LocalLake::new(folder.path());
+        lake.put("a", Bytes::new(), PutMode::Overwrite).await.unwrap();
+        fs::write(folder.path().join("b"), "").unwrap();
+        let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode("a"), mode("b"));
     }
 
     #[tokio::test]

@@ -71,6 +71,11 @@ pub trait Lake: fmt::Debug + Send + Sync {
     /// All objects whose key begins with `prefix`, sorted by key.
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<Entry, LakeError>>;
 
+    /// Removes what writers that were killed have left half-written. Only a folder keeps such.
+    async fn tidy(&self) -> Result<(), LakeError> {
+        Ok(())
+    }
+
     /// Where the lake is, as people write it: `s3://bucket`, `./lake`.
     fn uri(&self) -> String;
 }

@@ -3,7 +3,7 @@
 //! By aws-sdk-s3 and not by the crate object_store: the provisioner makes the bucket with that SDK already, so there is one S3 client,
 //! one HTTP stack and one chain of credentials (aws-config's, with SSO and profiles) in the whole project.
 
-use std::{error::Error, ops::Range};
+use std::{error::Error, ops::Range, time::Duration};
 
 use async_trait::async_trait;
 use aws_sdk_s3::{
@@ -15,8 +15,13 @@ use aws_sdk_s3::{
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream, stream::BoxStream};
 use jiff::Timestamp;
+use tokio::time::sleep;
 
 use super::{Entry, Lake, LakeError, Put, PutMode};
+
+/// Times that a write which meets another of the same key is tried again, and the first pause before it.
+const CONFLICTS: u32 = 5;
+const CONFLICT: Duration = Duration::from_millis(50);
 
 /// A lake in a bucket.
 #[derive(Clone, Debug)]
@@ -119,19 +124,24 @@ impl Lake for S3Lake {
     }
 
     async fn put(&self, key: &str, bytes: Bytes, mode: PutMode) -> Result<Put, LakeError> {
-        let request = self.client.put_object().bucket(&self.bucket).key(key);
         let condition = (mode == PutMode::CreateOnly).then(|| "*".to_owned());
-        let body = ByteStream::from(bytes);
-        match request.set_if_none_match(condition).body(body).send().await {
-            Ok(_) => Ok(Put::Written),
-            // The second is another writer of the same key, at the same time, who may be first.
-            Err(error)
-                if mode == PutMode::CreateOnly
-                    && matches!(error.code(), Some("PreconditionFailed" | "ConditionalRequestConflict")) =>
-            {
-                Ok(Put::Exists)
+        let mut conflicts = 0;
+        loop {
+            let request = self.client.put_object().bucket(&self.bucket).key(key);
+            let body = ByteStream::from(bytes.clone());
+            let error = match request.set_if_none_match(condition.clone()).body(body).send().await {
+                Ok(_) => return Ok(Put::Written),
+                Err(error) => error,
+            };
+            match error.code() {
+                Some("PreconditionFailed") if condition.is_some() => return Ok(Put::Exists),
+                // Another writer or deleter of the same key is at work, and only its end tells whether the place is free.
+                Some("ConditionalRequestConflict") if condition.is_some() && conflicts < CONFLICTS => {
+                    conflicts += 1;
+                    sleep(CONFLICT * conflicts).await;
+                }
+                _ => return Err(self.error("write", key, error)),
             }
-            Err(error) => Err(self.error("write", key, error)),
         }
     }
 
