@@ -2,14 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::{io::Write as _, path::PathBuf, sync::Arc};
+use std::{io::Write as _, ops::Range, path::PathBuf, sync::Arc};
 
+use async_trait::async_trait;
+use bytes::Bytes;
 use crawler_core::{
     Lake,
     imdb::{IndexError, IndexOptions, Manifest, Source, build_index},
-    lake::{MemoryLake, PutMode, layout},
+    lake::{Entry, LakeError, MemoryLake, Put, PutMode, layout},
 };
 use flate2::{Compression, write::GzEncoder};
+use futures::stream::BoxStream;
 use testkit::{
     file_server::{FileServer, Served},
     titles,
@@ -190,6 +193,58 @@ async fn an_object_is_read_in_blocks_and_only_when_it_changed() {
     assert_eq!(build(&lake, &source).await.unwrap().titles, 1);
     let missing = Source::Object { lake: Arc::new(bucket), key: "in/title.basics".to_owned() };
     assert!(build(&lake, &missing).await.is_err());
+}
+
+/// A bucket in which the object is replaced while it is read.
+#[derive(Debug)]
+struct Replaced {
+    bucket: MemoryLake,
+    by: Bytes,
+}
+
+#[async_trait]
+impl Lake for Replaced {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, LakeError> {
+        self.bucket.get(key).await
+    }
+
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>, LakeError> {
+        let block = self.bucket.get_range(key, range).await;
+        self.bucket.put(key, self.by.clone(), PutMode::Overwrite).await?;
+        block
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes, mode: PutMode) -> Result<Put, LakeError> {
+        self.bucket.put(key, bytes, mode).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), LakeError> {
+        self.bucket.delete(key).await
+    }
+
+    fn list(&self, prefix: &str) -> BoxStream<'static, Result<Entry, LakeError>> {
+        self.bucket.list(prefix)
+    }
+
+    fn uri(&self) -> String {
+        self.bucket.uri()
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_is_replaced_while_it_is_read_leaves_the_old_index_in_place() {
+    let (lake, bucket) = (MemoryLake::new(), MemoryLake::new());
+    let key = "title.basics.tsv".to_owned();
+    let (_folder, good) = file(&gzip(&format!("{HEADER}{}", row(1, "One", "2001"))));
+    let old = build(&lake, &good).await.unwrap();
+    let whole = format!("{HEADER}{}", (0..200_000).map(|id| row(id, "One of them", "2001")).collect::<String>());
+    bucket.put(&key, whole.clone().into(), PutMode::Overwrite).await.unwrap();
+    // As many bytes, so that only its time tells.
+    let by = whole.replace("One of them", "One of more").into();
+    let source = Source::Object { lake: Arc::new(Replaced { bucket, by }), key };
+    let error = build(&lake, &source).await.unwrap_err();
+    assert!(format!("{error:?}").contains("it was changed while it was read"), "{error:?}");
+    assert_eq!(Manifest::current(&lake).await.unwrap(), Some(old));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 use url::Url;
 
 use super::{IndexError, SourceVersion};
-use crate::lake::{Lake, LakeError};
+use crate::lake::{Entry, Lake, LakeError};
 
 /// Bytes of an object that are read at once.
 const BLOCK: u64 = 8 << 20;
@@ -99,14 +99,14 @@ impl Source {
                 }
             },
             Self::Object { lake, key } => {
-                let entry = lake.list(key).try_next().await?.filter(|entry| entry.key == *key);
+                let entry = entry(&**lake, key).await?;
                 let entry = entry.ok_or_else(|| self.unreadable(io::ErrorKind::NotFound.into()))?;
                 let version = SourceVersion {
                     last_modified: Some(entry.modified.to_string()),
                     size: Some(entry.size),
                     ..self.unversioned()
                 };
-                (version, blocking(blocks(Arc::clone(lake), key.clone(), entry.size)))
+                (version, blocking(blocks(Arc::clone(lake), entry)))
             }
             Self::Stdin => (self.unversioned(), Box::new(io::stdin()) as Box<dyn Read + Send>),
         };
@@ -153,20 +153,33 @@ fn text(answer: &reqwest::Response, name: header::HeaderName) -> Option<String> 
     Some(answer.headers().get(name)?.to_str().ok()?.to_owned())
 }
 
-/// An object in blocks, the next one on its way while one is read.
-fn blocks(lake: Arc<dyn Lake>, key: String, size: u64) -> BoxStream<'static, io::Result<Bytes>> {
-    let starts = (0..size).step_by(BLOCK as usize);
+/// The object at `key`, if it is there.
+async fn entry(lake: &dyn Lake, key: &str) -> Result<Option<Entry>, LakeError> {
+    Ok(lake.list(key).try_next().await?.filter(|entry| entry.key == key))
+}
+
+/// An object in blocks, the next one on its way while one is read. Blocks of two versions are no title.basics: at its end the object
+/// must be the one that it was.
+fn blocks(lake: Arc<dyn Lake>, object: Entry) -> BoxStream<'static, io::Result<Bytes>> {
+    let (at_end, before) = (Arc::clone(&lake), object.clone());
+    let unchanged = async move {
+        match entry(&*at_end, &before.key).await.map_err(io::Error::other)? {
+            Some(now) if now == before => Ok(Bytes::new()),
+            _ => Err(io::Error::other("it was changed while it was read")),
+        }
+    };
+    let starts = (0..object.size).step_by(BLOCK as usize);
     stream::iter(starts)
         .map(move |start| {
-            let (lake, key) = (Arc::clone(&lake), key.clone());
+            let (lake, key) = (Arc::clone(&lake), object.key.clone());
+            let range = start..(start + BLOCK).min(object.size);
             async move {
-                let range = start..(start + BLOCK).min(size);
-                let block = lake.get_range(&key, range).await;
-                let block = block.map_err(|error: LakeError| io::Error::other(error))?;
+                let block = lake.get_range(&key, range).await.map_err(io::Error::other)?;
                 block.ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
             }
         })
         .buffered(2)
+        .chain(stream::once(unchanged))
         .boxed()
 }
 
