@@ -15,7 +15,8 @@ use crawler_core::{
 };
 use jiff::Timestamp;
 
-/// Deliveries in a row that TMDb spoiled, before the fleet pauses itself.
+/// Deliveries to this process that TMDb spoiled, with none between them that it answered, before the fleet pauses itself. What asked
+/// TMDb nothing does not count either way.
 const PATIENCE: u32 = 2;
 /// The tag that marks a pause.
 const TAG: &str = "provision:paused";
@@ -56,21 +57,26 @@ impl Breaker {
         Self { client, lake, function, spoiled: AtomicU32::new(0) }
     }
 
-    /// A job went as jobs go: TMDb answers.
+    /// TMDb answered a delivery as it should.
     pub fn all_is_well(&self) {
         self.spoiled.store(0, Ordering::Relaxed);
     }
 
     /// A delivery was spoiled for a reason that no job is to blame for; a certain one (a refused key) pauses at once.
     pub async fn spoiled(&self, queue_arn: &str, reason: &str, certain: bool) {
-        let spoiled = self.spoiled.fetch_add(1, Ordering::Relaxed) + 1;
-        if !certain && spoiled < PATIENCE {
+        if !self.has_enough(certain) {
             return;
         }
         match self.pause(queue_arn, reason).await {
             Ok(()) => tracing::error!(reason, "the fleet has paused itself"),
             Err(error) => tracing::error!(reason, %error, "the fleet could not pause itself"),
         }
+    }
+
+    /// One more is spoiled; whether that makes it the fleet's affair.
+    fn has_enough(&self, certain: bool) -> bool {
+        let spoiled = self.spoiled.fetch_add(1, Ordering::Relaxed) + 1;
+        certain || spoiled >= PATIENCE
     }
 
     async fn pause(&self, queue_arn: &str, reason: &str) -> Result<(), BreakerError> {
@@ -120,6 +126,19 @@ fn mapping_arn(function_arn: &str, id: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_spoiled_deliveries_are_enough_unless_tmdb_answered_between_them_and_a_refused_key_is_at_once() {
+        let config = aws_sdk_lambda::Config::builder().behavior_version_latest().build();
+        let lake = Arc::new(crawler_core::lake::MemoryLake::new());
+        let breaker = Breaker::new(Client::from_conf(config), lake, "crawler".to_owned());
+        assert!(!breaker.has_enough(false));
+        breaker.all_is_well();
+        assert!(!breaker.has_enough(false));
+        assert!(breaker.has_enough(false));
+        breaker.all_is_well();
+        assert!(breaker.has_enough(true));
+    }
 
     #[test]
     fn the_mapping_s_arn_follows_from_its_function_s() {

@@ -110,10 +110,7 @@ impl Worker {
         let body = message.body.as_deref().unwrap_or_default();
         let verdict = self.verdict(body, deadline).await;
         match &verdict {
-            Verdict::Done => {
-                self.breaker.all_is_well();
-                true
-            }
+            Verdict::Done => true,
             Verdict::Again { seconds, reason } => {
                 self.hand_back(message, *seconds, reason).await;
                 false
@@ -135,7 +132,8 @@ impl Worker {
         attempts(message) >= MOST_PANICS && self.bury(message, body, &format!("the delivery panicked: {panic}")).await
     }
 
-    /// After a refused key the key is read again, once: a new one goes on without a new process.
+    /// After a refused key the key is read again, once: a new one goes on without a new process. A delivery that TMDb answered and did not
+    /// spoil tells that it answers; one that found its jobs done tells nothing.
     async fn verdict(&self, body: &str, deadline: Instant) -> Verdict {
         let tmdb = match self.tmdb().await {
             Ok(tmdb) => tmdb,
@@ -146,17 +144,18 @@ impl Worker {
         tmdb.try_again();
         let crawler =
             Crawler::new(Arc::clone(&self.lake), tmdb.clone(), self.settings.fetch).with_layout(self.settings.layout);
-        let verdict = deliver(&crawler, &*self.lake, body, deadline).await;
-        if !matches!(verdict, Verdict::Spoiled { certain: true, .. }) {
-            return verdict;
+        let mut verdict = deliver(&crawler, &*self.lake, body, deadline).await;
+        if matches!(verdict, Verdict::Spoiled { certain: true, .. })
+            && let Ok(key) = self.keys.read().await
+            && tmdb.set_key(&key)
+        {
+            tracing::info!("there is a new key");
+            verdict = deliver(&crawler, &*self.lake, body, deadline).await;
         }
-        match self.keys.read().await {
-            Ok(key) if tmdb.set_key(&key) => {
-                tracing::info!("there is a new key");
-                deliver(&crawler, &*self.lake, body, deadline).await
-            }
-            _ => verdict,
+        if !matches!(verdict, Verdict::Spoiled { .. }) && crawler.answers() > 0 {
+            self.breaker.all_is_well();
         }
+        verdict
     }
 
     async fn tmdb(&self) -> Result<&Client, NoTmdb> {

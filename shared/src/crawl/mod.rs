@@ -14,7 +14,15 @@ mod output;
 mod prune;
 mod refresh;
 
-use std::{collections::BTreeSet, future::ready, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    future::ready,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use futures::{StreamExt as _, stream};
 use jiff::{Timestamp, civil::Date};
@@ -54,6 +62,7 @@ pub struct Crawler {
     layout: Layout,
     stop: CancellationToken,
     clock: fn() -> Timestamp,
+    answers: Arc<AtomicU64>,
 }
 
 /// A job is not done.
@@ -114,7 +123,7 @@ impl Crawler {
     /// A crawler that writes what `tmdb` answers to `lake`.
     pub fn new(lake: Arc<dyn Lake>, tmdb: Client, fetch: FetchMode) -> Self {
         let (layout, stop) = (Layout::default(), CancellationToken::new());
-        Self { lake, tmdb, fetch, layout, stop, clock: Timestamp::now }
+        Self { lake, tmdb, fetch, layout, stop, clock: Timestamp::now, answers: Arc::default() }
     }
 
     /// The same crawler, which lays films and reviews out so.
@@ -130,6 +139,11 @@ impl Crawler {
     /// The same crawler by another clock, which gives the day of `fetched_on`.
     pub fn with_clock(self, clock: fn() -> Timestamp) -> Self {
         Self { clock, ..self }
+    }
+
+    /// Usable answers of TMDb in all its jobs so far; a job that was done before asks for none.
+    pub fn answers(&self) -> u64 {
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// Does `job` of `dataset`, or what is left of it, until `deadline`. A job that is done already is answered from its marker.
@@ -274,6 +288,7 @@ impl Crawler {
             }
         };
         checkpoint.asked = asked_before.plus(tmdb.tally());
+        self.answers.fetch_add(tmdb.tally().answers(), Ordering::Relaxed);
         let Some(error) = stopped else {
             return Ok(());
         };

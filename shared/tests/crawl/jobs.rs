@@ -65,9 +65,11 @@ async fn a_done_job_answers_from_its_marker_without_a_request() {
     let bench = Bench::new(50).await;
     let (crawler, job) = (bench.crawler(), bench.job(20));
     let marker = bench.run(&crawler, &job).await.unwrap();
+    let answers = crawler.answers();
+    assert!(answers >= 20, "{answers}");
     bench.stand_in.forget();
     assert_eq!(bench.run(&crawler, &job).await.unwrap(), marker);
-    assert_eq!(bench.stand_in.requests(), []);
+    assert_eq!((bench.stand_in.requests(), crawler.answers()), (vec![], answers));
 }
 
 #[tokio::test]
@@ -283,6 +285,22 @@ async fn details_find_the_same_films_and_reviews_in_fewer_requests() {
     assert!(details.requests < find.requests, "{} and {}", details.requests, find.requests);
     assert_eq!((details.linked, details.missed, details.others), (find.linked, find.missed, find.others));
     assert_eq!(by_details.records(Kind::Reviews, &job).await.len(), by_find.records(Kind::Reviews, &job).await.len());
+}
+
+#[tokio::test]
+async fn details_ask_hardly_more_than_once_a_linked_film_and_twice_for_another() {
+    let bench = Bench::new(1_000).await;
+    let crawler = bench.crawler_by(FetchMode::Details);
+    let selection = Selection { years: Some("2012".parse().unwrap()), initials: None };
+    let (mut requests, mut linked, mut others) = (0, 0, 0);
+    for job in bench.manifest.jobs_of(&selection) {
+        let marker = bench.run(&crawler, job).await.unwrap();
+        requests += marker.requests;
+        linked += marker.linked;
+        others += marker.missed + marker.others;
+    }
+    let most = f64::from(linked) * 1.02 + f64::from(others) * 2.0;
+    assert!(linked > 100 && requests as f64 <= most, "{requests} for {linked} linked films and {others} others");
 }
 
 #[tokio::test]
