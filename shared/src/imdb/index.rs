@@ -3,6 +3,7 @@
 //! Guarantees: what the lake pins stays whatever goes wrong, until the new index is whole. Errors name the source and, in it, the line.
 
 use std::{
+    collections::HashSet,
     io::{self, BufRead, BufReader, Read},
     sync::{
         Arc,
@@ -14,6 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
+use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -184,14 +186,27 @@ async fn write(
 /// Which part each title of an index is in. A damaged index has none: then more is asked again, and nothing lost.
 async fn earlier(lake: &dyn Lake, manifest: &Manifest) -> Result<Parts, LakeError> {
     let mut parts = Parts::default();
+    let begun = begun(lake).await?;
     let text = lake.get(&layout::titles(&manifest.dataset)).await?.unwrap_or_default();
     for job in &manifest.jobs {
         let range = text.get(job.offset as usize..(job.offset + job.length) as usize);
         if let Some(ids) = range.and_then(|range| plan::read_titles(job, range)) {
-            parts.add(job, &ids);
+            parts.add(job, &ids, begun.contains(&job.name()));
         }
     }
     Ok(parts)
+}
+
+/// The names of the jobs that have answers, all or some of them.
+async fn begun(lake: &dyn Lake) -> Result<HashSet<String>, LakeError> {
+    let mut names = HashSet::new();
+    for folder in [layout::DONE, layout::CHECKPOINTS] {
+        let mut entries = lake.list(folder);
+        while let Some(entry) = entries.try_next().await? {
+            names.extend(layout::job_beneath(folder, &entry.key).map(str::to_owned));
+        }
+    }
+    Ok(names)
 }
 
 /// What names the source's version: its ETag or date, else its hash.

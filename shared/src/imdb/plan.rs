@@ -61,21 +61,28 @@ pub(super) fn sort(titles: &mut Vec<Packed>) -> u64 {
 
 /// The part that each title of an earlier index is in.
 #[derive(Debug, Default)]
-pub(super) struct Parts(HashMap<Packed, u32>);
+pub(super) struct Parts(HashMap<Packed, Part>);
+
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    number: u32,
+    begun: bool,
+}
 
 impl Parts {
-    /// Adds a job of the earlier index and its titles.
-    pub fn add(&mut self, job: &Job, ids: &[ImdbId]) {
+    /// Adds a job of the earlier index and its titles; `begun` if some of them have answers.
+    pub fn add(&mut self, job: &Job, ids: &[ImdbId], begun: bool) {
         let Some(initial) = Initial::parse(&job.initial) else { return };
         let packed = ids.iter().map(|&id| Packed::new(&Title { id, year: job.year, initial }));
-        self.0.extend(packed.map(|title| (title, job.part)));
+        self.0.extend(packed.map(|title| (title, Part { number: job.part, begun })));
     }
 }
 
 /// The index's text and its jobs of at most `job_titles` titles each. The titles are sorted.
 ///
-/// A title stays in the part that it was in: a job whose titles are the same is the same job, and what it has stays done. New titles
-/// fill the last part, then new ones.
+/// A title stays in the part that it was in: a job whose titles are the same is the same job, and what it has stays done. A part that
+/// was begun stays whole even where `job_titles` is smaller now: no other part would find its answers. New titles fill the last part,
+/// then new ones.
 pub(super) fn cut(titles: &[Packed], job_titles: u32, earlier: &Parts) -> (String, Vec<Job>) {
     let mut text = String::with_capacity(HEADER.len() + titles.len() * 20);
     text.push_str(HEADER);
@@ -94,8 +101,8 @@ fn parts(partition: &[Packed], most: usize, earlier: &Parts) -> BTreeMap<u32, Ve
     let mut new = Vec::new();
     for title in partition {
         match earlier.0.get(title) {
-            Some(part) if parts.get(part).is_none_or(|titles| titles.len() < most) => {
-                parts.entry(*part).or_default().push(*title);
+            Some(part) if part.begun || parts.get(&part.number).is_none_or(|titles| titles.len() < most) => {
+                parts.entry(part.number).or_default().push(*title);
             }
             _ => new.push(*title),
         }
@@ -233,14 +240,27 @@ mod tests {
         assert_eq!(parts_of(&jobs), [(0, 4), (1, 4), (2, 2)]);
     }
 
+    fn earlier(text: &str, jobs: &[Job], begun: impl Fn(&Job) -> bool) -> Parts {
+        let mut earlier = Parts::default();
+        for job in jobs {
+            let range = &text[job.offset as usize..(job.offset + job.length) as usize];
+            earlier.add(job, &read_titles(job, range.as_bytes()).unwrap(), begun(job));
+        }
+        earlier
+    }
+
+    #[test]
+    fn smaller_jobs_are_cut_of_what_was_not_begun() {
+        let (text, old) = cut(&films(1..=12), 4, &Parts::default());
+        let (_, new) = cut(&films(1..=13), 2, &earlier(&text, &old, |job| job.part == 1));
+        assert_eq!(parts_of(&new), [(0, 2), (1, 4), (2, 2), (3, 2), (4, 2), (5, 1)]);
+        assert_eq!(new[1].digest, old[1].digest, "what was begun is the same job");
+    }
+
     #[test]
     fn a_title_stays_in_its_part_whatever_comes_and_goes_before_it() {
         let (text, old) = cut(&films(2..=10), 4, &Parts::default());
-        let mut earlier = Parts::default();
-        for job in &old {
-            let range = &text[job.offset as usize..(job.offset + job.length) as usize];
-            earlier.add(job, &read_titles(job, range.as_bytes()).unwrap());
-        }
+        let earlier = earlier(&text, &old, |_| true);
         // One before them all, one after them; the third is gone.
         let (_, new) = cut(&films([1, 2, 4, 5, 6, 7, 8, 9, 10, 11]), 4, &earlier);
         assert_eq!(parts_of(&old), [(0, 4), (1, 4), (2, 1)]);

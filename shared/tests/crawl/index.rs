@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::Read as _,
     sync::Arc,
+    time::Duration,
 };
 
 use crawler_core::{
@@ -17,6 +18,7 @@ use flate2::read::MultiGzDecoder;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 use testkit::{StandIn, stand_in};
+use tokio::time::Instant;
 
 use super::bench::{Bench, KEY, Killed, proof, soon};
 
@@ -29,10 +31,14 @@ pub fn row(id: u32, year: u16) -> String {
 
 /// The index of these rows, ten titles a job.
 pub async fn index(lake: &dyn Lake, rows: String) -> Manifest {
+    index_by(lake, rows, 10).await
+}
+
+async fn index_by(lake: &dyn Lake, rows: String, job_titles: u32) -> Manifest {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("title.basics.tsv");
     std::fs::write(&path, format!("{HEADER}{rows}")).unwrap();
-    let options = IndexOptions { job_titles: 10, ..IndexOptions::default() };
+    let options = IndexOptions { job_titles, ..IndexOptions::default() };
     build_index(lake, &Source::File(path), &options, |_| {}).await.unwrap()
 }
 
@@ -109,6 +115,33 @@ async fn a_newer_index_asks_only_for_what_is_new_and_leaves_no_film_twice() {
     assert_eq!(places.len(), 26);
     assert!(places.values().all(|keys| keys.len() == 1), "{places:?}");
     assert_eq!(done(&bench.lake).count().await, new.jobs.len());
+}
+
+#[tokio::test]
+async fn smaller_jobs_under_a_half_done_crawl_ask_for_nothing_that_has_an_answer() {
+    let bench = Bench::new(100).await;
+    let rows: String = (1..=25).map(|id| row(id, 2004)).collect();
+    let old = index(&bench.lake, rows.clone()).await;
+    bench.crawler().run(&old.jobs[0], &old.dataset, soon()).await.unwrap();
+    let tmdb = Bench::client_of(bench.stand_in.url(), KEY, 10.0);
+    let slow = Crawler::new(Arc::new(bench.lake.clone()), tmdb, FetchMode::Find);
+    let stopped = slow.run(&old.jobs[1], &old.dataset, Instant::now() + Duration::from_millis(700)).await.unwrap_err();
+    let CrawlError::OutOfTime { done, .. } = stopped else { panic!("{stopped:?}") };
+    assert!((1..10).contains(&done), "{done} films of ten are done");
+    bench.stand_in.forget();
+
+    let new = index_by(&bench.lake, rows, 4).await;
+    assert_eq!(new.jobs.iter().map(|job| job.titles).collect::<Vec<_>>(), [10, 10, 4, 1]);
+    let report = proof(&bench.lake).await;
+    assert!(report.holds(), "{:?}", report.problems);
+    for job in &new.jobs {
+        bench.crawler().run(job, &new.dataset, soon()).await.unwrap();
+    }
+    prune_when_complete(&bench.lake, &new).await.unwrap();
+    let report = proof(&bench.lake).await;
+    assert!(report.holds(), "{:?}", report.problems);
+    assert_eq!((report.counts.titles, report.counts.not_done, report.left_over_objects), (25, 0, 0));
+    assert_eq!(bench.asked().len(), 15 - done as usize);
 }
 
 #[tokio::test]
