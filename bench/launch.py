@@ -21,7 +21,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILT = ROOT / "target/debug"
 STACK = "launch-bench"
 # One title a job and one job a message: a function's share of this rate leaves no time for more.
-PARAMETERS = ["--param", "TmdbRate=1", "--param", "MaximumConcurrency=8", "--param", "FunctionTimeout=10"]
+PARAMETERS = ["--param", "TmdbRate=1", "--param", "MaximumConcurrency=2", "--param", "FunctionTimeout=10"]
 GOALS = {"boto3_batches": 5, "one_after_another": 20}
 # One SendMessage after another is timed for this part of the messages, and counted as many times.
 SAMPLE = 20

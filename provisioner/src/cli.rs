@@ -108,7 +108,7 @@ pub enum Command {
     /// Send dead letters round again
     #[command(after_help = examples::REDRIVE)]
     Redrive(Redrive),
-    /// Do jobs in this process, without Lambda
+    /// Do jobs in this process, without Lambda; TMDb's key comes from TMDB_API_KEY
     #[command(after_help = examples::DOWNLOAD)]
     Download(Download),
     /// Merge the jobs' small objects into few large files
@@ -269,6 +269,14 @@ pub struct Launch {
     /// Send also what was sent before and may still be in the queue
     #[arg(long)]
     pub again: bool,
+    /// What is asked again.
+    #[command(flatten)]
+    pub renew: Renew,
+}
+
+/// What of done jobs is asked again.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Renew {
     /// Of done jobs, ask again for the films that had no usable answer
     #[arg(long, conflicts_with = "refresh")]
     pub failed: bool,
@@ -345,6 +353,9 @@ pub struct Download {
     /// Which jobs of `--all`.
     #[command(flatten)]
     pub selection: Selection,
+    /// What is asked again.
+    #[command(flatten)]
+    pub renew: Renew,
     /// Where the titles come from.
     #[command(flatten)]
     pub titles: Titles,

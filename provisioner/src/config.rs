@@ -193,12 +193,6 @@ pub struct Settings {
     pub title_types: Option<Vec<String>>,
     /// Whether adult films are crawled, as provision.toml says.
     pub adult: Option<Adult>,
-    /// How TMDb is asked by `download`.
-    pub fetch: FetchMode,
-    /// What `details` appends to a film.
-    pub append: Vec<String>,
-    /// How `download` lays films and reviews out.
-    pub layout: Layout,
     /// What `compact` writes, as provision.toml says.
     pub format: Option<Format>,
     /// Parameters by `--param` and `[params]`: the template must know them.
@@ -273,9 +267,6 @@ impl Settings {
             titles_source: file.titles_source,
             title_types: file.title_types,
             adult: file.adult,
-            fetch: file.fetch.unwrap_or_default(),
-            append: file.append.unwrap_or_default(),
-            layout: file.layout.unwrap_or_default(),
             format: file.format,
             parameters: parameters.chain(flags.params.iter().cloned()).collect(),
             offered: offered.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect(),
@@ -287,6 +278,11 @@ impl Settings {
     pub fn parameters(&self, declares: impl Fn(&str) -> bool) -> IndexMap<String, String> {
         let offered = self.offered.iter().filter(|(key, _)| declares(key));
         offered.chain(&self.parameters).map(|(key, value)| (key.clone(), value.clone())).collect()
+    }
+
+    /// The value of one parameter, where flag, file or environment give one: for what works as a stack would, without one.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        self.parameters.get(name).or_else(|| self.offered.get(name)).cloned()
     }
 
     /// The name of the TMDb key's parameter in SSM.

@@ -43,7 +43,7 @@ fn with_linked_pages(path: &str) -> String {
     linked.fold(page.clone(), |all, page| all + &page)
 }
 
-/// Files that a page links to.
+/// Files that a page links to, without the place in them.
 fn local_links(page: &str) -> impl Iterator<Item = &str> {
     let links = page.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
     links.filter(|link| !link.is_empty() && !link.contains("://"))
@@ -186,7 +186,25 @@ fn every_local_link_in_the_documents_leads_somewhere() {
         for link in local_links(&page) {
             assert!(path.parent().unwrap().join(link).exists(), "{}: {link}", path.display());
         }
+        for (file, place) in local_places(&page) {
+            let linked = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            let text = std::fs::read_to_string(linked).unwrap();
+            let mut headings = text.lines().filter(|line| line.starts_with('#')).map(place_of);
+            assert!(headings.any(|heading| heading == place), "{}: {file}#{place}", path.display());
+        }
     }
+}
+
+/// Places in files that a page links to: the file, and the heading.
+fn local_places(page: &str) -> impl Iterator<Item = (&str, &str)> {
+    let links = page.split("](").skip(1).filter_map(|rest| rest.split(')').next()?.split_once('#'));
+    links.filter(|(file, _)| !file.contains("://"))
+}
+
+/// A heading as a link names it.
+fn place_of(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    words.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect()
 }
 
 #[test]

@@ -137,6 +137,65 @@ fn what_provision_toml_says_of_the_lake_is_done() {
 }
 
 #[test]
+fn a_parameter_by_flag_goes_before_provision_toml_and_one_that_cannot_be_is_told_first() {
+    let stage = Stage::new("rate = 100000\nfetch = \"details\"\nlayout = \"objects\"\n");
+    let line = "download --year 2004 --initial TH --lake ./lake";
+    for (more, told) in [
+        ("--param TmdbRate=abc", "\"abc\" cannot be read"),
+        ("--param TmdbRate=0", "at a rate of 0"),
+        ("--param Fetch=guess", "write find or details"),
+        ("--param LakeLayout=heap", "write ndjson or objects"),
+        ("--years 2004", "add --all"),
+    ] {
+        stage.user.run(words(&format!("{line} {more}"))).exits(2).complains(told);
+    }
+    stage.tmdb.behave(|behaviour| behaviour.key = Some("f".repeat(32)));
+    stage.user.run(words(line)).exits(1).complains("set TMDB_API_KEY to a valid one").never_says(KEY);
+    assert_eq!(files(&stage.user.folder().join("lake")).len(), 0, "no index is made for a key that is not good");
+
+    stage.tmdb.behave(|behaviour| behaviour.key = None);
+    let quick = format!("{line} --param Fetch=find --param LakeLayout=ndjson --param TmdbRate=500");
+    stage.user.run(words(&quick)).succeeds().complains("the rate is 500 requests a second; TMDb allows about 40");
+    assert!(!stage.finds().is_empty());
+    assert!(stage.user.folder().join("lake/tmdb/movies/year=2004/TH-000.ndjson.gz").exists());
+    let user = stage.user.without("TMDB_API_KEY");
+    user.run(words(line)).exits(2).complains("no TMDb key is given");
+}
+
+#[test]
+fn failed_films_are_told_with_the_way_out_and_what_is_done_is_asked_again_as_launch_does() {
+    let stage = Stage::new("rate = 100000\n");
+    let line = "download --all --years 2004 --initials TH,MA --lake ./lake";
+    let films = titles::read(&titles::sample()).unwrap();
+    let is_meant = |film: &&titles::Title| {
+        let of_job =
+            film.title_type == "movie" && film.start_year == Some(2004) && film.primary_title.starts_with("The ");
+        of_job && stage.tmdb.expected([film.tconst.as_str()])[0].tmdb_ids.len() == 1
+    };
+    let broken = films.iter().find(is_meant).unwrap().tconst.clone();
+    stage.tmdb.behave(|behaviour| behaviour.broken = [(broken.clone(), 422)].into());
+    stage.user.run(words(line)).succeeds().complains("1 titles had no usable answer").complains("--failed");
+    let ask = |more: &str| {
+        stage.tmdb.forget();
+        let told = stage.download(&format!("--all --years 2004 --initials TH,MA --lake ./lake {more}"));
+        (told, stage.finds())
+    };
+    stage.tmdb.behave(|behaviour| behaviour.broken.clear());
+    assert_eq!(ask("").0["jobs_done"], 0);
+    let (told, asked) = ask("--failed");
+    assert_eq!((&told["jobs_done"], &told["failed"], asked), (&json!(1), &json!(0), vec![format!("/3/find/{broken}")]));
+    assert_eq!(ask("--failed").0["jobs_done"], 0);
+    assert_eq!(ask("--refresh older-than=1d").0["jobs_done"], 0);
+    let (told, asked) = ask("--refresh older-than=0d");
+    assert_eq!((&told["jobs_done"], told["titles"].as_u64()), (&told["jobs"], Some(asked.len() as u64)));
+    let changed = stage.tmdb.expected([broken.as_str()])[0].tmdb_ids.clone();
+    let today = jiff::tz::TimeZone::UTC.to_datetime(jiff::Timestamp::now()).date();
+    stage.tmdb.behave(|behaviour| behaviour.changed = [(today, changed.clone())].into());
+    assert_eq!(ask("--refresh changed").1, [format!("/3/find/{broken}")]);
+    stage.verify();
+}
+
+#[test]
 fn another_choice_of_titles_wants_a_new_index_and_asks_only_for_what_is_new() {
     let stage = Stage::new("rate = 100000\n");
     stage.download("--year 2004 --initial TH --lake ./lake");

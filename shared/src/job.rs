@@ -50,14 +50,17 @@ pub fn name(year: Option<u16>, initial: &str, part: u32) -> String {
     format!("{}/{initial}-{part:03}", year_folder(year))
 }
 
-/// How many titles a job may have so that it ends well inside a function's timeout.
+/// Requests that a film takes, as a rule: itself and its reviews.
+const REQUESTS_A_FILM: f64 = 2.0;
+
+/// How many titles a job may have so that it ends well inside a function's timeout; none where not even one film ends inside it.
 ///
-/// `share` is one function's requests a second, `timeout` the function's in seconds. Two requests a film, and two thirds of the time,
-/// leave room for retries, more pages of reviews and the writing.
-pub fn titles_per_job(share: f64, timeout: u32) -> u32 {
+/// `share` is one function's requests a second, `timeout` the function's in seconds. Two thirds of the time leave room for retries,
+/// more pages of reviews and the writing.
+pub fn titles_per_job(share: f64, timeout: u32) -> Option<u32> {
     let usable = f64::from(timeout) - (f64::from(timeout) / 5.0).min(20.0);
-    let titles = share * usable * 2.0 / 3.0 / 2.0;
-    (titles as u32).clamp(1, 1_000)
+    let films = share * usable / REQUESTS_A_FILM;
+    (films >= 1.0).then(|| ((films * 2.0 / 3.0) as u32).clamp(1, 1_000))
 }
 
 #[cfg(test)]
@@ -100,8 +103,9 @@ mod tests {
 
     #[test]
     fn jobs_fit_the_timeout_at_the_share_of_the_rate() {
-        assert_eq!(titles_per_job(35.0 / 8.0, 900), 1_000);
-        assert_eq!(titles_per_job(35.0 / 8.0, 60), 70);
-        assert_eq!(titles_per_job(0.1, 10), 1);
+        assert_eq!(titles_per_job(35.0 / 8.0, 900), Some(1_000));
+        assert_eq!(titles_per_job(35.0 / 8.0, 60), Some(70));
+        assert_eq!(titles_per_job(0.25, 10), Some(1));
+        assert_eq!(titles_per_job(0.1, 10), None, "two requests take longer than a function runs");
     }
 }

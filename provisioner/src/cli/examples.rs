@@ -65,7 +65,9 @@ Examples:
 pub(super) const DOWNLOAD: &str = "\
 Examples:
   provision download --year 1999 --initial TH --lake ./lake
-  provision download --all --lake s3://my-lake";
+  provision download --all --lake s3://my-lake
+  provision download --all --years 2000..2020
+  provision download --all --failed     asks again for the films that had no usable answer";
 pub(super) const COMPACT: &str = "\
 Examples:
   provision compact                     the stack's lake

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crawler_core::job::titles_per_job;
 use serde_json::Value;
 
 use super::{Opened, Run};
@@ -19,8 +20,6 @@ pub(super) struct Crawl {
     pub(super) settings: FleetSettings,
     /// How long one call of the function may take.
     pub(super) timeout: Duration,
-    /// Titles that one job may have to end within the function's timeout.
-    pub(super) job_titles: u32,
 }
 
 impl Crawl {
@@ -46,8 +45,20 @@ impl Crawl {
             details: variable("FETCH") == "details",
         };
         let timeout = number(&properties["Timeout"]).unwrap_or(DEFAULT_TIMEOUT);
-        let job_titles = crawler_core::job::titles_per_job(settings.rate / settings.concurrency, timeout as u32);
-        Ok(Self { fleet, settings, timeout: Duration::from_secs_f64(timeout.max(0.0)), job_titles })
+        Ok(Self { fleet, settings, timeout: Duration::from_secs_f64(timeout.max(0.0)) })
+    }
+
+    /// Titles that one job may have to end within the function's timeout.
+    ///
+    /// # Errors
+    /// Not even one would: its message would only go round.
+    pub(super) fn job_titles(&self) -> Result<u32, Failure> {
+        let (share, timeout) = (self.settings.rate / self.settings.concurrency, self.timeout.as_secs());
+        titles_per_job(share, timeout as u32).ok_or_else(|| {
+            let what = format!("no film would be done: it takes two requests, and a function may ask {share:.2} a second for {timeout} s");
+            Failure::usage(what, "FunctionTimeout, TmdbRate, MaximumConcurrency")
+                .help("raise the timeout or the rate, or let fewer functions share it: --param MaximumConcurrency=2; then `provision up`")
+        })
     }
 
     /// The same of what a command has opened.
@@ -58,6 +69,17 @@ impl Crawl {
         Self::open(&opened.stack(run)?, &opened.aws.config)
     }
 }
+
+/// Warns of a rate that TMDb does not take for long.
+pub(super) fn warn_of_rate(run: &Run, whose: &str, rate: f64) {
+    if rate > MOST_POLITE {
+        let what = "TMDb allows about 40 and answers 429 above it";
+        run.ui.warn(&format!("{whose} rate is {rate} requests a second; {what} (--param TmdbRate=35)"));
+    }
+}
+
+/// Above this rate TMDb answers 429 before long: its limit is somewhere near 40 requests a second.
+const MOST_POLITE: f64 = 40.0;
 
 const FUNCTION: &str = "AWS::Lambda::Function";
 /// Lambda's own default, where the template gives no timeout.

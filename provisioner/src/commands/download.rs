@@ -1,42 +1,54 @@
 //! `provision download`: jobs done in this process, by the very code that the function runs, into a folder or a bucket.
 
-use std::collections::HashSet;
+mod parameters;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crawler_core::crawl::done;
+use crawler_core::crawl::{Films, Refresh, changed_films};
 use crawler_core::imdb::Manifest;
-use crawler_core::tmdb::{Client, Settings};
-use crawler_core::{CrawlError, Crawler, Job, Lake, Marker};
+use crawler_core::lake::layout::Done;
+use crawler_core::tmdb::{Changes, Client, Settings};
+use crawler_core::{CrawlError, Crawler, Job, Lake, Marker, Secret};
 use futures::{StreamExt, TryStreamExt, future, stream};
+use jiff::Timestamp;
 
-use super::{Run, lake, secret, simulate, titles};
+use self::parameters::Parameters;
+use super::crawl::warn_of_rate;
+use super::{Run, lake, launch, secret, simulate, titles};
 use crate::cli;
 use crate::error::Failure;
-use crate::fleet::FleetError;
+use crate::fleet::{FleetError, done_with_times};
+use crate::interrupt;
 use crate::ui::crawl::Downloaded;
 
-/// Requests a second to TMDb, where nothing says another rate.
-const RATE: f64 = 35.0;
-/// Connections to TMDb.
-const CONNECTIONS: usize = 10;
 /// Titles a job: small enough that an interruption costs little.
 const JOB_TITLES: u32 = 1_000;
+/// Jobs whose films are read at once.
+const WIDTH: usize = 16;
 
 pub(super) async fn run(run: &Run, flags: &cli::Download) -> Result<(), Failure> {
     let started = Instant::now();
+    if !flags.all && (flags.selection.years.is_some() || flags.selection.initials.is_some()) {
+        return Err(Failure::usage("--years and --initials choose among all jobs", "--all is missing")
+            .help("add --all, or name one job's films: --year 2004 --initial AD"));
+    }
+    let parameters = Parameters::read(&run.settings)?;
+    warn_of_rate(run, "the", parameters.rate);
     let (lake, config) = lake::at(run, &flags.lake).await?;
-    let manifest = titles::manifest(run, &flags.titles, &lake, config.as_ref(), JOB_TITLES).await?;
-    let jobs = jobs(flags, &manifest)?;
+    lake.tidy().await.map_err(FleetError::from)?;
     let stop = run.interrupt.child_token();
-    let crawler = crawler(run, Arc::clone(&lake))?.with_stop(stop.clone());
-    let left = not_done(&*lake, &jobs).await?;
-    let mut whole = Downloaded::new(lake.uri(), jobs.len(), jobs.len() - left.len());
+    let crawler = crawler(&parameters, Arc::clone(&lake))?.with_stop(stop.clone());
+    let manifest = index(run, flags, &lake, config.as_ref()).await?;
+    let jobs = jobs(flags, &manifest)?;
+    let work = interrupt::until(&run.interrupt, work(run, flags, &parameters, &*lake, &jobs)).await?;
+    let mut whole = Downloaded::new(lake.uri(), jobs.len(), work.done);
     let busy = run.ui.busy(&whole.progress());
     let mut failure = None;
-    let mut markers = stream::iter(left)
+    let mut markers = stream::iter(work.left)
         .take_while(|_| future::ready(!stop.is_cancelled()))
-        .map(|job| one(&crawler, job, &manifest.dataset))
+        .map(|(job, refresh)| one(&crawler, job, &manifest.dataset, refresh))
         .buffer_unordered(usize::from(flags.jobs.get()));
     while let Some(marker) = markers.next().await {
         match marker {
@@ -58,14 +70,32 @@ pub(super) async fn run(run: &Run, flags: &cli::Download) -> Result<(), Failure>
     }
     lake::prune(run, &*lake, &manifest).await?;
     whole.took = started.elapsed();
-    run.ui.result(|| whole.text(), &whole)
+    run.ui.result(|| whole.text(), &whole)?;
+    if let Some(warning) = whole.warning() {
+        run.ui.warn(&warning);
+    }
+    Ok(())
+}
+
+/// The index of titles. Before a new one is read, which takes a while, TMDb is asked whether the key is good.
+async fn index(
+    run: &Run,
+    flags: &cli::Download,
+    lake: &Arc<dyn Lake>,
+    config: Option<&aws_config::SdkConfig>,
+) -> Result<Manifest, Failure> {
+    let pinned = Manifest::current_dataset(&**lake).await.map_err(FleetError::from)?;
+    if flags.titles.new_index || pinned.is_none() {
+        interrupt::until(&run.interrupt, secret::validity(run)).await?;
+    }
+    titles::manifest(run, &flags.titles, lake, config, JOB_TITLES).await
 }
 
 /// Every selected job with `--all`, else those of one year and initial.
 fn jobs<'m>(flags: &cli::Download, manifest: &'m Manifest) -> Result<Vec<&'m Job>, Failure> {
     let (jobs, asked): (Vec<_>, _) = if flags.all {
-        let selection = titles::selection(&flags.selection)?;
-        (manifest.jobs.iter().filter(|job| selection.has(job)).collect(), titles::shown(&flags.selection))
+        let selected = titles::selection(&flags.selection)?;
+        (manifest.jobs.iter().filter(|job| selected.has(job)).collect(), titles::shown(&flags.selection))
     } else {
         let (year, initial) = simulate::partition(&flags.year, &flags.initial)?;
         let asked = format!("year {}, initial {initial}", flags.year);
@@ -74,39 +104,87 @@ fn jobs<'m>(flags: &cli::Download, manifest: &'m Manifest) -> Result<Vec<&'m Job
     if jobs.is_empty() { Err(FleetError::NothingSelected { asked }.into()) } else { Ok(jobs) }
 }
 
-/// Those that have no marker yet; the markers' keys tell.
-async fn not_done<'m>(lake: &dyn Lake, jobs: &[&'m Job]) -> Result<Vec<&'m Job>, Failure> {
-    let done: HashSet<(String, String)> =
-        done(lake).map_ok(|done| (done.name(), done.digest)).try_collect().await.map_err(FleetError::from)?;
-    Ok(jobs.iter().copied().filter(|job| !done.contains(&(job.name(), job.digest.clone()))).collect())
+/// What there is to do.
+struct Work<'m> {
+    /// Jobs to be done, each with what of it is asked again if it is done.
+    left: Vec<(&'m Job, Option<Refresh>)>,
+    /// Jobs that are done, and that nothing more is wanted of.
+    done: usize,
 }
 
-fn crawler(run: &Run, lake: Arc<dyn Lake>) -> Result<Crawler, Failure> {
-    let key = secret::from_environment().ok_or_else(|| {
+/// The jobs that have no marker yet, or with `--failed` and `--refresh` those that have one and are meant. The markers' keys tell.
+async fn work<'m>(
+    run: &Run,
+    flags: &cli::Download,
+    parameters: &Parameters,
+    lake: &dyn Lake,
+    jobs: &[&'m Job],
+) -> Result<Work<'m>, Failure> {
+    let done = done_with_times(lake).await?.into_iter();
+    let done: HashMap<(String, String), (Done, Timestamp)> =
+        done.map(|one| ((one.0.name(), one.0.digest.clone()), one)).collect();
+    let marker = |job: &Job| done.get(&(job.name(), job.digest.clone()));
+    let are_done = jobs.iter().filter(|job| marker(job).is_some()).count();
+    let Some(refresh) = launch::refresh(&flags.renew) else {
+        let left = jobs.iter().filter(|job| marker(job).is_none()).map(|job| (*job, None)).collect();
+        return Ok(Work { left, done: are_done });
+    };
+    let changes = match flags.renew.refresh {
+        Some(cli::Refresh::Changed) => Some(launch::changes(run, parameters.rate).await?),
+        _ => None,
+    };
+    let meant = jobs.iter().filter_map(|job| {
+        let (done, _) = marker(job).filter(|(done, finished)| refresh.wants(done, *finished))?;
+        Some(renewed(lake, job, done, &refresh, changes.as_ref()))
+    });
+    let meant: Vec<_> = meant.collect();
+    let left: Vec<_> = stream::iter(meant).buffered(WIDTH).try_filter_map(future::ok).try_collect().await?;
+    Ok(Work { done: are_done - left.len(), left })
+}
+
+/// What of a done job is asked again: of what changed only those films, and nothing where none did.
+async fn renewed<'m>(
+    lake: &dyn Lake,
+    job: &'m Job,
+    done: &Done,
+    refresh: &Refresh,
+    changes: Option<&Changes>,
+) -> Result<Option<(&'m Job, Option<Refresh>)>, Failure> {
+    let Some(changes) = changes else {
+        return Ok(Some((job, Some(refresh.clone()))));
+    };
+    let films = changed_films(lake, done, changes).await.map_err(FleetError::from)?;
+    let refresh = Refresh { before: refresh.before, films: Films::These(films.clone()) };
+    Ok((!films.is_empty()).then_some((job, Some(refresh))))
+}
+
+fn crawler(parameters: &Parameters, lake: Arc<dyn Lake>) -> Result<Crawler, Failure> {
+    let settings = Settings {
+        base_url: parameters.tmdb_url.clone(),
+        key: key()?,
+        requests_per_second: parameters.rate,
+        connections: parameters.connections,
+        append: parameters.append.clone(),
+    };
+    let tmdb = Client::new(settings).map_err(|error| Failure::usage(error.to_string(), "--tmdb-url, Append"))?;
+    Ok(Crawler::new(lake, tmdb, parameters.fetch).with_layout(parameters.layout))
+}
+
+fn key() -> Result<Secret, Failure> {
+    secret::from_environment().ok_or_else(|| {
         Failure::usage("no TMDb key is given", "TMDB_API_KEY")
             .help("set it: read -rs TMDB_API_KEY; export TMDB_API_KEY")
-    })?;
-    let settings = Settings {
-        base_url: run.settings.tmdb_url.clone(),
-        key,
-        requests_per_second: rate(run),
-        connections: CONNECTIONS,
-        append: run.settings.append.clone(),
-    };
-    let tmdb = Client::new(settings).map_err(|error| Failure::usage(error.to_string(), "--tmdb-url"))?;
-    Ok(Crawler::new(lake, tmdb, run.settings.fetch).with_layout(run.settings.layout))
-}
-
-/// As the template's parameter TmdbRate is set by provision.toml or `--param`.
-fn rate(run: &Run) -> f64 {
-    let given = run.settings.parameters(|name| name == "TmdbRate").shift_remove("TmdbRate");
-    given.and_then(|rate| rate.parse().ok()).unwrap_or(RATE)
+    })
 }
 
 /// One job, to its end, or until it is stopped: then its whole films are saved, and the next run goes on.
-async fn one(crawler: &Crawler, job: &Job, dataset: &str) -> Result<Marker, Failure> {
+async fn one(crawler: &Crawler, job: &Job, dataset: &str, refresh: Option<Refresh>) -> Result<Marker, Failure> {
     let never = tokio::time::Instant::now() + Duration::from_secs(30 * 24 * 3600);
-    crawler.run(job, dataset, never).await.map_err(|error| failure(&error, job))
+    let done = match refresh {
+        None => crawler.run(job, dataset, never).await,
+        Some(refresh) => crawler.refresh(job, dataset, &refresh, never).await,
+    };
+    done.map_err(|error| failure(&error, job))
 }
 
 fn failure(error: &CrawlError, job: &Job) -> Failure {

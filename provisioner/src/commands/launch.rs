@@ -9,7 +9,7 @@ use crawler_core::tmdb::Changes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::crawl::{Crawl, key_is_stored};
+use super::crawl::{Crawl, key_is_stored, warn_of_rate};
 use super::{Opened, Run, lake, secret, titles};
 use crate::cli;
 use crate::engine::Stack;
@@ -18,15 +18,13 @@ use crate::fleet::{Estimate, FleetError, FleetSettings, LaunchPlan, Wanted};
 use crate::interrupt;
 use crate::ui::launch as words;
 
-/// Above this rate TMDb answers 429 before long: its limit is somewhere near 40 requests a second.
-const MOST_POLITE: f64 = 40.0;
-
 pub(super) async fn run(run: &Run, flags: &cli::Launch) -> Result<(), Failure> {
     let opened = Opened::open(run).await?;
     let stack = opened.stack(run)?;
-    let mut wanted = Wanted { refresh: refresh(flags), changes: None, again: flags.again };
-    if flags.refresh == Some(cli::Refresh::Changed) {
-        wanted.changes = Some(changes(run, &opened, &stack).await?);
+    let mut wanted = Wanted { refresh: refresh(&flags.renew), changes: None, again: flags.again };
+    if flags.renew.refresh == Some(cli::Refresh::Changed) {
+        let FleetSettings { rate, concurrency, .. } = Crawl::open(&stack, &opened.aws.config)?.settings;
+        wanted.changes = Some(changes(run, rate / concurrency).await?);
     }
     let launch = Launch::plan(run, &opened, &stack, &flags.selection, &flags.titles, &wanted).await?;
     if flags.dry_run {
@@ -41,7 +39,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Launch) -> Result<(), Failure> {
 }
 
 /// What is asked again of jobs that are done.
-fn refresh(flags: &cli::Launch) -> Option<Refresh> {
+pub(super) fn refresh(flags: &cli::Renew) -> Option<Refresh> {
     let now = Timestamp::now();
     let older = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
     match flags.refresh {
@@ -52,12 +50,11 @@ fn refresh(flags: &cli::Launch) -> Option<Refresh> {
     }
 }
 
-/// What TMDb says has changed, asked no faster than one function of the fleet asks.
-async fn changes(run: &Run, opened: &Opened, stack: &Stack<'_>) -> Result<Changes, Failure> {
-    let FleetSettings { rate, concurrency, .. } = Crawl::open(stack, &opened.aws.config)?.settings;
+/// What TMDb says has changed, asked at `rate`: of a fleet that of one function.
+pub(super) async fn changes(run: &Run, rate: f64) -> Result<Changes, Failure> {
     let busy = run.ui.busy("asking TMDb which films changed");
     let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();
-    let asked = secret::changes(run, today, rate / concurrency);
+    let asked = secret::changes(run, today, rate);
     let changes = interrupt::until(&run.interrupt, asked).await?;
     drop(busy);
     run.ui.note(&format!("TMDb: {} films changed in the last fortnight", changes.len()));
@@ -85,7 +82,7 @@ impl Launch {
         let selection = titles::selection(selected)?;
         let crawl = Crawl::open(stack, &opened.aws.config)?;
         let config = Some(&opened.aws.config);
-        let manifest = titles::manifest(run, source, &crawl.fleet.lake, config, crawl.job_titles).await?;
+        let manifest = titles::manifest(run, source, &crawl.fleet.lake, config, crawl.job_titles()?).await?;
         let asked = titles::shown(selected);
         let busy = run.ui.busy("listing the jobs that are done");
         let planned = crawl.fleet.plan_launch(&manifest, &selection, &asked, wanted);
@@ -99,11 +96,7 @@ impl Launch {
 
     /// What may go wrong with a launch of this size at this rate.
     async fn warn(&self, run: &Run) -> Result<(), Failure> {
-        let rate = self.crawl.settings.rate;
-        if rate > MOST_POLITE {
-            let what = "TMDb allows about 40 and answers 429 above it";
-            run.ui.warn(&format!("the fleet's rate is {rate} requests a second; {what} (--param TmdbRate=35)"));
-        }
+        warn_of_rate(run, "the fleet's", self.crawl.settings.rate);
         let retention = async { self.crawl.fleet.jobs.retention().await.map_err(FleetError::from) };
         let retention = interrupt::until(&run.interrupt, retention).await?;
         if Duration::from_secs(self.estimate.seconds) > retention.unsigned_abs() {
@@ -116,7 +109,7 @@ impl Launch {
         Ok(())
     }
 
-    /// Sends it. An interruption lets the wave under way end, and what SQS accepted is written down.
+    /// Sends it. An interruption lets the step under way end, and what SQS accepted is written down.
     pub(super) async fn send(&self, run: &Run, opened: &Opened) -> Result<words::Outcome, Failure> {
         if !self.plan.jobs.is_empty() {
             key_is_stored(run, &opened.aws.config).await?;

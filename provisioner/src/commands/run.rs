@@ -60,5 +60,8 @@ fn unfinished(run: &Run, progress: &Progress) -> Failure {
         format!("the crawl is not whole: {missing} jobs are not done, {dead} dead letters, {failed} titles failed"),
         format!("stack {}, left up", run.settings.stack),
     )
-    .help("look at provision dead-letters and the function's logs, mend the cause, then: provision redrive and provision run (sends what is missing), or provision down (saves the dead letters into the lake)")
+    .help(match dead + missing as u64 {
+        0 => "ask again for the failed titles: provision launch --failed, then provision run; or leave them so: provision down",
+        _ => "look at provision dead-letters and the function's logs, mend the cause, then: provision redrive and provision run (sends what is missing), or provision down (saves the dead letters into the lake)",
+    })
 }

@@ -166,6 +166,7 @@ fn fits(key: &Secret) -> Result<(), Failure> {
 
 fn told(error: &TmdbError, whence: &str) -> Failure {
     let help = match error {
+        TmdbError::Unauthorized { .. } if whence == VARIABLE => "set TMDB_API_KEY to a valid one",
         TmdbError::Unauthorized { .. } => "store a valid one: provision secret set",
         _ => "check the network and --tmdb-url, then run the command again",
     };

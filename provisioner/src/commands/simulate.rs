@@ -17,7 +17,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Simulate) -> Result<(), Failure>
     let stack = opened.stack(run)?;
     let crawl = Crawl::open(&stack, &opened.aws.config)?;
     let config = Some(&opened.aws.config);
-    let manifest = titles::manifest(run, &flags.titles, &crawl.fleet.lake, config, crawl.job_titles).await?;
+    let manifest = titles::manifest(run, &flags.titles, &crawl.fleet.lake, config, crawl.job_titles()?).await?;
     let jobs = manifest.jobs_of_partition(year, &initial).count();
     if jobs == 0 {
         let asked = format!("year {}, initial {initial}", flags.year);

@@ -15,14 +15,16 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::estimate::Workload;
+use super::progress::done_with_times;
 use super::{Fleet, FleetError, sent};
 
 /// Small jobs share a message up to this many bytes of body, far below what SQS bills as one request.
 const MESSAGE_BYTES: usize = 4096;
 /// ... and up to this share of a full job's titles.
 const SHARED_TITLES: u32 = 4;
-/// Messages after which what SQS accepted is written down.
-const WAVE: usize = 1000;
+/// Messages that are sent side by side. While they are, what SQS accepted of those before is written down: a launch that is killed leaves
+/// at most twice as many that nobody knows of, and the next one sends them again.
+const STEP: usize = 160;
 /// Jobs whose films are read at once.
 const WIDTH: usize = 16;
 
@@ -134,7 +136,7 @@ impl Fleet {
         if selected.is_empty() {
             return Err(FleetError::NothingSelected { asked: asked.to_owned() });
         }
-        let (done, sent) = futures::try_join!(self.done_with_times(), self.still_queued(manifest, wanted.again))?;
+        let (done, sent) = futures::try_join!(done_with_times(&*self.lake), self.still_queued(wanted.again))?;
         let done: HashMap<String, &(Done, Timestamp)> = done.iter().map(|one| (sent::mark_of(&one.0), one)).collect();
         let mut plan = LaunchPlan {
             dataset: manifest.dataset.clone(),
@@ -179,15 +181,15 @@ impl Fleet {
     }
 
     /// When SQS accepted what it may still have; nothing where the queue is empty: then it has none.
-    async fn still_queued(&self, manifest: &Manifest, again: bool) -> Result<BTreeMap<String, Timestamp>, FleetError> {
+    async fn still_queued(&self, again: bool) -> Result<BTreeMap<String, Timestamp>, FleetError> {
         if again || self.jobs.depth().await?.is_empty() {
             return Ok(BTreeMap::new());
         }
         let since = Timestamp::now().checked_sub(self.jobs.retention().await?).unwrap_or(Timestamp::MIN);
-        Ok(sent::recorded(&*self.lake, &manifest.dataset, since).await?)
+        Ok(sent::recorded(&*self.lake, since).await?)
     }
 
-    /// Sends the plan, and writes down what SQS accepted, a wave at a time, until all is sent or `stop` is cancelled; `progress` learns how
+    /// Sends the plan, and writes down what SQS accepted, a step at a time, until all is sent or `stop` is cancelled; `progress` learns how
     /// many messages of how many are sent.
     ///
     /// # Errors
@@ -199,32 +201,34 @@ impl Fleet {
         progress: impl Fn(usize, usize),
     ) -> Result<Launched, FleetError> {
         let messages = plan.messages();
-        let started = Timestamp::now();
+        let mut record = sent::Record::new(&*self.lake, &plan.dataset);
         let mut launched = Launched::default();
-        for (wave, messages_of_wave) in messages.chunks(WAVE).enumerate().take_while(|_| !stop.is_cancelled()) {
-            let bodies: Vec<String> = messages_of_wave.iter().map(|jobs| plan.order(jobs).to_body()).collect();
+        let mut result = Ok(());
+        for step in messages.chunks(STEP).take_while(|_| !stop.is_cancelled()) {
+            let bodies: Vec<String> = step.iter().map(|jobs| plan.order(jobs).to_body()).collect();
             let mut accepted = Vec::new();
-            let result = self
-                .jobs
-                .send_all(&bodies, |places| {
-                    accepted.extend_from_slice(places);
-                    progress(launched.messages + accepted.len(), messages.len());
-                })
-                .await;
-            let jobs: Vec<&Job> = accepted.iter().flat_map(|place| &messages_of_wave[*place]).collect();
-            let marks: Vec<String> = jobs.iter().map(|job| sent::mark(job, plan.refresh.as_ref())).collect();
-            sent::record(&*self.lake, &plan.dataset, started, wave, &marks).await?;
+            let sending = self.jobs.send_all(&bodies, |places| {
+                accepted.extend_from_slice(places);
+                progress(launched.messages + accepted.len(), messages.len());
+            });
+            let (sent, recorded) = tokio::join!(sending, record.write());
+            let jobs: Vec<&Job> = accepted.iter().flat_map(|place| &step[*place]).collect();
+            record.add(jobs.iter().map(|job| sent::mark(job, plan.refresh.as_ref())));
             launched.messages += accepted.len();
             launched.jobs += jobs.len();
             launched.titles += plan.titles_of(jobs);
-            result?;
+            result = sent.and(recorded.map_err(FleetError::from));
+            if result.is_err() {
+                break;
+            }
         }
-        Ok(launched)
+        record.write().await?;
+        result.map(|()| launched)
     }
 
-    /// When each job of `manifest` that was ever sent was sent last: what the crawl's progress is measured against.
-    pub(super) async fn launched(&self, manifest: &Manifest) -> Result<BTreeMap<String, Timestamp>, FleetError> {
-        Ok(sent::recorded(&*self.lake, &manifest.dataset, Timestamp::MIN).await?)
+    /// When each job that was ever sent was sent last: what the crawl's progress is measured against.
+    pub(super) async fn launched(&self) -> Result<BTreeMap<String, Timestamp>, FleetError> {
+        Ok(sent::recorded(&*self.lake, Timestamp::MIN).await?)
     }
 }
 

@@ -33,7 +33,7 @@ pub use launch::{LaunchPlan, Launched, Wanted};
 pub use log::Log;
 pub use mapping::Mapping;
 pub use pause::Change;
-pub use progress::{Jobs, Pace, Progress, Titles};
+pub use progress::{Jobs, Pace, Progress, Titles, done_with_times};
 pub use queue::{Depth, Queue};
 pub use redrive::Redriven;
 pub use wait::{Ended, Waiting};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crawler_core::Lake;
 use crawler_core::imdb::Manifest;
 use crawler_core::lake::Pause;
 use crawler_core::lake::layout::{self, Done};
@@ -95,7 +96,7 @@ impl Fleet {
             return self.queues().await;
         };
         let (queues, done, mut launched) =
-            futures::try_join!(self.queues(), self.done_with_times(), self.launched(manifest))?;
+            futures::try_join!(self.queues(), done_with_times(&*self.lake), self.launched())?;
         let jobs = by_mark(manifest);
         let done: Vec<_> = done.into_iter().filter(|(done, _)| jobs.contains_key(&mark_of(done))).collect();
         launched.retain(|mark, _| jobs.contains_key(mark));
@@ -118,15 +119,17 @@ impl Fleet {
         let ((queue, dead_letters), (mapping, paused)) = futures::try_join!(depths, self.mapping_and_pause())?;
         Ok(Progress { queue, dead_letters, mapping, paused, ..Progress::default() })
     }
+}
 
-    /// All done jobs, each with the time at which its marker was written, from the listing alone.
-    pub(super) async fn done_with_times(&self) -> Result<Vec<(Done, Timestamp)>, FleetError> {
-        let entries = self.lake.list(layout::DONE);
-        let done = entries.try_filter_map(|entry| {
-            futures::future::ready(Ok(Done::parse(&entry.key).map(|done| (done, entry.modified))))
-        });
-        Ok(done.try_collect().await?)
-    }
+/// All done jobs, each with the time at which its marker was written, from the listing alone.
+///
+/// # Errors
+/// A failed listing.
+pub async fn done_with_times(lake: &dyn Lake) -> Result<Vec<(Done, Timestamp)>, FleetError> {
+    let done = lake
+        .list(layout::DONE)
+        .try_filter_map(|entry| futures::future::ready(Ok(Done::parse(&entry.key).map(|done| (done, entry.modified)))));
+    Ok(done.try_collect().await?)
 }
 
 fn count_titles<'d>(total: u64, done: impl Iterator<Item = &'d Done>) -> Titles {

@@ -1,6 +1,7 @@
 //! What SQS accepted, written down in the lake, so that `launch` sends nothing twice.
 //!
-//! An object a wave of sending: `tmdb/_sent/{dataset}/{time}-{number}.json`, the jobs' names with their digests.
+//! Objects `tmdb/_sent/{dataset}/{time of the launch}-{number}.json`: the jobs' names with their digests. A job that a newer index has
+//! unchanged is the same job, and its message as good as one of the newer index.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,8 @@ use futures::stream::TryStreamExt;
 use jiff::Timestamp;
 
 const SENT: &str = "tmdb/_sent/";
+/// Jobs that one object names.
+const MOST: usize = 5_000;
 /// Objects read at once.
 const WIDTH: usize = 32;
 
@@ -32,32 +35,48 @@ pub(super) fn mark_of(done: &Done) -> String {
     format!("{}.{}", done.name(), done.digest)
 }
 
-/// Writes down that SQS accepted these marks; `wave` counts within one launch.
-pub(super) async fn record(
-    lake: &dyn Lake,
-    dataset: &str,
-    started: Timestamp,
-    wave: usize,
-    marks: &[String],
-) -> Result<(), LakeError> {
-    if marks.is_empty() {
-        return Ok(());
-    }
-    let key = format!("{SENT}{dataset}/{}-{wave:04}.json", started.as_millisecond());
-    let bytes = serde_json::to_vec(marks).map_err(|error| unreadable(lake, &key, error))?;
-    lake.put(&key, Bytes::from(bytes), PutMode::Overwrite).await?;
-    Ok(())
+/// What SQS accepted of one launch. Its last object is written anew as it grows, so that few are left to be read.
+pub(super) struct Record<'l> {
+    lake: &'l dyn Lake,
+    prefix: String,
+    number: usize,
+    marks: Vec<String>,
+    written: usize,
 }
 
-/// The marks that SQS accepted since `since`, each with the last time.
-pub(super) async fn recorded(
-    lake: &dyn Lake,
-    dataset: &str,
-    since: Timestamp,
-) -> Result<BTreeMap<String, Timestamp>, LakeError> {
-    let prefix = format!("{SENT}{dataset}/");
+impl<'l> Record<'l> {
+    /// Nothing yet, of a launch of `dataset` that begins now.
+    pub fn new(lake: &'l dyn Lake, dataset: &str) -> Self {
+        let prefix = format!("{SENT}{dataset}/{}", Timestamp::now().as_millisecond());
+        Self { lake, prefix, number: 0, marks: Vec::new(), written: 0 }
+    }
+
+    /// SQS accepted these.
+    pub fn add(&mut self, marks: impl IntoIterator<Item = String>) {
+        if self.written == self.marks.len() && self.written >= MOST {
+            (self.number, self.written) = (self.number + 1, 0);
+            self.marks.clear();
+        }
+        self.marks.extend(marks);
+    }
+
+    /// Writes down what was added.
+    pub async fn write(&mut self) -> Result<(), LakeError> {
+        if self.written == self.marks.len() {
+            return Ok(());
+        }
+        let key = format!("{}-{:04}.json", self.prefix, self.number);
+        let bytes = serde_json::to_vec(&self.marks).map_err(|error| unreadable(self.lake, &key, error))?;
+        self.lake.put(&key, Bytes::from(bytes), PutMode::Overwrite).await?;
+        self.written = self.marks.len();
+        Ok(())
+    }
+}
+
+/// The marks that SQS accepted since `since`, of whatever index, each with the last time.
+pub(super) async fn recorded(lake: &dyn Lake, since: Timestamp) -> Result<BTreeMap<String, Timestamp>, LakeError> {
     let mut waves: Vec<(Timestamp, Vec<String>)> = lake
-        .list(&prefix)
+        .list(SENT)
         .try_filter(|entry| futures::future::ready(entry.modified >= since))
         .map_ok(|entry| async move {
             let bytes = lake.get(&entry.key).await?.unwrap_or_else(|| Bytes::from_static(b"[]"));

@@ -13,8 +13,9 @@ use crate::fleet::Progress;
 pub fn line(progress: &Progress) -> String {
     let Progress { queue, jobs, titles, pace, .. } = progress;
     let left = pace.map(|pace| format!(", {} left", duration(pace.seconds_left))).unwrap_or_default();
+    let failed = if titles.failed > 0 { format!(" ({} failed)", titles.failed) } else { String::new() };
     format!(
-        "{} of {} jobs, {} of {} titles done; {} waiting, {} in flight{left}",
+        "{} of {} jobs, {} of {} titles done{failed}; {} waiting, {} in flight{left}",
         jobs.done, jobs.total, titles.done, titles.total, queue.visible, queue.in_flight
     )
 }
@@ -132,7 +133,15 @@ impl Downloaded {
     /// One line, for a progress display.
     pub fn progress(&self) -> String {
         let done = self.jobs_done_before + self.jobs_done;
-        format!("{done} of {} jobs, {} titles, {} reviews", self.jobs, self.titles, self.reviews)
+        let failed = if self.failed > 0 { format!(" ({} failed)", self.failed) } else { String::new() };
+        format!("{done} of {} jobs, {} titles{failed}, {} reviews", self.jobs, self.titles, self.reviews)
+    }
+
+    /// What is to be said of titles without a usable answer, where there are any.
+    pub fn warning(&self) -> Option<String> {
+        let what = "had no usable answer and are set aside in the lake's failed";
+        (self.failed > 0)
+            .then(|| format!("{} titles {what}; to ask again, add --failed to the same command", self.failed))
     }
 
     /// For a terminal.
