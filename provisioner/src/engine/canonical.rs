@@ -17,7 +17,8 @@ pub fn canonical(value: &Value, shape: &Shape) -> Value {
         Shape::Set(of) => sorted(each(value, |item| canonical(item, of))),
         Shape::Map(of) => fields(value, |_, item| canonical(item, of)),
         Shape::Object(properties) => object(value, properties),
-        Shape::Tags | Shape::Any => value.clone(),
+        Shape::TextOr(of) if !value.is_string() => canonical(value, of),
+        Shape::Tags | Shape::TextOr(_) | Shape::Any => value.clone(),
     }
 }
 

@@ -70,7 +70,9 @@ pub enum Shape {
     Object(Vec<Property>),
     /// `Tags`: the engine itself merges them with the stack's own and gives them to providers as `Resource::tags`.
     Tags,
-    /// Left to the provider.
+    /// Text, or a value of the other shape: a function's code is a path or an object.
+    TextOr(Box<Shape>),
+    /// Of a type over Cloud Control, a value that its schema leaves open: AWS alone checks it.
     Any,
 }
 
@@ -182,5 +184,14 @@ impl Shape {
     /// Names of the user's choosing to values of one shape.
     pub fn map(of: Shape) -> Self {
         Self::Map(Box::new(of))
+    }
+
+    /// The properties of an object, or of each object of a list; none of any other shape.
+    pub fn properties(&self) -> &[Property] {
+        match self {
+            Self::Object(properties) => properties,
+            Self::List(of) | Self::Set(of) | Self::TextOr(of) => of.properties(),
+            _ => &[],
+        }
     }
 }

@@ -17,6 +17,10 @@ pub fn validate(
     positions: &BTreeMap<String, Position>,
     at: Option<Position>,
 ) -> Vec<Diagnostic> {
+    // Properties that could not be read are told already.
+    if properties.is_null() {
+        return Vec::new();
+    }
     let mut check = Check {
         path: format!("Resources.{logical_id}.Properties"),
         type_name: &schema.type_name,
@@ -76,6 +80,8 @@ impl Check<'_> {
             Shape::List(of) | Shape::Set(of) => self.items(pointer, value, of),
             Shape::Map(of) => self.map(pointer, value, of),
             Shape::Object(properties) => self.object(pointer, value, properties),
+            Shape::TextOr(of) if value.is_object() || value.is_array() => self.value(pointer, value, of),
+            Shape::Tags => self.tags(pointer, value),
             _ => {}
         }
     }
@@ -98,11 +104,25 @@ impl Check<'_> {
         }
     }
 
+    /// A list of keys and values, or an object of them where the type wants one.
+    fn tags(&mut self, pointer: &str, value: &Value) {
+        match value {
+            Value::Object(_) => self.map(pointer, value, &Shape::Text),
+            _ => {
+                let tag = ["Key", "Value"].map(|name| Property::new(name, Shape::Text).required());
+                self.items(pointer, value, &Shape::Object(tag.into()));
+            }
+        }
+    }
+
     fn unknown(&mut self, pointer: &str, name: &str, properties: &[Property]) {
+        let is_that = |property: &Property| property.name == name;
+        let inside = properties.iter().find(|property| property.shape.properties().iter().any(is_that));
         let nearest = nearest(name, properties.iter().map(|property| property.name.as_str()));
-        let help = match nearest {
-            Some(near) => format!("did you mean {near}?"),
-            None => {
+        let help = match (inside, nearest) {
+            (Some(inside), _) => format!("it belongs into {}", inside.name),
+            (None, Some(near)) => format!("did you mean {near}?"),
+            (None, None) => {
                 let names: Vec<_> = properties.iter().map(|property| property.name.as_str()).collect();
                 format!("take it out; known here: {}", names.join(", "))
             }
@@ -150,6 +170,7 @@ mod tests {
     use super::*;
 
     fn messages(properties: Value) -> Vec<String> {
+        let code = ["S3Bucket", "S3Key"].map(|name| Property::new(name, Shape::Text));
         let schema = Schema::new(
             "AWS::SQS::Queue",
             vec![
@@ -158,6 +179,8 @@ mod tests {
                     "RedrivePolicy",
                     Shape::Object(vec![Property::new("maxReceiveCount", Shape::Integer).required()]),
                 ),
+                Property::new("Tags", Shape::Tags),
+                Property::new("Code", Shape::TextOr(Box::new(Shape::Object(code.into())))),
             ],
             &[],
         );
@@ -187,5 +210,28 @@ mod tests {
         let found = messages(json!({"VisibilityTimeout": "soon", "RedrivePolicy": {}}));
         assert!(found[0].contains("expected a whole number, found text"), "{found:?}");
         assert!(found[1].contains("needs the property maxReceiveCount"), "{found:?}");
+    }
+
+    #[test]
+    fn a_property_in_the_wrong_place_is_sent_where_it_belongs() {
+        let found = messages(json!({"maxReceiveCount": 5, "Timeout": 6}));
+        assert!(found[0].ends_with("(it belongs into RedrivePolicy)"), "{found:?}");
+        assert!(found[1].ends_with("(did you mean VisibilityTimeout?)"), "{found:?}");
+    }
+
+    #[test]
+    fn a_tag_has_a_key_and_a_value_and_nothing_else() {
+        let found = messages(json!({"Tags": [{"Key": "a", "Value": 1, "Valeu": 2}, {"Key": "b"}]}));
+        assert!(found[0].contains("Tags.0.Valeu: AWS::SQS::Queue has no property Valeu"), "{found:?}");
+        assert!(found[1].contains("Tags.1: AWS::SQS::Queue needs the property Value"), "{found:?}");
+        assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn what_may_be_text_or_an_object_is_checked_as_what_it_is() {
+        assert!(messages(json!({"Code": "a.zip"})).is_empty());
+        let found = messages(json!({"Code": {"S3Key": "a", "S3Buckt": "b"}}));
+        assert!(found[0].contains("Code.S3Buckt: AWS::SQS::Queue has no property S3Buckt (did you mean S3Bucket?)"));
+        assert!(messages(json!({"Code": ["a.zip"]}))[0].contains("expected an object, found a list"));
     }
 }

@@ -51,6 +51,9 @@ const TYPE: &str = "AWS::Lambda::Function";
 const NAMING: Naming = Naming { kind: "function", property: "FunctionName", longest: 64, marks: "-_" };
 const MISSING: &str = "ResourceNotFoundException";
 
+/// The names that `Code` may have where it is no path.
+const CODE: [&str; 5] = ["ZipFile", "S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri"];
+
 /// How many functions' tags are read side by side; Lambda allows 15 such calls a second (E28).
 const WIDTH: usize = 8;
 
@@ -127,11 +130,12 @@ fn schema() -> Schema {
         Property::new("Ipv6AllowedForDualStack", Shape::Boolean).default(false),
     ]);
     let logging = ["LogFormat", "LogGroup", "ApplicationLogLevel", "SystemLogLevel"].map(|name| (name, Shape::Text));
+    let code = objects(&CODE.map(|name| (name, Shape::Text)));
     let mount = objects(&[("Arn", Shape::Text), ("LocalMountPath", Shape::Text)]);
     let properties = vec![
         Property::new("FunctionName", Shape::Text).replaces(),
         Property::new("PackageType", Shape::Text).replaces().default("Zip"),
-        Property::new("Code", Shape::Any).required(),
+        Property::new("Code", Shape::TextOr(Box::new(code))).required(),
         Property::new("Architectures", Shape::list(Shape::Text)).default(json!(["x86_64"])),
         Property::new("Role", Shape::Text).required(),
         Property::new("Runtime", Shape::Text).removed_when_absent(),

@@ -5,15 +5,18 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// The name among `known` that `name` was probably meant to be: a slip of the pen away, or its beginning.
+/// The name among `known` that `name` was probably meant to be: a slip of the pen away, a part of it, or the other
+/// way round.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    const SHORTEST_BEGINNING: usize = 3;
+    const SHORTEST: usize = 3;
     let wanted = name.to_lowercase();
     let near = known.into_iter().filter_map(|candidate| {
         let lower = candidate.to_lowercase();
         let distance = strsim::damerau_levenshtein(&wanted, &lower);
-        let begins = wanted.len() >= SHORTEST_BEGINNING && lower.starts_with(&wanted);
-        (begins || distance <= candidate.chars().count().max(3) / 3).then_some((distance, candidate))
+        let is_part = wanted.len() >= SHORTEST && lower.contains(&wanted);
+        // A type's name is part of other types' names, which are meant as they stand.
+        let has_part = lower.len() > SHORTEST && wanted.contains(&lower) && !lower.contains("::");
+        (is_part || has_part || distance <= candidate.chars().count().max(3) / 3).then_some((distance, candidate))
     });
     near.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
 }
@@ -44,6 +47,9 @@ mod tests {
         assert_eq!(nearest("Roel", known), Some("Role"));
         assert_eq!(nearest("Jobs", known), Some("JobsQueue"));
         assert_eq!(nearest("Bucket", known), None);
+        assert_eq!(nearest("Letters", known), Some("DeadLetters"));
+        assert_eq!(nearest("LambdaRole", known), Some("Role"));
+        assert_eq!(nearest("AWS::IAM::RolePolicy", ["AWS::IAM::Role"]), None);
     }
 
     #[test]
