@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use crawler_core::CrawlError;
 use crawler_core::imdb::{IndexError, ManifestError};
 use crawler_core::lake::LakeError;
+use serde_json::{Value, json};
 
 use crate::engine::{EngineError, ProviderError};
 use crate::exit;
 use crate::fleet::FleetError;
 use crate::package::PackageError;
-use crate::template::{Diagnostics, LoadError};
+use crate::template::{Diagnostic, Diagnostics, LoadError, Position};
 
 /// Why a command ends without having done its work.
 #[derive(Debug)]
@@ -117,6 +118,24 @@ impl Failure {
         self
     }
 
+    /// The failure for a program: its three parts, and each problem of a template or of provision.toml with its place.
+    pub fn document(&self) -> Value {
+        let Told { code, parts } = self.told();
+        let mut error = json!(parts);
+        match self {
+            Self::Template(problems) => {
+                error["which"] = problems.file().into();
+                error["problems"] = problems.list().iter().map(|problem| placed(problems.file(), problem)).collect();
+            }
+            Self::Config { path, line, column, what, help } => {
+                let problem = Diagnostic::new("", what).help(help).at(Position { line: *line, column: *column });
+                error["problems"] = json!([placed(&path.display().to_string(), &problem)]);
+            }
+            _ => {}
+        }
+        json!({ "error": error, "exit_code": code })
+    }
+
     /// Exit code, text and help.
     pub fn told(&self) -> Told {
         let told = |code, what: &str, which: &str, help: &str| Told {
@@ -173,6 +192,20 @@ impl Failure {
             Self::ClosedPipe => silent(exit::DONE),
         }
     }
+}
+
+/// A problem for a program; what it has not is null.
+fn placed(file: &str, problem: &Diagnostic) -> Value {
+    let Diagnostic { position, path, message, help, edge } = problem;
+    json!({
+        "file": file,
+        "line": position.map(|at| at.line),
+        "column": position.map(|at| at.column),
+        "path": path,
+        "what": message,
+        "help": help,
+        "edge": edge,
+    })
 }
 
 /// An error with its causes, each said once.

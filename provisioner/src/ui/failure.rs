@@ -16,9 +16,8 @@ impl Ui {
         };
         self.stderr(&format!("{} {parts}", "error:".red().bold()));
         if self.json && !self.answered.load(Ordering::Relaxed) {
-            let document = serde_json::json!({ "error": parts, "exit_code": code });
             // The failure is told already, and its code is what counts.
-            let _ = self.result(String::new, &document);
+            let _ = self.result(String::new, &failure.document());
         }
         code
     }
