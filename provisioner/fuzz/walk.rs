@@ -31,11 +31,14 @@ fn resolve_all(text: &str) -> Result<(), Diagnostics> {
         partition: "aws".into(),
         stack_name: "demo".into(),
         url_suffix: "amazonaws.com".into(),
+        guessed: vec![],
     };
-    let template = Template::parse("fuzz", text)?;
-    let bound = template.bind(&BTreeMap::new(), &pseudo)?;
+    let template = Template::parse_draft("fuzz", text)?;
+    let bound = template.bind_draft(&BTreeMap::new(), &pseudo);
+    let mut problems = bound.problems().to_vec();
     for resource in bound.resources() {
-        let resolved = bound.resolve(&resource.logical_id, &MadeUp)?;
+        let (resolved, found) = bound.resolve_draft(&resource.logical_id, &MadeUp);
+        problems.extend(found);
         for pointer in resolved.after_apply.keys() {
             assert!(resolved.properties.pointer(pointer).is_some_and(|value| value.is_null()));
         }
@@ -43,7 +46,8 @@ fn resolve_all(text: &str) -> Result<(), Diagnostics> {
             assert!(resolved.properties.pointer(pointer).is_some(), "{pointer} is nowhere");
         }
     }
-    bound.outputs(&MadeUp).map(drop)
+    problems.extend(bound.outputs(&MadeUp).err().into_iter().flatten());
+    if problems.is_empty() { Ok(()) } else { Err(template.diagnostics(problems)) }
 }
 
 /// Problems are told, and every place is one of the text; an empty value at its end stands a line below.

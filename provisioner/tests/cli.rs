@@ -195,6 +195,57 @@ fn with_json_a_failure_is_one_document_on_stdout() {
 }
 
 #[test]
+fn with_json_every_problem_of_a_template_has_its_place() {
+    let user = user(&[("a.yaml", &fed(30).replace("Code: code.zip", "Cod: code.zip")), ("bad.toml", "regoin = 1")]);
+    let document = user.run(words("plan --json --template a.yaml --region eu-central-1")).exits(2).json();
+    let error = &document["error"];
+    assert_eq!((&error["what"], &error["which"]), (&"the template has 3 problems".into(), &"a.yaml".into()));
+    let [visibility, missing, unknown] = error["problems"].as_array().unwrap().as_slice() else { panic!("{error}") };
+    assert_eq!(
+        *unknown,
+        serde_json::json!({
+            "file": "a.yaml", "line": 5, "column": 85, "path": "Resources.Worker.Properties.Cod", "edge": null,
+            "what": "AWS::Lambda::Function has no property Cod", "help": "did you mean Code?",
+        })
+    );
+    assert_eq!((&visibility["edge"], &visibility["line"]), (&"E35".into(), &2.into()));
+    assert_eq!(missing["path"], "Resources.Worker.Properties");
+    let document = user.run(words("plan --json --config bad.toml")).exits(2).json();
+    let problem = &document["error"]["problems"][0];
+    assert_eq!((&problem["line"], &problem["column"]), (&1.into(), &1.into()));
+    assert!(problem["help"].as_str().unwrap().contains("did you mean `region`?"), "{problem}");
+}
+
+#[test]
+fn an_account_that_is_not_known_yet_is_no_mistake_of_the_template() {
+    let template = "Mappings:
+  Sizes: {'210987654321': {Seconds: 30}}
+Conditions:
+  Mine: !Equals [!Ref AWS::AccountId, '210987654321']
+Resources:
+  Jobs:
+    Type: AWS::SQS::Queue
+    Condition: Mine
+    Properties: {VisibilityTimeout: !FindInMap [Sizes, !Ref AWS::AccountId, Seconds]}
+Outputs:
+  Url: {Value: !Ref Jobs, Condition: Mine}
+";
+    let user = user(&[("a.yaml", template)]);
+    tells(&user, "plan --template a.yaml --region eu-central-1", 4, &["credentials are not usable"]);
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once_though_aws_tells_no_schema() {
+    let template = fed(30).replace("FunctionName: !Ref Worker", "FunctionName: !Ref Wroker");
+    let user =
+        user(&[("a.yaml", &(template.clone() + "  Alarm: {Type: AWS::CloudWatch::Alarm}\n")), ("b.yaml", &template)]);
+    let line = "--param Size=1 --region eu-central-1 --endpoint-url http://127.0.0.1:9";
+    let told = ["has 2 problems", "there is no parameter and no resource 'Wroker'", "no parameter 'Size'"];
+    tells(&user, &format!("plan --template a.yaml {line}"), 2, &told);
+    tells(&user, &format!("plan --template b.yaml {line}"), 2, &["has 3 problems", "cannot read code.zip"]);
+}
+
+#[test]
 fn init_writes_what_the_flags_say_and_never_the_key() {
     let user = user(&[]);
     let line = "init --stack films --region eu-central-1 --bucket lake --param LogLevel=debug";

@@ -1,6 +1,6 @@
 //! What most commands begin with: the template is read, AWS says whose credentials these are, and both make a stack.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
@@ -55,7 +55,12 @@ impl Opened {
                 let opened =
                     Self { template, aws: Aws { config: config.clone(), scope, caller: String::new() }, providers };
                 // What is read for the wrong account may well fail: whose it is decides first.
-                let reading = async { Ok::<_, Failure>(read(&opened, &opened.stack(run)?).await) };
+                let reading = async {
+                    Ok::<_, Failure>(match opened.stack(run) {
+                        Ok(stack) => read(&opened, &stack).await,
+                        Err(failure) => Err(failure),
+                    })
+                };
                 let reading = interrupt::until(&run.interrupt, reading);
                 let (aws, done) = futures::try_join!(connect_with(run, config), reading)?;
                 if aws.scope == opened.aws.scope {
@@ -73,6 +78,8 @@ impl Opened {
     /// # Errors
     /// As [`Stack::plan`], and a reservation for which the account has no room.
     pub async fn plan(&self, run: &Run, stack: &Stack<'_>, adopt: bool) -> Result<Plan, Failure> {
+        // What hangs on the account can be checked only now.
+        rules::check(stack)?;
         let quota = async {
             match rules::asks_quota(&stack.declare()?) {
                 true => Ok(self.aws.lambda_quota().await),
@@ -108,12 +115,9 @@ pub enum Purpose {
 
 /// The template, checked, and what it is made with. Makes no call but for the schemas of types without a provider of their own.
 async fn load(run: &Run, purpose: Purpose) -> Result<(Template, SdkConfig, Providers), Failure> {
-    let Sound { template, config, providers, packager, warnings } = sound(run).await?;
+    let Sound { template, config, providers, warnings, .. } = sound(run, purpose).await?;
     if purpose == Purpose::Plan {
         warn(run, &template, warnings);
-        let scope = no_account(run, &config);
-        let stack = Stack { bound: bind(&template, run, &scope)?, scope, providers: providers.clone() };
-        packager.check(&stack).await?;
     }
     Ok((template, config, providers))
 }
@@ -163,27 +167,43 @@ impl Sound {
     /// # Errors
     /// None that [`sound`] has not told.
     pub(super) fn needs(&self, run: &Run) -> Result<Needs, Failure> {
-        let scope = no_account(run, &self.config);
-        let stack = Stack { bound: bind(&self.template, run, &scope)?, scope, providers: self.providers.clone() };
+        let stack = draft(&self.template, run, &self.config, self.providers.clone());
         Ok(Needs { build: self.packager.builds(&stack), crawl: Crawl::open(&stack, &self.config).is_ok() })
     }
 }
 
-/// Reads the template and checks it by its types' schemas and by the rules. Asks at most for the schemas of types that have no
-/// provider of their own.
+/// Reads the template and checks it by its types' schemas and by the rules, and for [`Purpose::Plan`] its code. Asks at most
+/// for the schemas of types that have no provider of their own.
 ///
 /// # Errors
-/// All of its problems.
-pub(super) async fn sound(run: &Run) -> Result<Sound, Failure> {
-    let template = Template::load(&run.settings.template)?;
+/// All of its problems in one go.
+pub(super) async fn sound(run: &Run, purpose: Purpose) -> Result<Sound, Failure> {
+    let template = Template::draft(&run.settings.template)?;
     let config = aws::configuration(&run.settings).await;
     let packager = Arc::new(Packager::new(&run.settings.template, Arc::clone(&run.ui)));
     let providers = providers::all(&config, Arc::clone(&packager) as Arc<dyn Artifacts>);
-    let scope = no_account(run, &config);
-    let bound = bind(&template, run, &scope)?;
-    let providers = interrupt::until(&run.interrupt, with_other_types(providers, &bound, run, &config)).await?;
-    let stack = Stack { bound, scope, providers: providers.clone() };
-    let warnings = rules::check(&stack)?;
+    let mut stack = draft(&template, run, &config, providers.clone());
+    let providers = with_other_types(providers, &stack.bound, run, &config);
+    let providers = match interrupt::until(&run.interrupt, providers).await {
+        // Where AWS does not tell the types' schemas, what is wrong without them is told.
+        Err(Failure::Aws { .. }) if !stack.bound.problems().is_empty() => {
+            return Err(template.diagnostics(stack.bound.problems().to_vec()).into());
+        }
+        providers => providers?,
+    };
+    stack.providers = providers.clone();
+    let unfit = if purpose == Purpose::Plan { packager.check(&stack).await } else { Vec::new() };
+    let warnings = match rules::check(&stack) {
+        Ok(warnings) if unfit.is_empty() => warnings,
+        Ok(warnings) => {
+            warn(run, &template, warnings);
+            return Err(template.diagnostics(unfit).into());
+        }
+        Err(mut problems) => {
+            problems.extend(unfit);
+            return Err(problems.into());
+        }
+    };
     Ok(Sound { template, warnings, config, providers, packager })
 }
 
@@ -200,26 +220,22 @@ async fn with_other_types(
     let others = used.into_iter().filter(|name| !own.contains(name));
     let found = providers::OtherTypes::look_up(config, &run.settings.cache, others, &own).await;
     let found = found.map_err(|error| Failure::aws("the template's types", error))?;
-    let refused = bound.resources().filter_map(|declared| {
-        let refusal = found.refused.get(&declared.type_name)?;
-        let path = format!("Resources.{}.Type", declared.logical_id);
-        Some(Diagnostic::new(path, refusal.to_string()).at(declared.type_position).help(refusal.help()))
-    });
-    let refused: Vec<_> = refused.collect();
-    match refused.is_empty() {
-        true => Ok(providers.with(found.providers).with_left_behind(found.left_behind)),
-        false => Err(bound.template().diagnostics(refused).into()),
-    }
+    Ok(providers.with(found.providers).with_left_behind(found.left_behind).with_refused(found.refused))
 }
 
-/// Where the template is checked before AWS says whose the credentials are.
-fn no_account(run: &Run, config: &SdkConfig) -> Scope {
-    Scope {
-        stack: run.settings.stack.clone(),
-        account: "0".repeat(12),
-        region: config.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string),
-        partition: "aws".into(),
+/// The stack as it is checked before AWS says whose the credentials are, with all that is wrong. Nothing is decided by the
+/// account that stands in for the true one, nor by a region that nobody has named.
+fn draft<'t>(template: &'t Template, run: &Run, config: &SdkConfig, providers: Providers) -> Stack<'t> {
+    let mut guessed = vec!["AWS::AccountId", "AWS::StackId"];
+    if config.region().is_none() {
+        guessed.extend(["AWS::Region", "AWS::Partition", "AWS::URLSuffix"]);
     }
+    let region = config.region().map_or_else(|| "us-east-1".to_owned(), ToString::to_string);
+    let partition = account::partition_of(&region).to_owned();
+    let scope = Scope { stack: run.settings.stack.clone(), account: "0".repeat(12), region, partition };
+    let bound = template.bind_draft(&given(template, run), &Pseudo { guessed, ..pseudo(&scope) });
+    run.ui.hide(bound.secrets());
+    Stack { scope, bound, providers }
 }
 
 fn warn(run: &Run, template: &Template, warnings: Vec<Diagnostic>) {
@@ -240,16 +256,23 @@ async fn connect_with(run: &Run, config: SdkConfig) -> Result<Aws, Failure> {
 /// # Errors
 /// Parameters that the template does not take.
 pub fn bind<'t>(template: &'t Template, run: &Run, scope: &Scope) -> Result<Bound<'t>, Failure> {
-    let parameters = run.settings.parameters(|name| template.parameters().contains_key(name));
+    let bound = template.bind(&given(template, run), &pseudo(scope))?;
+    run.ui.hide(bound.secrets());
+    Ok(bound)
+}
+
+fn given(template: &Template, run: &Run) -> BTreeMap<String, String> {
+    run.settings.parameters(|name| template.parameters().contains_key(name)).into_iter().collect()
+}
+
+fn pseudo(scope: &Scope) -> Pseudo {
     let url_suffix = if scope.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
-    let pseudo = Pseudo {
+    Pseudo {
         account_id: scope.account.clone(),
         region: scope.region.clone(),
         partition: scope.partition.clone(),
         stack_name: scope.stack.clone(),
         url_suffix: url_suffix.into(),
-    };
-    let bound = template.bind(&parameters.into_iter().collect(), &pseudo)?;
-    run.ui.hide(bound.secrets());
-    Ok(bound)
+        guessed: Vec::new(),
+    }
 }

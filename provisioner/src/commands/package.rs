@@ -11,7 +11,7 @@ use crate::package::{Function, Zip};
 use crate::template::{Attribute, Attributes, Template};
 
 pub(super) async fn run(run: &Run) -> Result<(), Failure> {
-    let template = Template::load(&run.settings.template)?;
+    let template = Template::draft(&run.settings.template)?;
     let functions = local_functions(run, &template)?;
     if functions.is_empty() {
         return Err(Failure::usage("there is nothing to package", run.settings.template.display().to_string())

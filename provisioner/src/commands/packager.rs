@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::engine::{ProviderError, Resource, Stack};
 use crate::package::{Function, Say, Zip};
 use crate::providers::{Artifact, Artifacts};
-use crate::template::Diagnostics;
+use crate::template::Diagnostic;
 use crate::ui::Ui;
 
 /// Makes what `Code` names, relative to the template's folder.
@@ -49,11 +49,8 @@ impl Packager {
     }
 
     /// Looks into every zip and folder that is there already, before any call: what Lambda would refuse, or take and never
-    /// run (E20 to E23). What a build makes is looked at when it is made.
-    ///
-    /// # Errors
-    /// All that is unfit, each at its `Code`.
-    pub(super) async fn check(&self, stack: &Stack<'_>) -> Result<(), Diagnostics> {
+    /// run (E20 to E23). What a build makes is looked at when it is made. Gives all that is unfit, each at its `Code`.
+    pub(super) async fn check(&self, stack: &Stack<'_>) -> Vec<Diagnostic> {
         let (resources, _) = stack.declare_each();
         let mut problems = Vec::new();
         for function in resources.iter().filter(|resource| resource.type_name == "AWS::Lambda::Function") {
@@ -61,7 +58,7 @@ impl Packager {
                 problems.push(stack.problem(function, "/Code", error.to_string()).help(error.help()));
             }
         }
-        if problems.is_empty() { Ok(()) } else { Err(stack.bound.template().diagnostics(problems)) }
+        problems
     }
 
     /// Whether a build makes the code of one of the functions.

@@ -9,7 +9,9 @@ use serde_json::Value;
 use super::dynamic::{DynamicValues, StoredParameters};
 use super::validate::validate;
 use super::{EngineError, Observed, Provider, ProviderError, Resource, Schema, Scope};
-use crate::template::{Attribute, Attributes, Bound, Diagnostic, Diagnostics, ResourceDecl, nearest, property_path};
+use crate::template::{
+    Attribute, Attributes, Bound, Diagnostic, Diagnostics, Resolved, ResourceDecl, nearest, property_path,
+};
 
 /// How many calls go side by side; AWS's control planes take more, and a stack seldom has more.
 pub(super) const WIDTH: usize = 32;
@@ -19,6 +21,7 @@ pub(super) const WIDTH: usize = 32;
 pub struct Providers {
     by_type: BTreeMap<String, Arc<dyn Provider>>,
     left_behind: Option<Arc<dyn Provider>>,
+    refused: BTreeMap<String, ProviderError>,
     dynamic: DynamicValues,
 }
 
@@ -43,6 +46,23 @@ impl Providers {
     pub fn with(mut self, more: impl IntoIterator<Item = Arc<dyn Provider>>) -> Self {
         self.by_type.extend(Self::new(more).by_type);
         self
+    }
+
+    /// The same, and why resources of other types cannot be made.
+    pub fn with_refused(self, refused: BTreeMap<String, ProviderError>) -> Self {
+        Self { refused, ..self }
+    }
+
+    /// Why there is no provider of a type, and what to do.
+    fn unknown(&self, type_name: &str) -> (String, String) {
+        if let Some(refusal) = self.refused.get(type_name) {
+            return (refusal.to_string(), refusal.help());
+        }
+        let help = match nearest(type_name, self.by_type.keys().map(String::as_str)) {
+            Some(near) => format!("did you mean {near}?"),
+            None => "take it out, or deploy it with CloudFormation beside this stack".to_owned(),
+        };
+        (format!("the type {type_name} is not known to provision"), help)
     }
 
     /// The provider of a CloudFormation type.
@@ -88,28 +108,26 @@ impl Stack<'_> {
         if problems.is_empty() { Ok(resources) } else { Err(self.bound.template().diagnostics(problems)) }
     }
 
-    /// The same, with every resource that has a name and references that resolve, sound or not, and all problems.
+    /// The same, with every resource that has a name, sound or not, and all problems, those of a draft and of outputs too.
     pub fn declare_each(&self) -> (Vec<Resource>, Vec<Diagnostic>) {
         let mut known = KnownAttributes::new();
-        let (mut resources, mut problems) = (Vec::new(), Vec::new());
+        let (mut resources, mut problems) = (Vec::new(), self.bound.problems().to_vec());
         for declared in self.bound.resources() {
-            match self.unchecked(declared, &known) {
-                Ok((resource, found)) => {
-                    known.insert(resource.logical_id.clone(), resource.attributes.clone());
-                    resources.push(resource);
-                    problems.extend(found);
-                }
-                Err(found) => problems.extend(found),
+            let (resource, found) = self.unchecked(declared, &known);
+            problems.extend(found);
+            if let Some(resource) = resource {
+                known.insert(resource.logical_id.clone(), resource.attributes.clone());
+                resources.push(resource);
             }
         }
+        problems.extend(self.bound.outputs(&Lookup { stack: self, known: &known }).err().into_iter().flatten());
         (resources, problems)
     }
 
     /// A problem with the property at a JSON pointer of a declared resource, at its place in the template.
     pub fn problem(&self, resource: &Resource, pointer: &str, message: impl Into<String>) -> Diagnostic {
         let id = &resource.logical_id;
-        let resolved =
-            self.bound.resolve(id, &Lookup { stack: self, known: &KnownAttributes::new() }).unwrap_or_default();
+        let (resolved, _) = self.bound.resolve_draft(id, &Lookup { stack: self, known: &KnownAttributes::new() });
         let of_resource = self.bound.declared(id).map(|declared| declared.position);
         let problem = resolved.diagnostic(id, pointer, message);
         let position = problem.position.or(of_resource);
@@ -122,42 +140,37 @@ impl Stack<'_> {
         declared: &ResourceDecl,
         known: &KnownAttributes,
     ) -> Result<(Resource, BTreeMap<String, Value>), Diagnostics> {
-        let (resource, problems) = self.unchecked(declared, known)?;
-        match problems.is_empty() {
-            true => Ok((resource.clone(), resource.attributes)),
-            false => Err(self.bound.template().diagnostics(problems)),
+        match self.unchecked(declared, known) {
+            (Some(resource), problems) if problems.is_empty() => Ok((resource.clone(), resource.attributes)),
+            (_, problems) => Err(self.bound.template().diagnostics(problems)),
         }
     }
 
-    /// The same, with the problems that its type's schema has with it.
-    fn unchecked(
-        &self,
-        declared: &ResourceDecl,
-        known: &KnownAttributes,
-    ) -> Result<(Resource, Vec<Diagnostic>), Diagnostics> {
-        let provider = self.provider(declared)?;
-        let mut resolved = self.bound.resolve(&declared.logical_id, &Lookup { stack: self, known })?;
+    /// The same, sound or not, with all that is wrong with it; none where its properties or its name cannot be told.
+    fn unchecked(&self, declared: &ResourceDecl, known: &KnownAttributes) -> (Option<Resource>, Vec<Diagnostic>) {
+        let (mut resolved, mut problems) =
+            self.bound.resolve_draft(&declared.logical_id, &Lookup { stack: self, known });
         self.providers.dynamic.fill(&mut resolved);
-        let problems = validate(
-            &declared.logical_id,
-            &resolved.properties,
-            provider.schema(),
-            &resolved.positions,
-            Some(declared.position),
-        );
-        let (mut properties, positions) = (resolved.properties, resolved.positions);
+        let named = self.provider(declared).and_then(|provider| {
+            problems.extend(validate(
+                &declared.logical_id,
+                &resolved.properties,
+                provider.schema(),
+                &resolved.positions,
+                Some(declared.position),
+            ));
+            Ok((provider, self.physical_id(declared, provider, &resolved)?))
+        });
+        let (provider, physical_id) = match named {
+            Ok(named) if !resolved.properties.is_null() => named,
+            Ok(_) => return (None, problems),
+            Err(problem) => {
+                problems.push(problem);
+                return (None, problems);
+            }
+        };
+        let mut properties = resolved.properties;
         let given_tags = properties.as_object_mut().and_then(|map| map.shift_remove("Tags"));
-        let physical_id = provider.physical_id(&declared.logical_id, &properties, &self.scope).map_err(|error| {
-            let pointer = match &error {
-                ProviderError::BadName { property, .. } => format!("/{property}"),
-                _ => String::new(),
-            };
-            let path = property_path(&declared.logical_id, &pointer);
-            let at = positions.get(&pointer).copied().unwrap_or(declared.position);
-            let problem = Diagnostic::new(path, error.to_string()).at(at).help(error.help());
-            let edge = matches!(error, ProviderError::BadName { .. }).then_some("E5");
-            self.bound.template().diagnostics(vec![Diagnostic { edge, ..problem }])
-        })?;
         let attributes = provider.attributes(&physical_id, &properties, &self.scope);
         let waits_for = self.waits_for(declared, provider.schema(), &resolved.after_apply);
         let retain = declared.deletion_policy.keeps();
@@ -178,7 +191,27 @@ impl Stack<'_> {
             retain,
             retain_on_replace: declared.update_replace_policy.keeps(),
         };
-        Ok((resource, problems))
+        (Some(resource), problems)
+    }
+
+    /// The name that AWS will know the resource by.
+    fn physical_id(
+        &self,
+        declared: &ResourceDecl,
+        provider: &Arc<dyn Provider>,
+        resolved: &Resolved,
+    ) -> Result<String, Diagnostic> {
+        let named = provider.physical_id(&declared.logical_id, &resolved.properties, &self.scope);
+        named.map_err(|error| {
+            let pointer = match &error {
+                ProviderError::BadName { property, .. } => format!("/{property}"),
+                _ => String::new(),
+            };
+            let path = property_path(&declared.logical_id, &pointer);
+            let at = resolved.positions.get(&pointer).copied().unwrap_or(declared.position);
+            let edge = matches!(error, ProviderError::BadName { .. }).then_some("E5");
+            Diagnostic { edge, ..Diagnostic::new(path, error.to_string()).at(at).help(error.help()) }
+        })
     }
 
     /// What must stand before the resource can be made: what `DependsOn` says, what is used where AWS looks whether it is
@@ -198,18 +231,11 @@ impl Stack<'_> {
         declared.depends_on.iter().filter(|id| needed.contains(*id)).cloned().collect()
     }
 
-    fn provider(&self, declared: &ResourceDecl) -> Result<&Arc<dyn Provider>, Diagnostics> {
+    fn provider(&self, declared: &ResourceDecl) -> Result<&Arc<dyn Provider>, Diagnostic> {
         self.providers.get(&declared.type_name).ok_or_else(|| {
-            let known = self.providers.by_type.keys().map(String::as_str);
-            let help = match nearest(&declared.type_name, known) {
-                Some(near) => format!("did you mean {near}?"),
-                None => "take it out, or deploy it with CloudFormation beside this stack".to_owned(),
-            };
+            let (message, help) = self.providers.unknown(&declared.type_name);
             let path = format!("Resources.{}.Type", declared.logical_id);
-            let message = format!("the type {} is not known to provision", declared.type_name);
-            self.bound
-                .template()
-                .diagnostics(vec![Diagnostic::new(path, message).at(declared.type_position).help(help)])
+            Diagnostic::new(path, message).at(declared.type_position).help(help)
         })
     }
 

@@ -18,10 +18,11 @@ use super::{Sections, Template};
 /// How a secret output is shown.
 const MASK: &str = "****";
 
-/// A template whose parameters have values.
+/// A template whose parameters have values; a draft keeps what is wrong with them.
 #[derive(Debug)]
 pub struct Bound<'t> {
     template: &'t Template,
+    problems: Vec<Diagnostic>,
     pseudo: Pseudo,
     parameters: Values,
     conditions: BTreeMap<String, bool>,
@@ -38,18 +39,10 @@ impl Attributes for NoAttributes {
 }
 
 impl<'t> Bound<'t> {
-    pub(super) fn new(
-        template: &'t Template,
-        given: &BTreeMap<String, String>,
-        pseudo: &Pseudo,
-    ) -> Result<Self, Diagnostics> {
+    pub(super) fn new(template: &'t Template, given: &BTreeMap<String, String>, pseudo: &Pseudo) -> Self {
         let sections = &template.sections;
-        let mut problems = Vec::new();
+        let mut problems = template.problems.clone();
         let parameters = parameters::values(&sections.parameters, given, &mut problems);
-        // A condition on a value that is wrong would only tell the same once more.
-        if !problems.is_empty() {
-            return Err(template.diagnostics(problems));
-        }
         let scope = Scope {
             parameters: &parameters,
             pseudo,
@@ -65,14 +58,15 @@ impl<'t> Bound<'t> {
             let steps: Vec<_> = named.map(|(id, resource)| (id.as_str(), resource.position)).collect();
             problems.extend(cycle_problem("Resources", &steps));
         }
-        let bound = Self { template, pseudo: pseudo.clone(), parameters, conditions, resources };
-        if problems.is_empty() {
-            problems = bound.uses_of_what_is_not_made();
-        }
-        match problems.is_empty() {
-            true => Ok(bound),
-            false => Err(template.diagnostics(problems)),
-        }
+        let mut bound = Self { template, problems, pseudo: pseudo.clone(), parameters, conditions, resources };
+        let mut not_made = bound.uses_of_what_is_not_made();
+        bound.problems.append(&mut not_made);
+        bound
+    }
+
+    /// What is wrong with the template and with the values that it was given, so far.
+    pub fn problems(&self) -> &[Diagnostic] {
+        &self.problems
     }
 
     /// References from what is made to resources whose condition is false.
@@ -82,8 +76,7 @@ impl<'t> Bound<'t> {
         let mut look = |path: String, expression: &Expression| {
             expression.uses(Branches::Chosen(&self.conditions), &mut |used, at| {
                 if let Use::Ref(name) | Use::GetAtt(name) = used
-                    && sections.resources.contains_key(name)
-                    && self.declared(name).is_none()
+                    && sections.resources.get(name).is_some_and(|resource| !resource.is_made(&self.conditions))
                 {
                     problems.push(resolve::not_made(name, at, path.clone()));
                 }
@@ -105,9 +98,15 @@ impl<'t> Bound<'t> {
         &self.template.sections
     }
 
-    /// The resources whose condition holds, each after those that it depends on.
+    /// The resources whose condition holds, each after those that it depends on; in a draft those whose type could be read.
     pub fn resources(&self) -> impl Iterator<Item = &ResourceDecl> {
-        self.resources.iter()
+        self.resources.iter().filter(|declared| !declared.type_name.is_empty())
+    }
+
+    /// Whether nothing that is wrong, and no guess, decides whether the resource is made.
+    pub fn is_certain(&self, logical_id: &str) -> bool {
+        let condition = self.sections().resources.get(logical_id).and_then(|resource| resource.condition.as_ref());
+        condition.is_none_or(|(condition, _)| self.conditions.contains_key(condition))
     }
 
     /// The declaration of a resource that is made.
@@ -154,12 +153,19 @@ impl<'t> Bound<'t> {
 
     /// A resource's properties; `attributes` tells what the resources that they refer to give.
     pub fn resolve(&self, logical_id: &str, attributes: &dyn Attributes) -> Result<Resolved, Diagnostics> {
+        match self.resolve_draft(logical_id, attributes) {
+            (resolved, problems) if problems.is_empty() => Ok(resolved),
+            (_, problems) => Err(self.template.diagnostics(problems)),
+        }
+    }
+
+    /// The same as far as they are sound, and what is wrong with the others.
+    pub fn resolve_draft(&self, logical_id: &str, attributes: &dyn Attributes) -> (Resolved, Vec<Diagnostic>) {
         let Some(resource) = self.sections().resources.get(logical_id) else {
             let problem = Diagnostic::new("", format!("there is no resource '{logical_id}'"));
-            return Err(self.template.diagnostics(vec![problem]));
+            return (Resolved::default(), vec![problem]);
         };
         self.with_scope(attributes, |scope| resolve::resolve(logical_id, &resource.properties, scope))
-            .map_err(|problems| self.template.diagnostics(problems))
     }
 
     /// The outputs whose condition holds. A value known only after apply is null; one that a NoEcho parameter is part of
@@ -178,9 +184,9 @@ impl<'t> Bound<'t> {
                         };
                         values.insert(name.clone(), value);
                     }
-                    Err(mut problem) => {
-                        problem.path = format!("Outputs.{name}");
-                        problems.push(problem);
+                    Err(problem) => {
+                        let path = format!("Outputs.{name}");
+                        problems.extend(problem.map(|problem| Diagnostic { path, ..problem }));
                     }
                 }
             }
@@ -193,13 +199,14 @@ impl<'t> Bound<'t> {
 
     fn live_outputs(&self) -> impl Iterator<Item = (&'t String, &'t super::Output)> {
         self.sections().outputs.iter().filter(|(_, output)| match &output.condition {
-            Some((condition, _)) => self.conditions.get(condition).copied().unwrap_or(false),
+            Some((condition, _)) => self.conditions.get(condition) != Some(&false),
             None => true,
         })
     }
 
     fn with_scope<T>(&self, attributes: &dyn Attributes, action: impl FnOnce(&Scope<'_>) -> T) -> T {
-        let live = |id: &str| self.declared(id).map(|declared| declared.type_name.as_str());
+        let made = |id: &str| self.sections().resources.get(id).filter(|resource| resource.is_made(&self.conditions));
+        let live = |id: &str| made(id).map(|resource| resource.type_name.as_str());
         action(&Scope {
             parameters: &self.parameters,
             pseudo: &self.pseudo,

@@ -7,11 +7,14 @@ use serde_json::Value;
 
 use super::diagnostics::{Diagnostic, Position};
 use super::graph;
-use super::intrinsics::{Branches, Expression, Outcome, Reader, Scope, Use};
+use super::intrinsics::{Branches, Expression, Outcome, Reader, Result, Scope, Use};
 use super::node::{Entry, Key, Node};
 use super::text::suggest;
 
 const FUNCTIONS: [&str; 5] = ["Fn::Equals", "Fn::And", "Fn::Or", "Fn::Not", "Condition"];
+
+/// The functions that give a value, which a condition can compare.
+const VALUES: [&str; 6] = ["Ref", "Fn::FindInMap", "Fn::Sub", "Fn::Join", "Fn::Select", "Fn::Base64"];
 
 /// The conditions of a template by name.
 pub(super) type Conditions = IndexMap<String, Condition>;
@@ -30,6 +33,8 @@ enum Test {
     Or(Vec<Test>),
     Not(Box<Test>),
     Named(String, Position),
+    /// What could not be read, and has been told.
+    Broken,
 }
 
 /// Reads the section.
@@ -41,14 +46,14 @@ pub(super) fn read(section: &Node, reader: &mut Reader<'_>) -> Conditions {
         }
         let path = format!("Conditions.{}", key.text);
         // A condition that cannot be read still has its name, so that its users are not blamed as well.
-        let test = Test::read(value, &path, reader).unwrap_or(Test::And(Vec::new()));
+        let test = Test::read(value, &path, reader).unwrap_or(Test::Broken);
         let position = key.position;
         conditions.insert(key.text.clone(), Condition { position, test });
     }
     conditions
 }
 
-/// Whether each condition holds. Those in a cycle, reported when the template was read, are left out.
+/// Whether each condition holds. One of which that cannot be told is left out: it is in a cycle, broken, or hangs on a guess.
 pub(super) fn evaluate(
     conditions: &Conditions,
     scope: &Scope<'_>,
@@ -57,12 +62,13 @@ pub(super) fn evaluate(
     let mut values = BTreeMap::new();
     for index in graph::sort(&edges(conditions)).order {
         if let Some((name, condition)) = conditions.get_index(index) {
-            let value = condition.test.evaluate(scope, &values).unwrap_or_else(|mut problem| {
-                problem.path = format!("Conditions.{name}");
-                problems.push(problem);
-                false
-            });
-            values.insert(name.clone(), value);
+            match condition.test.evaluate(scope, &values) {
+                Ok(value) => drop(values.insert(name.clone(), value)),
+                Err(problem) => {
+                    let path = format!("Conditions.{name}");
+                    problems.extend(problem.map(|problem| Diagnostic { path, ..problem }));
+                }
+            }
         }
     }
     values
@@ -120,7 +126,8 @@ impl Test {
                 if !reader.refused_by_name(key, path) {
                     let message = format!("{other} does not say whether something is true");
                     let help = match other {
-                        "Ref" | "Fn::FindInMap" => "compare the value: Fn::Equals: [value, 'true']".to_owned(),
+                        "Fn::If" => "write !If [A, B, C] as !Or [!And [A, B], !And [!Not [A], C]]".to_owned(),
+                        _ if VALUES.contains(&other) => "compare the value: Fn::Equals: [value, 'true']".to_owned(),
                         _ => suggest(other, FUNCTIONS, "functions"),
                     };
                     reader.report(path, key.position, message, help);
@@ -133,7 +140,7 @@ impl Test {
     fn several(key: &Key, node: &Node, path: &str, reader: &mut Reader<'_>) -> Option<Vec<Self>> {
         match node.as_list() {
             Some(items) if (2..=10).contains(&items.len()) => {
-                Some(items.iter().filter_map(|item| Self::read(item, path, reader)).collect())
+                Some(items.iter().map(|item| Self::read(item, path, reader).unwrap_or(Self::Broken)).collect())
             }
             _ => {
                 let message = format!("{} takes a list of 2 to 10 conditions", key.text);
@@ -154,10 +161,11 @@ impl Test {
             Self::And(tests) | Self::Or(tests) => tests.iter().for_each(|test| test.uses(found)),
             Self::Not(test) => test.uses(found),
             Self::Named(name, position) => found(Use::Condition(name), *position),
+            Self::Broken => {}
         }
     }
 
-    fn evaluate(&self, scope: &Scope<'_>, values: &BTreeMap<String, bool>) -> Result<bool, Diagnostic> {
+    fn evaluate(&self, scope: &Scope<'_>, values: &BTreeMap<String, bool>) -> Result<bool> {
         match self {
             Self::Equals(sides) => {
                 let [left, right] = sides.as_ref();
@@ -166,21 +174,25 @@ impl Test {
             Self::And(tests) => tests.iter().try_fold(true, |all, test| Ok(test.evaluate(scope, values)? && all)),
             Self::Or(tests) => tests.iter().try_fold(false, |any, test| Ok(test.evaluate(scope, values)? || any)),
             Self::Not(test) => Ok(!test.evaluate(scope, values)?),
-            Self::Named(name, _) => Ok(values.get(name).copied().unwrap_or(false)),
+            Self::Named(name, _) => values.get(name).copied().ok_or(None),
+            Self::Broken => Err(None),
         }
     }
 }
 
 /// A side of `Fn::Equals`: numbers and booleans are compared as text.
-fn comparable(expression: &Expression, scope: &Scope<'_>) -> Result<Value, Diagnostic> {
-    let value = match scope.evaluate(expression)?.outcome {
+fn comparable(expression: &Expression, scope: &Scope<'_>) -> Result<Value> {
+    let evaluated = scope.evaluate(expression)?;
+    if evaluated.guessed {
+        return Err(None);
+    }
+    let value = match evaluated.outcome {
         Outcome::Known(value) => value,
         Outcome::AfterApply(_) | Outcome::Nothing => Value::Null,
     };
     if value.as_str().is_some_and(|text| text.contains("{{resolve:")) {
-        return Err(Diagnostic::new("", "a condition cannot depend on a value that is kept in SSM")
-            .at(expression.position)
-            .help("make it a parameter of type String"));
+        let problem = Diagnostic::new("", "a condition cannot depend on a value that is kept in SSM");
+        return Err(Some(problem.at(expression.position).help("make it a parameter of type String")));
     }
     Ok(match value {
         Value::Number(number) => number.to_string().into(),

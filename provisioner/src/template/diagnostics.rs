@@ -2,6 +2,7 @@
 //!
 //! Owns the form in which every problem of a template is kept and shown. Knows nothing of CloudFormation.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -73,10 +74,15 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// The problems `list` of the template `file` with the text `source`; sorted by place, the same one kept once.
+    /// The problems `list` of the template `file` with the text `source`; sorted by place, the same one kept once, however
+    /// closely its path was known.
     pub fn new(file: impl Into<String>, source: Arc<str>, mut list: Vec<Diagnostic>) -> Self {
         list.sort_by(|a, b| (a.position, &a.path).cmp(&(b.position, &b.path)));
-        list.dedup();
+        let mut told = HashSet::new();
+        list.retain(|problem| {
+            let path = problem.position.is_none().then(|| problem.path.clone());
+            told.insert((problem.position, path, problem.message.clone()))
+        });
         Self { file: file.into(), source, list }
     }
 

@@ -28,10 +28,10 @@ pub(super) fn is_json(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }
 
-/// The tree of a JSON text, or all that is wrong with it.
-pub(super) fn read(text: &str) -> Result<Node, Vec<Diagnostic>> {
+/// The tree of a JSON text, and the keys that stand twice in it; else what keeps it from being read.
+pub(super) fn read(text: &str) -> Result<(Node, Vec<Diagnostic>), Vec<Diagnostic>> {
     let collect = CollectOptions { comments: CommentCollectionStrategy::Off, tokens: false };
-    let mut tree = Tree { source: Source::new(text), problems: Vec::new() };
+    let mut tree = Tree { source: Source::new(text), problems: Vec::new(), is_whole: true };
     let parsed = parse_to_ast(text, &collect, &STRICT).map_err(|error| {
         let reason = error.kind().to_string().to_lowercase();
         let at = tree.source.position(error.range().start);
@@ -40,7 +40,7 @@ pub(super) fn read(text: &str) -> Result<Node, Vec<Diagnostic>> {
     })?;
     let root = parsed.value.map(|value| tree.node(&value, 0));
     match root {
-        Some(root) if tree.problems.is_empty() => Ok(root),
+        Some(root) if tree.is_whole => Ok((root, tree.problems)),
         _ => Err(tree.problems),
     }
 }
@@ -48,6 +48,7 @@ pub(super) fn read(text: &str) -> Result<Node, Vec<Diagnostic>> {
 struct Tree<'a> {
     source: Source<'a>,
     problems: Vec<Diagnostic>,
+    is_whole: bool,
 }
 
 impl Tree<'_> {
@@ -83,6 +84,7 @@ impl Tree<'_> {
 
     fn too_deep(&mut self, position: Position) -> Content {
         self.problems.push(Diagnostic::too_deep(MAX_DEPTH, position));
+        self.is_whole = false;
         Content::Null
     }
 }
@@ -96,12 +98,12 @@ mod tests {
     fn json_with_tabs_and_escapes_is_read() {
         let text = "{\n\t\"a\": \"b\\/c \\ud83d\\ude00\\u00e9\",\n\t\"l\": [1,\t2.50, true, null, 1e3]\n}";
         let expected = json!({"a": "b/c \u{1f600}é", "l": [1, "2.50", true, null, "1e3"]});
-        assert_eq!(read(text).unwrap().to_json(), expected);
+        assert_eq!(read(text).unwrap().0.to_json(), expected);
     }
 
     #[test]
     fn places_are_those_of_keys_and_values() {
-        let node = read("{\"é\": 1,\n \"b\": [2]}").unwrap();
+        let (node, _) = read("{\"é\": 1,\n \"b\": [2]}").unwrap();
         let entries = node.as_map().unwrap();
         assert_eq!(entries[0].value.position, Position { line: 1, column: 7 });
         assert_eq!(entries[1].key.position, Position { line: 2, column: 2 });
@@ -112,7 +114,8 @@ mod tests {
     fn what_is_not_json_is_refused_with_its_place() {
         let problem = |text: &str| read(text).unwrap_err().remove(0);
         assert_eq!(problem("{\"a\": 1,}").position.map(|at| at.line), Some(1));
-        assert_eq!(problem("{\"a\": 1,\n \"a\": 2}").message, "the key 'a' stands twice in one mapping");
+        let (_, twice) = read("{\"a\": 1,\n \"a\": 2}").unwrap();
+        assert_eq!(twice[0].message, "the key 'a' stands twice in one mapping");
         assert!(problem("{\n // no\n}").message.contains("comments"));
         assert!(read("{\"a\": 1").is_err());
         assert!(read(&"{\"a\":".repeat(50_000)).is_err());

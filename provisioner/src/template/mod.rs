@@ -1,8 +1,11 @@
 //! The CloudFormation template: from text to resources with resolved properties.
 //!
-//! Three steps, each of which tells all that is wrong in one go, with places: [`Template::load`] reads the text and checks
-//! what can be checked without values; [`Template::bind`] takes the parameters and tells which resources are made, in
-//! which order; [`Bound::resolve`] evaluates a resource's properties, given what other resources give.
+//! Three steps: [`Template::load`] reads the text and checks what can be checked without values; [`Template::bind`] takes the
+//! parameters and tells which resources are made, in which order; [`Bound::resolve`] evaluates a resource's properties, given
+//! what other resources give.
+//!
+//! Each step has a second form (`draft`) that goes on with what is sound and keeps what is not, so that one report at the end
+//! holds all that is wrong, with places. What hangs on a thing that is wrong is not told again: its value is not known.
 //!
 //! Knows CloudFormation's format, and neither AWS's services nor what any resource type makes of its properties.
 
@@ -24,7 +27,7 @@ mod source;
 mod text;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -86,12 +89,13 @@ pub enum LoadError {
     Invalid(#[from] Diagnostics),
 }
 
-/// A template whose form and names are right.
+/// A template whose form and names are right; a draft keeps what is wrong with them.
 #[derive(Debug)]
 pub struct Template {
     file: String,
     source: Arc<str>,
     sections: Sections,
+    problems: Vec<Diagnostic>,
 }
 
 /// The sections as they were written.
@@ -103,8 +107,8 @@ struct Sections {
     conditions: Conditions,
     resources: Resources,
     outputs: IndexMap<String, Output>,
-    /// A macro would have made names that are not written.
-    has_macro: bool,
+    /// There may be names that were not read: a macro would have made them, or a section cannot be told.
+    is_partial: bool,
 }
 
 /// An output as it was written.
@@ -117,6 +121,11 @@ struct Output {
 impl Template {
     /// Reads a template from a file, in YAML or JSON.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
+        Ok(Self::draft(path)?.sound()?)
+    }
+
+    /// The same of a template that may have problems, which are kept. Fails only where nothing can be made of the text.
+    pub fn draft(path: &Path) -> Result<Self, LoadError> {
         let unreadable = |source| LoadError::Read { path: path.to_owned(), source };
         let file = std::fs::File::open(path).map_err(unreadable)?;
         let mut bytes = Vec::new();
@@ -124,7 +133,7 @@ impl Template {
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
         let name = path.display().to_string();
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self::parse(&name, &text)?),
+            Ok(text) => Ok(Self::parse_draft(&name, &text)?),
             Err(error) => {
                 let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).into_owned();
                 let at = source::Source::new(&valid).position(valid.len());
@@ -136,12 +145,25 @@ impl Template {
 
     /// Reads a template from its text, in YAML or JSON; `file` is its name in messages.
     pub fn parse(file: &str, text: &str) -> Result<Self, Diagnostics> {
+        Self::parse_draft(file, text)?.sound()
+    }
+
+    /// The same of a template that may have problems, which are kept. Fails only where nothing can be made of the text.
+    pub fn parse_draft(file: &str, text: &str) -> Result<Self, Diagnostics> {
         // YAML breaks lines at a lone carriage return too; with one kind of break, a place means the same to all.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n").replace('\r', "\n");
         let source: Arc<str> = text.as_str().into();
         match read(&text) {
-            Ok(sections) => Ok(Self { file: file.to_owned(), source, sections }),
+            Ok((sections, problems)) => Ok(Self { file: file.to_owned(), source, sections, problems }),
             Err(problems) => Err(Diagnostics::new(file, source, problems)),
+        }
+    }
+
+    /// The template itself, if it has no problems.
+    fn sound(mut self) -> Result<Self, Diagnostics> {
+        match self.problems.is_empty() {
+            true => Ok(self),
+            false => Err(Diagnostics::new(self.file, self.source, std::mem::take(&mut self.problems))),
         }
     }
 
@@ -162,6 +184,15 @@ impl Template {
 
     /// Gives the parameters their values, and says which resources are made.
     pub fn bind(&self, given: &BTreeMap<String, String>, pseudo: &Pseudo) -> Result<Bound<'_>, Diagnostics> {
+        let bound = self.bind_draft(given, pseudo);
+        match bound.problems() {
+            [] => Ok(bound),
+            problems => Err(self.diagnostics(problems.to_vec())),
+        }
+    }
+
+    /// The same with whatever is wrong with the template or with the values, which the bound template keeps.
+    pub fn bind_draft(&self, given: &BTreeMap<String, String>, pseudo: &Pseudo) -> Bound<'_> {
         Bound::new(self, given, pseudo)
     }
 
@@ -171,22 +202,21 @@ impl Template {
     }
 }
 
-fn read(text: &str) -> Result<Sections, Vec<Diagnostic>> {
+/// The sections and what is wrong with them; else why they cannot be gone on with.
+fn read(text: &str) -> Result<(Sections, Vec<Diagnostic>), Vec<Diagnostic>> {
     if text.len() as u64 > MAX_BYTES {
         let problem = Diagnostic::new("", format!("the template is larger than {MAX_BYTES} bytes"));
         return Err(vec![problem.help("split it into templates of their own")]);
     }
-    let root = if json::is_json(text) { json::read(text)? } else { yaml::read(text)? };
+    let (root, mut problems) = if json::is_json(text) { json::read(text)? } else { yaml::read(text)? };
     let mut reader = Reader::new(text);
     let sections = Sections::read(&root, &mut reader);
-    let mut problems = reader.problems;
-    if !sections.has_macro {
-        problems.extend(names::check(&sections));
+    problems.append(&mut reader.problems);
+    if sections.is_partial {
+        return Err(problems);
     }
-    match problems.is_empty() {
-        true => Ok(sections),
-        false => Err(problems),
-    }
+    problems.extend(names::check(&sections));
+    Ok((sections, problems))
 }
 
 impl Sections {
@@ -195,9 +225,11 @@ impl Sections {
         let Some(entries) = root.as_map() else {
             let message = format!("a template must be a mapping, but this is {}", root.kind());
             reader.report("", root.position, message, "begin with 'Resources:'");
-            return sections;
+            return Self { is_partial: true, ..sections };
         };
+        let mut seen = HashSet::new();
         for entry in entries {
+            sections.is_partial |= !seen.insert(entry.key.text.as_str());
             sections.section(entry, reader);
         }
         if entries.iter().all(|entry| entry.key.text != "Resources") {
@@ -210,7 +242,7 @@ impl Sections {
         let Entry { key, value } = entry;
         let name = key.text.as_str();
         if let Some((_, help)) = UNSUPPORTED_SECTIONS.iter().find(|(section, _)| *section == name) {
-            self.has_macro |= name == "Transform";
+            self.is_partial |= name == "Transform";
             let message = match value.scalar() {
                 Some(text) => format!("the section {name} is not supported: {text}"),
                 None => format!("the section {name} is not supported"),
@@ -220,8 +252,9 @@ impl Sections {
         }
         let Some((_, limit)) = SECTIONS.iter().find(|(section, _)| *section == name) else {
             if reader.refused_by_name(key, "") {
-                self.has_macro = true;
+                self.is_partial = true;
             } else {
+                self.is_partial |= nearest(name, SECTIONS.iter().map(|(section, _)| *section)).is_some();
                 let known = SECTIONS.iter().map(|(section, _)| *section);
                 let message = format!("a template has no section '{name}'");
                 reader.report("", key.position, message, suggest(name, known, "sections"));
@@ -232,7 +265,7 @@ impl Sections {
             "AWSTemplateFormatVersion" => check_version(value, reader),
             "Description" => self.description = value.scalar(),
             "Metadata" => {}
-            _ if !is_section(entry, *limit, reader) => {}
+            _ if !is_section(entry, *limit, reader) => self.is_partial = true,
             "Parameters" => self.parameters = parameters::read(value, reader),
             "Mappings" => self.mappings = Mappings::read(value, reader),
             "Conditions" => self.conditions = conditions::read(value, reader),
@@ -249,7 +282,7 @@ fn check_version(node: &Node, reader: &mut Reader<'_>) {
     }
 }
 
-/// Whether a section is a mapping of names that CloudFormation takes, and not too many.
+/// Whether a section is a mapping, and not too large a one; its names must be such as CloudFormation takes.
 fn is_section(section: &Entry, limit: usize, reader: &mut Reader<'_>) -> bool {
     let Entry { key, value } = section;
     let Some(entries) = value.as_map() else {
@@ -268,6 +301,7 @@ fn is_section(section: &Entry, limit: usize, reader: &mut Reader<'_>) -> bool {
     if let Some(entry) = entries.get(limit) {
         let message = format!("the section has {} entries, and CloudFormation allows {limit}", entries.len());
         reader.report(&key.text, entry.key.position, message, "split the template");
+        return false;
     }
     for entry in entries {
         let name = &entry.key.text;
@@ -283,7 +317,7 @@ fn is_section(section: &Entry, limit: usize, reader: &mut Reader<'_>) -> bool {
 }
 
 fn read_outputs(section: &Node, reader: &mut Reader<'_>) -> IndexMap<String, Output> {
-    const FIELDS: [&str; 4] = ["Value", "Description", "Condition", "Export"];
+    const FIELDS: [&str; 3] = ["Value", "Description", "Condition"];
     let mut outputs = IndexMap::new();
     for Entry { key, value } in section.as_map().unwrap_or_default() {
         let path = format!("Outputs.{}", key.text);
@@ -291,16 +325,22 @@ fn read_outputs(section: &Node, reader: &mut Reader<'_>) -> IndexMap<String, Out
             continue;
         }
         let fields = value.as_map().unwrap_or_default();
-        for field in fields.iter().filter(|field| !FIELDS.contains(&field.key.text.as_str())) {
-            let message = format!("an output has no field '{}'", field.key.text);
-            reader.report(&path, field.key.position, message, suggest(&field.key.text, FIELDS, "fields"));
+        for Entry { key, .. } in fields.iter().filter(|field| !FIELDS.contains(&field.key.text.as_str())) {
+            if key.text == "Export" {
+                let help = "there are no exports without CloudFormation: take it out, and give the value to the other stack \
+                            as a parameter";
+                reader.report(&path, key.position, "Export is not supported", help);
+            } else {
+                let message = format!("an output has no field '{}'", key.text);
+                reader.report(&path, key.position, message, suggest(&key.text, FIELDS, "fields"));
+            }
         }
         let field = |name: &str| fields.iter().find(|field| field.key.text == name).map(|field| &field.value);
         let Some(expression) = field("Value").map(|node| reader.value(node, &format!("{path}.Value"))) else {
             reader.report(&path, key.position, "the output has no Value", "write 'Value:' under its name");
             continue;
         };
-        let condition = field("Condition").and_then(|node| node.scalar().map(|name| (name, node.position)));
+        let condition = field("Condition").and_then(|node| resources::name(node, &format!("{path}.Condition"), reader));
         let output = Output { condition, value: expression };
         outputs.insert(key.text.clone(), output);
     }

@@ -43,6 +43,10 @@ pub struct Parameter {
     /// What it is for, in the template's words.
     pub description: Option<String>,
     rules: Rules,
+    /// Its type could be read: of another one no value is known.
+    typed: bool,
+    /// Something of it has been told: perhaps its default.
+    told: bool,
 }
 
 /// What a parameter's value is.
@@ -102,7 +106,7 @@ pub(super) fn read(section: &Node, reader: &mut Reader<'_>) -> IndexMap<String, 
     parameters
 }
 
-/// The values of the parameters, from what was given and the defaults.
+/// The values of the parameters, from what was given and the defaults; without those that break their rules.
 pub(super) fn values(
     parameters: &IndexMap<String, Parameter>,
     given: &BTreeMap<String, String>,
@@ -116,26 +120,28 @@ pub(super) fn values(
         );
     }
     let mut values = Values::new();
-    for (name, parameter) in parameters {
+    for (name, parameter) in parameters.iter().filter(|(_, parameter)| parameter.typed) {
         let path = format!("Parameters.{name}");
         let value = match (given.get(name), &parameter.default) {
             (Some(text), _) => parameter.value(text).map_err(|broken| {
-                parameter.told(
+                Some(parameter.in_words(
                     Diagnostic::new(path, broken).at(parameter.position),
                     "give a value that keeps the parameter's rules",
-                )
+                ))
             }),
             // A default that breaks a rule was found when the template was read.
-            (None, Some(text)) => Ok(parameter.value(text).unwrap_or_default()),
-            (None, None) => Err(Diagnostic::new(path, format!("the parameter '{name}' has no value and no default"))
-                .at(parameter.position)
-                .help(format!("give it with --param {name}=..., or in provision.toml"))),
+            (None, Some(text)) => parameter.value(text).map_err(|_| None),
+            (None, None) if parameter.told => Err(None),
+            (None, None) => Err(Some(
+                Diagnostic::new(path, format!("the parameter '{name}' has no value and no default"))
+                    .at(parameter.position)
+                    .help(format!("give it with --param {name}=..., or in provision.toml")),
+            )),
         };
-        let value = value.unwrap_or_else(|problem| {
-            problems.push(problem);
-            Value::Null
-        });
-        values.insert(name.clone(), ParameterValue { value, secret: parameter.no_echo });
+        match value {
+            Ok(value) => drop(values.insert(name.clone(), ParameterValue { value, secret: parameter.no_echo })),
+            Err(problem) => problems.extend(problem),
+        }
     }
     values
 }
@@ -145,6 +151,7 @@ impl Parameter {
     fn read(entry: &Entry, reader: &mut Reader<'_>) -> Self {
         let Entry { key, value } = entry;
         let path = format!("Parameters.{}", key.text);
+        let told = reader.problems.len();
         let entries = value.as_map().unwrap_or_default();
         if value.as_map().is_none() {
             let message = format!("a parameter must be a mapping, but is {}", value.kind());
@@ -157,13 +164,15 @@ impl Parameter {
         }
         let mut fields = Fields { path, fields: entries, reader };
         let kind = if value.as_map().is_some() { fields.kind(key.position) } else { None };
-        let parameter = Self {
+        let mut parameter = Self {
             position: key.position,
             kind: kind.unwrap_or(ParameterKind::String),
             default: fields.default(kind),
             no_echo: fields.flag("NoEcho"),
             description: fields.text("Description"),
             rules: kind.map(|kind| fields.rules(kind)).unwrap_or_default(),
+            typed: kind.is_some(),
+            told: false,
         };
         if let Some(default) = &parameter.default
             && let Err(broken) = parameter.value(default)
@@ -171,13 +180,14 @@ impl Parameter {
             let at = fields.get("Default").map_or(key.position, |node| node.position);
             let message = format!("the default breaks the parameter's own rules: {broken}");
             let problem = Diagnostic::new(fields.path.clone(), message).at(at);
-            fields.reader.problems.push(parameter.told(problem, "change the default or the rule"));
+            fields.reader.problems.push(parameter.in_words(problem, "change the default or the rule"));
         }
+        parameter.told = fields.reader.problems.len() > told;
         parameter
     }
 
     /// Adds the author's own words for the rules.
-    fn told(&self, problem: Diagnostic, otherwise: &str) -> Diagnostic {
+    fn in_words(&self, problem: Diagnostic, otherwise: &str) -> Diagnostic {
         problem.help(self.rules.constraint_description.as_deref().unwrap_or(otherwise))
     }
 

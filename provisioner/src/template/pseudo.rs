@@ -28,6 +28,8 @@ pub struct Pseudo {
     pub stack_name: String,
     /// The domain of the partition's services, as `amazonaws.com`.
     pub url_suffix: String,
+    /// The names of those whose value only stands in for the true one, before AWS has told it.
+    pub guessed: Vec<&'static str>,
 }
 
 /// What a pseudo parameter gives.
@@ -76,6 +78,7 @@ mod tests {
             partition: "aws".into(),
             stack_name: stack.into(),
             url_suffix: "amazonaws.com".into(),
+            guessed: Vec::new(),
         }
     }
 

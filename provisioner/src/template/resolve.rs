@@ -34,7 +34,8 @@ pub enum Attribute {
 pub struct Resolved {
     /// The properties; what was `AWS::NoValue` is left out, a value known only after apply is null.
     pub properties: Value,
-    /// The pointers of the values known only after apply, and what gives each, as `Mapping.Id`.
+    /// The pointers of the values known only after apply, and what gives each, as `Mapping.Id`. Nothing gives one that is
+    /// wrong, or that hangs on a guess.
     pub after_apply: BTreeMap<String, String>,
     /// The pointers of the values that a NoEcho parameter is part of.
     pub secret: BTreeSet<String>,
@@ -101,19 +102,12 @@ fn ancestors(pointer: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(pointer), |pointer| pointer.rfind('/').map(|slash| &pointer[..slash]))
 }
 
-/// Resolves the properties of a resource; all problems in one go.
-pub(super) fn resolve(
-    logical_id: &str,
-    properties: &Expression,
-    scope: &Scope<'_>,
-) -> Result<Resolved, Vec<Diagnostic>> {
+/// The properties of a resource, as far as they are sound, and all problems in one go.
+pub(super) fn resolve(logical_id: &str, properties: &Expression, scope: &Scope<'_>) -> (Resolved, Vec<Diagnostic>) {
     let mut placing = Placing { logical_id, scope, resolved: Resolved::default(), problems: Vec::new() };
     let value = placing.place(properties, "", properties.position);
-    if !placing.problems.is_empty() {
-        return Err(placing.problems);
-    }
     placing.resolved.properties = value.unwrap_or_default();
-    Ok(placing.resolved)
+    (placing.resolved, placing.problems)
 }
 
 struct Placing<'a, 's> {
@@ -188,7 +182,8 @@ impl Placing<'_, '_> {
             Value::String(text) => match dynamic::find(text, pointer) {
                 Ok(found) => self.resolved.dynamic.extend(found),
                 Err((message, help)) => {
-                    self.failed(Diagnostic::new("", message).at(at).help(help), pointer);
+                    let path = property_path(self.logical_id, pointer);
+                    self.problems.push(Diagnostic::new(path, message).at(at).help(help));
                 }
             },
             Value::Array(items) => {
@@ -200,9 +195,11 @@ impl Placing<'_, '_> {
         }
     }
 
-    fn failed(&mut self, mut problem: Diagnostic, pointer: &str) -> Option<Value> {
-        problem.path = property_path(self.logical_id, pointer);
-        self.problems.push(problem);
-        None
+    /// A value that cannot be told stands as one that is known only after apply.
+    fn failed(&mut self, problem: Option<Diagnostic>, pointer: &str) -> Option<Value> {
+        let path = property_path(self.logical_id, pointer);
+        self.problems.extend(problem.map(|problem| Diagnostic { path, ..problem }));
+        self.resolved.after_apply.insert(pointer.to_owned(), String::new());
+        Some(Value::Null)
     }
 }

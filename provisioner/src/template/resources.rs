@@ -1,6 +1,6 @@
 //! The section `Resources`: each resource's declaration, without what its type makes of the properties.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::diagnostics::Position;
 use super::graph;
 use super::intrinsics::{Branches, Expression, Kind, Reader, Use};
 use super::node::{Content, Entry, Node};
-use super::text::suggest;
+use super::text::{nearest, suggest};
 
 const FIELDS: [&str; 7] =
     ["Type", "Properties", "DependsOn", "Condition", "DeletionPolicy", "UpdateReplacePolicy", "Metadata"];
@@ -91,6 +91,7 @@ pub(super) type Resources = IndexMap<String, Resource>;
 /// A resource as it was written.
 #[derive(Debug, Clone)]
 pub(super) struct Resource {
+    /// Empty where it could not be read, or is none that could be made.
     pub type_name: String,
     pub type_position: Position,
     pub position: Position,
@@ -173,6 +174,9 @@ impl Resource {
             other if !reader.refused_by_name(key, path) => {
                 let message = format!("a resource has no field '{other}'");
                 reader.report(path, key.position, message, suggest(other, FIELDS, "fields"));
+                if nearest(other, FIELDS) == Some("Properties") {
+                    self.read_properties(value, &inner, reader);
+                }
             }
             _ => {}
         }
@@ -180,13 +184,14 @@ impl Resource {
 
     fn read_type(&mut self, node: &Node, path: &str, reader: &mut Reader<'_>) {
         let text = node.as_text().unwrap_or_default();
-        self.type_name = text.to_owned();
         self.type_position = node.position;
         if let Some((_, what, help)) = UNSUPPORTED_TYPES.iter().find(|(begin, ..)| text.starts_with(begin)) {
             reader.report(path, node.position, format!("{text}: {what} are not supported"), *help);
         } else if !is_type_name(text) {
             let message = format!("'{text}' is no resource type");
             reader.report(path, node.position, message, "write a type of three parts, as AWS::SQS::Queue");
+        } else {
+            self.type_name = text.to_owned();
         }
     }
 
@@ -197,10 +202,9 @@ impl Resource {
         }
         let properties = reader.value(node, path);
         match &properties.kind {
-            Kind::Object(_) => self.properties = properties,
-            // What was refused has been reported.
-            Kind::Literal(Value::Null) => {}
+            Kind::Object(_) | Kind::Broken => self.properties = properties,
             _ => {
+                self.properties.kind = Kind::Broken;
                 let message = match node.as_map() {
                     Some(_) => "a function cannot stand for all properties".to_owned(),
                     None => format!("must be a mapping, but is {}", node.kind()),
@@ -217,6 +221,11 @@ impl Resource {
             _ => &[],
         };
         entries.iter().map(|(key, value)| (key.text.as_str(), value))
+    }
+
+    /// Whether its condition holds; one of which that cannot be told is taken to hold, so that the resource is checked.
+    pub fn is_made(&self, conditions: &BTreeMap<String, bool>) -> bool {
+        !self.condition.as_ref().is_some_and(|(condition, _)| conditions.get(condition) == Some(&false))
     }
 
     /// The resource as it is to be made, after those that it depends on.
@@ -239,7 +248,8 @@ fn is_type_name(text: &str) -> bool {
     text.split("::").count() == 3 && text.split("::").all(is_part)
 }
 
-fn name(node: &Node, path: &str, reader: &mut Reader<'_>) -> Option<(String, Position)> {
+/// A name that must be written out.
+pub(super) fn name(node: &Node, path: &str, reader: &mut Reader<'_>) -> Option<(String, Position)> {
     let name = node.scalar();
     if name.is_none() {
         let message = format!("a name must stand here, but this is {}", node.kind());
@@ -275,17 +285,17 @@ pub(super) fn certain_edges(resources: &Resources) -> Vec<Vec<usize>> {
     })
 }
 
-/// The resources whose condition holds, in an order in which each comes after those that it depends on; and the cycles.
+/// The resources that are made, in an order in which each comes after those that it depends on, last those for which there is
+/// none; and the cycles.
 pub(super) fn live(resources: &Resources, conditions: &BTreeMap<String, bool>) -> (Vec<ResourceDecl>, Vec<Vec<usize>>) {
-    let is_live = |resource: &Resource| match &resource.condition {
-        Some((condition, _)) => conditions.get(condition).copied().unwrap_or(false),
-        None => true,
-    };
+    let is_live = |resource: &Resource| resource.is_made(conditions);
     let edges = edges(resources, Branches::Chosen(conditions), |user, used| is_live(user) && is_live(used));
     let sorted = graph::sort(&edges);
-    let declared = sorted.order.iter().filter_map(|index| {
-        let (id, resource) = resources.get_index(*index).filter(|(_, resource)| is_live(resource))?;
-        let ids = edges[*index].iter().filter_map(|index| resources.get_index(*index));
+    let ordered: HashSet<usize> = sorted.order.iter().copied().collect();
+    let stuck = (0..edges.len()).filter(|index| !ordered.contains(index));
+    let declared = sorted.order.iter().copied().chain(stuck).filter_map(|index| {
+        let (id, resource) = resources.get_index(index).filter(|(_, resource)| is_live(resource))?;
+        let ids = edges[index].iter().filter_map(|index| resources.get_index(*index));
         let mut depends_on: Vec<String> = ids.map(|(id, _)| id.clone()).collect();
         depends_on.sort();
         Some(resource.declared(id, depends_on))

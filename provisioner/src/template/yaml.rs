@@ -12,8 +12,9 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 use super::diagnostics::{Diagnostic, Position};
 use super::node::{Content, Entry, Key, MAX_DEPTH, Node};
 
-/// The tree of a YAML text; all that is wrong with it, up to the place after which nothing can be read.
-pub(super) fn read(text: &str) -> Result<Node, Vec<Diagnostic>> {
+/// The tree of a YAML text, and the keys that stand twice in it; else all that is wrong, up to the place after which nothing
+/// can be read.
+pub(super) fn read(text: &str) -> Result<(Node, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| builder.stopped(syntax_error(&error, text)))?;
@@ -87,10 +88,9 @@ impl Builder {
         problems
     }
 
-    fn finish(self) -> Result<Node, Vec<Diagnostic>> {
+    fn finish(self) -> Result<(Node, Vec<Diagnostic>), Vec<Diagnostic>> {
         match self.root {
-            _ if !self.problems.is_empty() => Err(self.problems),
-            Some(root) => Ok(root),
+            Some(root) => Ok((root, self.problems)),
             None => Err(vec![
                 Diagnostic::new("", "the template is empty")
                     .at(Position { line: 1, column: 1 })
@@ -251,7 +251,7 @@ mod tests {
     fn short_forms_become_long_forms() {
         let text = "a: !Ref X\nb: !GetAtt A.B\nc: !Sub [x, {y: !Ref Z}]\nd: !Condition C\n";
         assert_eq!(
-            read(text).unwrap().to_json(),
+            read(text).unwrap().0.to_json(),
             json!({
                 "a": {"Ref": "X"}, "b": {"Fn::GetAtt": "A.B"},
                 "c": {"Fn::Sub": ["x", {"y": {"Ref": "Z"}}]}, "d": {"Condition": "C"},
@@ -263,7 +263,7 @@ mod tests {
     fn only_what_json_writes_alike_is_a_number() {
         let text = "[1, -2, 2.5, 012345678901, 2012-10-17, 3.10, 1e3, 0x1F, 1_000, 12:30, '5', 99999999999999999999]";
         assert_eq!(
-            read(text).unwrap().to_json(),
+            read(text).unwrap().0.to_json(),
             json!([
                 1,
                 -2,
@@ -284,19 +284,19 @@ mod tests {
     #[test]
     fn yaml_1_1_words_are_booleans_and_quoted_ones_are_not() {
         assert_eq!(
-            read("[yes, No, on, OFF, true, 'yes', \"no\", !!str true, y, ~, ]").unwrap().to_json(),
+            read("[yes, No, on, OFF, true, 'yes', \"no\", !!str true, y, ~, ]").unwrap().0.to_json(),
             json!([true, false, true, false, true, "yes", "no", "true", "y", null])
         );
     }
 
     #[test]
     fn a_tag_makes_its_argument_text() {
-        assert_eq!(read("!Ref 404").unwrap().to_json(), json!({"Ref": "404"}));
+        assert_eq!(read("!Ref 404").unwrap().0.to_json(), json!({"Ref": "404"}));
     }
 
     #[test]
     fn duplicate_keys_are_all_found() {
-        let problems = read("a: 1\nb: 2\na: 3\nb: 4\n").unwrap_err();
+        let problems = read("a: 1\nb: 2\na: 3\nb: 4\n").unwrap().1;
         let places: Vec<_> = problems.iter().map(|p| p.position).collect();
         assert_eq!(places, [at(3, 1), at(4, 1)]);
     }

@@ -18,8 +18,8 @@ impl Stage {
 
     pub fn stack<'t>(&self, template: &'t Template) -> Stack<'t> {
         let Scope { stack, account, region, partition } = self.scope.clone();
-        let pseudo =
-            Pseudo { account_id: account, region, partition, stack_name: stack, url_suffix: "amazonaws.com".into() };
+        let url_suffix = "amazonaws.com".into();
+        let pseudo = Pseudo { account_id: account, region, partition, stack_name: stack, url_suffix, guessed: vec![] };
         let bound = template.bind(&BTreeMap::new(), &pseudo).unwrap_or_else(|problems| panic!("{problems}"));
         Stack { scope: self.scope.clone(), bound, providers: self.providers() }
     }

@@ -9,7 +9,7 @@ use aws_config::SdkConfig;
 use provisioner::engine::{Action, Change, Plan, ProviderError, Resource, Scope, Stack};
 use provisioner::providers::{self, Artifact, Artifacts};
 use provisioner::rules::{self, Quota};
-use provisioner::template::{Diagnostics, Template};
+use provisioner::template::{Diagnostics, Pseudo, Template};
 use serde_json::Value;
 
 use crate::support::{given, pseudo};
@@ -25,7 +25,7 @@ impl Artifacts for NoCode {
 }
 
 fn stack(template: &Template) -> Stack<'_> {
-    let bound = template.bind(&given(&[]), &pseudo()).unwrap();
+    let bound = template.bind_draft(&given(&[]), &pseudo());
     let config = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build();
     let scope = Scope {
         stack: "demo".into(),
@@ -47,7 +47,7 @@ fn told(template: &Template) -> String {
 
 fn template(name: &str) -> Template {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/template/rules").join(name);
-    Template::parse(name, &std::fs::read_to_string(path).unwrap()).unwrap()
+    Template::parse_draft(name, &std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 #[test]
@@ -92,4 +92,23 @@ fn e26_a_reservation_without_room_is_refused_and_a_large_fleet_is_warned_of() {
     mapping.changes.retain(|change| change.logical_id == "Mapping");
     let warnings = rules::check_quota(&stack, &mapping, Quota { limit: 10, unreserved: 10 }).unwrap();
     assert!(warnings[0].message.contains("the mapping may start 12 functions"), "{warnings:?}");
+}
+
+/// What hangs on a guessed account is neither decided nor blamed; what does not is checked all the same.
+#[test]
+fn an_account_that_is_only_guessed_decides_nothing() {
+    let text = "Conditions:\n  Mine: !Equals [!Ref AWS::AccountId, '210987654321']\n  Theirs: !Not [!Condition Mine]\n\
+        Mappings:\n  Sizes: {'210987654321': {Name: large}}\nResources:\n  \
+        A: {Type: AWS::SQS::Queue, Properties: {QueueName: !FindInMap [Sizes, !Ref AWS::AccountId, Name]}}\n  \
+        B: {Type: AWS::SQS::Queue, Condition: Mine, Properties: {QueueName: !Sub 'b-${AWS::AccountId}'}}\n  \
+        C: {Type: AWS::SQS::Queue, Condition: Theirs, Properties: {QueueName: !Sub 'b-${AWS::AccountId}'}}\n  \
+        D: {Type: AWS::SQS::Queue, Properties: {KmsMasterKeyId: !If [Mine, !Ref B, !Ref C], DelaySecond: 1}}\n";
+    let template = Template::parse("test.yaml", text).unwrap();
+    let guessing = Pseudo { guessed: vec!["AWS::AccountId", "AWS::StackId"], ..pseudo() };
+    let guess = Stack { bound: template.bind_draft(&given(&[]), &guessing), ..stack(&template) };
+    let told = rules::check(&guess).unwrap_err();
+    let messages: Vec<_> = told.list().iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(messages, ["AWS::SQS::Queue has no property DelaySecond"]);
+    let known = rules::check(&stack(&template)).unwrap_err();
+    assert!(known.to_string().contains("the mapping 'Sizes' has no key '123456789012'"), "{known}");
 }

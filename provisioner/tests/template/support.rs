@@ -13,6 +13,7 @@ pub fn pseudo() -> Pseudo {
         partition: "aws".into(),
         stack_name: "demo".into(),
         url_suffix: "amazonaws.com".into(),
+        guessed: vec![],
     }
 }
 
@@ -35,21 +36,20 @@ pub fn given(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
-/// Every resource and output of a template resolved; all problems of the first step that finds some.
+/// Every resource and output of a template resolved; else all problems in one go.
 pub fn resolve_all(
     file: &str,
     text: &str,
     parameters: &[(&str, &str)],
 ) -> Result<BTreeMap<String, Resolved>, Diagnostics> {
-    let template = Template::parse(file, text)?;
-    let bound = template.bind(&given(parameters), &pseudo())?;
+    let template = Template::parse_draft(file, text)?;
+    let bound = template.bind_draft(&given(parameters), &pseudo());
     let mut resolved = BTreeMap::new();
-    let mut problems = Vec::new();
+    let mut problems = bound.problems().to_vec();
     for resource in bound.resources() {
-        match bound.resolve(&resource.logical_id, &MadeUp) {
-            Ok(one) => drop(resolved.insert(resource.logical_id.clone(), one)),
-            Err(found) => problems.extend(found),
-        }
+        let (one, found) = bound.resolve_draft(&resource.logical_id, &MadeUp);
+        resolved.insert(resource.logical_id.clone(), one);
+        problems.extend(found);
     }
     problems.extend(bound.outputs(&MadeUp).err().into_iter().flatten());
     match problems.is_empty() {

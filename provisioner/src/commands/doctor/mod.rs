@@ -7,7 +7,7 @@ mod tools;
 use serde::Serialize;
 use serde_json::json;
 
-use super::opened::{self, Sound};
+use super::opened::{self, Purpose, Sound};
 use super::{Opened, Run, secret};
 use crate::aws::Aws;
 use crate::error::{Failure, Parts};
@@ -68,7 +68,7 @@ pub(super) async fn run(run: &Run) -> Result<(), Failure> {
 
 /// What needs no AWS first, then what stands on the credentials; each line by itself, whatever became of those before.
 async fn look(run: &Run) -> Vec<Check> {
-    let sound = opened::sound(run).await;
+    let sound = opened::sound(run, Purpose::Look).await;
     let needs = sound.as_ref().ok().and_then(|sound| sound.needs(run).ok()).unwrap_or_default();
     let mut checks = if needs.build { tools::look().await } else { Vec::new() };
     checks.push(Check::new("template", sound.map(|sound| described(&sound))));

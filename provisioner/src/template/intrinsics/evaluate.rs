@@ -1,7 +1,7 @@
 //! Expressions to values, given parameters, conditions, and what other resources give.
 //!
-//! Three things travel with a value: whether it is known before apply, whether a NoEcho parameter touched it, and whether
-//! it is `AWS::NoValue`, which takes its place away.
+//! Four things travel with a value: whether it is known before apply, whether a NoEcho parameter touched it, whether it is
+//! `AWS::NoValue`, which takes its place away, and whether it is a guess, on which nothing may be decided.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::template::mappings::Mappings;
 use crate::template::node::Key;
 use crate::template::parameters::Values;
 use crate::template::pseudo::{Pseudo, PseudoValue};
-use crate::template::resolve::{Attribute, Attributes, not_made};
+use crate::template::resolve::{Attribute, Attributes};
 use crate::template::text::suggest;
 
 /// What an expression gives.
@@ -23,6 +23,8 @@ pub(in crate::template) struct Evaluated {
     pub outcome: Outcome,
     /// A NoEcho parameter is part of it.
     pub secret: bool,
+    /// A pseudo parameter that only stands in for the true one is part of it.
+    pub guessed: bool,
 }
 
 #[derive(Clone, PartialEq)]
@@ -45,26 +47,26 @@ pub(in crate::template) struct Scope<'a> {
     pub live: &'a dyn Fn(&str) -> Option<&'a str>,
 }
 
-/// A value, or a problem whose path the caller knows.
-type Result<T> = std::result::Result<T, Diagnostic>;
+/// A value, or a problem whose path the caller knows; none where it is told already, or hangs on a guess.
+pub(in crate::template) type Result<T> = std::result::Result<T, Option<Diagnostic>>;
 
-fn problem(at: Position, message: impl Into<String>, help: impl Into<String>) -> Diagnostic {
-    Diagnostic::new("", message).at(at).help(help)
+fn problem(at: Position, message: impl Into<String>, help: impl Into<String>) -> Option<Diagnostic> {
+    Some(Diagnostic::new("", message).at(at).help(help))
 }
 
 impl Evaluated {
     fn known(value: impl Into<Value>) -> Self {
-        Self { outcome: Outcome::Known(value.into()), secret: false }
+        Self { outcome: Outcome::Known(value.into()), secret: false, guessed: false }
     }
 
     /// The same kind of value after `change`, where it is known.
     fn map(self, change: impl FnOnce(Value) -> Result<Value>) -> Result<Self> {
-        let outcome = match self.outcome {
-            Outcome::Known(value) => Outcome::Known(change(value)?),
+        let outcome = match &self.outcome {
+            Outcome::Known(value) => Outcome::Known(change(value.clone())?),
             Outcome::Nothing => Outcome::Known(change(Value::Null)?),
-            after @ Outcome::AfterApply(_) => after,
+            after @ Outcome::AfterApply(_) => after.clone(),
         };
-        Ok(Self { outcome, secret: self.secret })
+        Ok(Self { outcome, ..self })
     }
 }
 
@@ -74,6 +76,7 @@ impl Scope<'_> {
         let at = expression.position;
         match &expression.kind {
             Kind::Literal(value) => Ok(Evaluated::known(value.clone())),
+            Kind::Broken => Err(None),
             Kind::List(items) => self.list(items),
             Kind::Object(entries) => self.object(entries),
             Kind::Ref(name) => self.reference(name, at),
@@ -107,11 +110,7 @@ impl Scope<'_> {
         match self.conditions.get(condition) {
             Some(true) => Ok(Some(then)),
             Some(false) => Ok(Some(otherwise)),
-            None => Err(problem(
-                expression.position,
-                format!("there is no condition '{condition}'"),
-                suggest(condition, self.conditions.keys().map(String::as_str), "conditions"),
-            )),
+            None => Err(None),
         }
     }
 
@@ -137,19 +136,20 @@ impl Scope<'_> {
 
     fn reference(&self, name: &str, at: Position) -> Result<Evaluated> {
         if let Some(value) = self.parameters.get(name) {
-            return Ok(Evaluated { outcome: Outcome::Known(value.value.clone()), secret: value.secret });
+            return Ok(Evaluated { secret: value.secret, ..Evaluated::known(value.value.clone()) });
         }
         match self.pseudo.value(name) {
-            Some(PseudoValue::Is(value)) => Ok(Evaluated::known(value)),
-            Some(PseudoValue::NoValue) => Ok(Evaluated { outcome: Outcome::Nothing, secret: false }),
+            Some(PseudoValue::Is(value)) => {
+                Ok(Evaluated { guessed: self.pseudo.guessed.contains(&name), ..Evaluated::known(value) })
+            }
+            Some(PseudoValue::NoValue) => Ok(Evaluated { outcome: Outcome::Nothing, ..Evaluated::known(Value::Null) }),
             None => self.attribute(name, "Ref", at),
         }
     }
 
     fn attribute(&self, resource: &str, name: &str, at: Position) -> Result<Evaluated> {
-        let Some(type_name) = (self.live)(resource) else {
-            return Err(not_made(resource, at, String::new()));
-        };
+        // An unknown name was told when the template was read, one that is not made when it was bound.
+        let type_name = (self.live)(resource).ok_or(None)?;
         let outcome = match self.attributes.attribute(resource, name) {
             Attribute::Known(value) => Outcome::Known(value),
             Attribute::AfterApply => Outcome::AfterApply(format!("{resource}.{name}")),
@@ -161,7 +161,7 @@ impl Scope<'_> {
                 ));
             }
         };
-        Ok(Evaluated { outcome, secret: false })
+        Ok(Evaluated { outcome, ..Evaluated::known(Value::Null) })
     }
 
     fn sub(&self, parts: &[SubPart], variables: &[(Key, Expression)], at: Position) -> Result<Evaluated> {
@@ -231,13 +231,17 @@ impl Scope<'_> {
         match (self.mappings.find(&map, &first, &second), &lookup.default) {
             (Ok(value), _) => Ok(Evaluated::known(value.clone())),
             (Err(_), Some(default)) => self.evaluate(default),
-            (Err(missing), None) => Err(missing.at(at)),
+            (Err(missing), None) => Err(Some(missing.at(at))),
         }
     }
 
     /// The text of an expression that must be known before apply.
     fn known_text(&self, expression: &Expression, what: &str) -> Result<String> {
-        match self.evaluate(expression)?.outcome {
+        let evaluated = self.evaluate(expression)?;
+        if evaluated.guessed {
+            return Err(None);
+        }
+        match evaluated.outcome {
             Outcome::Known(value) => as_text(&value, expression.position, what),
             Outcome::AfterApply(source) => Err(problem(
                 expression.position,
@@ -255,6 +259,7 @@ impl Scope<'_> {
 #[derive(Default)]
 struct Gathered {
     secret: bool,
+    guessed: bool,
     after_apply: Option<String>,
 }
 
@@ -262,6 +267,7 @@ impl Gathered {
     /// The value of a part, where it has one.
     fn take(&mut self, part: Evaluated) -> Option<Value> {
         self.secret |= part.secret;
+        self.guessed |= part.guessed;
         match part.outcome {
             Outcome::Known(value) => Some(value),
             Outcome::AfterApply(source) => {
@@ -280,6 +286,7 @@ impl Gathered {
                 None => Outcome::Known(value),
             },
             secret: self.secret,
+            guessed: self.guessed,
         }
     }
 }

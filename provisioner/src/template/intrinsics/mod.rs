@@ -9,7 +9,7 @@ mod uses;
 
 use serde_json::Value;
 
-pub(super) use evaluate::{Evaluated, Outcome, Scope};
+pub(super) use evaluate::{Evaluated, Outcome, Result, Scope};
 pub(super) use read::Reader;
 pub(super) use uses::{Branches, Use};
 
@@ -25,8 +25,10 @@ pub(super) struct Expression {
 
 #[derive(Debug, Clone)]
 pub(super) enum Kind {
-    /// Null, a boolean, a number or text.
+    /// A boolean, a number or text.
     Literal(Value),
+    /// What could not be read, and has been told.
+    Broken,
     List(Vec<Expression>),
     Object(Vec<(Key, Expression)>),
     /// A parameter, a pseudo parameter or a resource.

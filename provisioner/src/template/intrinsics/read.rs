@@ -1,5 +1,7 @@
 //! Nodes to expressions: recognises the functions, checks their arguments' form, refuses what is not supported by name.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::sub::{Piece, pieces};
@@ -42,7 +44,7 @@ const UNSUPPORTED: [(&str, &str); 12] = [
     ("Fn::ValueOf", "it belongs to Rules, which are not supported: use AllowedValues"),
 ];
 
-/// Reads values; what is wrong is collected, and stands as null in what is read.
+/// Reads values; what is wrong is collected, and stands as [`Kind::Broken`] in what is read.
 pub(in crate::template) struct Reader<'a> {
     source: Source<'a>,
     /// All that was found wrong so far.
@@ -66,7 +68,7 @@ impl<'a> Reader<'a> {
             Content::Map(entries) => self.mapping(entries, path),
             Content::Null => {
                 self.report(path, node.position, "the value is empty", "write a value, or take the key out");
-                Kind::Literal(Value::Null)
+                Kind::Broken
             }
             _ => Kind::Literal(node.to_json()),
         };
@@ -81,7 +83,7 @@ impl<'a> Reader<'a> {
         if let [Entry { key, value }] = entries
             && (key.text == "Ref" || key.text.starts_with("Fn::"))
         {
-            return self.function(key, value, path).unwrap_or(Kind::Literal(Value::Null));
+            return self.function(key, value, path).unwrap_or(Kind::Broken);
         }
         if let Some(entry) = entries.iter().find(|entry| entry.key.text.starts_with("Fn::")) {
             let name = &entry.key.text;
@@ -93,19 +95,23 @@ impl<'a> Reader<'a> {
                     "a function is the only key of its mapping",
                 );
             }
-            return Kind::Literal(Value::Null);
+            return Kind::Broken;
         }
         Kind::Object(self.entries(entries, path))
     }
 
     fn entries(&mut self, entries: &[Entry], path: &str) -> Vec<(Key, Expression)> {
+        let entries = entries.iter().map(|entry| {
+            let path = format!("{path}.{}", entry.key.text);
+            (entry.key.clone(), self.value(&entry.value, &path))
+        });
+        let mut entries: Vec<_> = entries.collect();
+        // Of a key that stands twice, which is told already, the last counts.
+        let mut seen = HashSet::new();
+        entries.reverse();
+        entries.retain(|(key, _)| seen.insert(key.text.clone()));
+        entries.reverse();
         entries
-            .iter()
-            .map(|entry| {
-                let path = format!("{path}.{}", entry.key.text);
-                (entry.key.clone(), self.value(&entry.value, &path))
-            })
-            .collect()
     }
 
     fn function(&mut self, key: &Key, argument: &Node, path: &str) -> Option<Kind> {

@@ -31,7 +31,7 @@ impl Expression {
     /// Calls `found` with each name that is used, and its place.
     pub fn uses<'a>(&'a self, branches: Branches<'_>, found: &mut dyn FnMut(Use<'a>, Position)) {
         match &self.kind {
-            Kind::Literal(_) => {}
+            Kind::Literal(_) | Kind::Broken => {}
             Kind::List(items) => items.iter().for_each(|item| item.uses(branches, found)),
             Kind::Object(entries) => entries.iter().for_each(|(_, value)| value.uses(branches, found)),
             Kind::Ref(name) => found(Use::Ref(name), self.position),
