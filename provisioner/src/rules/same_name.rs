@@ -8,8 +8,12 @@ use crate::engine::Resource;
 
 pub(super) fn check(view: &View<'_>, findings: &mut Findings) {
     let mut first_of = HashMap::new();
-    // Of two alternatives, one is never made: which, a condition must say.
-    for resource in view.resources.iter().filter(|resource| view.stack.bound.is_certain(&resource.logical_id)) {
+    // Of two alternatives one is not made, and what is known only after apply may differ.
+    let is_certain = |resource: &&Resource| {
+        let named = resource.after_apply.is_empty() || !named_at(resource).is_empty();
+        named && view.stack.bound.is_certain(&resource.logical_id)
+    };
+    for resource in view.resources.iter().filter(is_certain) {
         let Resource { type_name, physical_id, logical_id, .. } = resource;
         let Some(first) = first_of.insert((type_name, physical_id), resource) else { continue };
         let place = view.stack.problem(first, &named_at(first), "").position;

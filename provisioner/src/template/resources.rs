@@ -225,7 +225,7 @@ impl Resource {
 
     /// Whether its condition holds; one of which that cannot be told is taken to hold, so that the resource is checked.
     pub fn is_made(&self, conditions: &BTreeMap<String, bool>) -> bool {
-        !self.condition.as_ref().is_some_and(|(condition, _)| conditions.get(condition) == Some(&false))
+        self.condition.as_ref().is_none_or(|(condition, _)| conditions.get(condition) != Some(&false))
     }
 
     /// The resource as it is to be made, after those that it depends on.
