@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use provisioner::engine::{DestroyOptions, EngineError, Look, Plan, Report, Scope, Stack};
 use provisioner::template::{Pseudo, Template};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::stage::Stage;
 
 impl Stage {
-    /// A template as JSON.
+    /// A template as JSON, with a condition that holds and one that does not.
     pub fn template(&self, resources: Value) -> Template {
-        let text = serde_json::json!({"Resources": resources}).to_string();
+        let conditions = json!({"Holds": {"Fn::Equals": ["a", "a"]}, "Fails": {"Fn::Equals": ["a", "b"]}});
+        let text = json!({"Conditions": conditions, "Resources": resources}).to_string();
         Template::parse("test.json", &text).unwrap_or_else(|problems| panic!("{problems}"))
     }
 

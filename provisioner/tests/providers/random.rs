@@ -19,6 +19,22 @@ fn resource(kind: &str, properties: Value) -> Value {
     json!({"Type": kind, "Properties": properties})
 }
 
+/// A name that the template gives, or none; by a condition or without. A queue has none: AWS and the engine wait long for an
+/// old one's end.
+fn names() -> impl Strategy<Value = Value> {
+    let condition = |holds: bool, name: Value| match holds {
+        true => json!({"Fn::If": ["Holds", name, "unused"]}),
+        false => json!({"Fn::If": ["Fails", "unused", name]}),
+    };
+    let name =
+        select(vec!["first", "second"]).prop_map(|word| json!({"Fn::Sub": format!("${{AWS::StackName}}-{word}")}));
+    prop_oneof![
+        Just(json!({"Ref": "AWS::NoValue"})),
+        name.clone(),
+        (any::<bool>(), name).prop_map(move |(holds, name)| condition(holds, name)),
+    ]
+}
+
 fn queues() -> impl Strategy<Value = Vec<(&'static str, Value)>> {
     let actions = select(vec!["sqs:SendMessage", "sqs:ReceiveMessage"]);
     (select(vec![60, 90, 120]), any::<bool>(), proptest::option::of(actions)).prop_map(
@@ -112,9 +128,12 @@ fn stores() -> impl Strategy<Value = Vec<(&'static str, Value)>> {
             std::iter::once(("Bucket", resource("AWS::S3::Bucket", properties))).chain(policed).collect::<Vec<_>>()
         });
     let logs = proptest::option::of(select(vec![1, 7, 30]));
-    (bucket, logs, "[a-z]{1,8}", any::<bool>()).prop_map(|(mut all, days, value, described)| {
-        let logs = days.map_or_else(|| json!({}), |days| json!({"RetentionInDays": days}));
-        let mut parameter = json!({"Type": "String", "Value": value});
+    (bucket, logs, "[a-z]{1,8}", any::<bool>(), names()).prop_map(|(mut all, days, value, described, name)| {
+        let mut logs = json!({"LogGroupName": name});
+        if let Some(days) = days {
+            logs["RetentionInDays"] = days.into();
+        }
+        let mut parameter = json!({"Type": "String", "Value": value, "Name": name});
         if described {
             parameter["Description"] = "described".into();
         }
@@ -124,12 +143,22 @@ fn stores() -> impl Strategy<Value = Vec<(&'static str, Value)>> {
     })
 }
 
-/// Some of the four groups; a function goes with the role and the queues that it names.
+/// Some of the four groups, a function with the role and the queues that it names. What nothing refers to may have a condition.
 fn templates() -> impl Strategy<Value = Value> {
     let function = proptest::option::of(functions());
-    (queues(), roles(), function, proptest::option::of(stores())).prop_map(|(queues, roles, function, stores)| {
+    let leaves = vec!["JobsPolicy", "Apart", "Managed", "Mapping", "Permission", "BucketPolicy", "Logs", "Parameter"];
+    let groups = (queues(), roles(), function, proptest::option::of(stores()));
+    (groups, subsequence(leaves, 0..=4), any::<bool>()).prop_map(|(groups, leaves, holds)| {
+        let (queues, roles, function, stores) = groups;
         let all = [queues, roles, function.unwrap_or_default(), stores.unwrap_or_default()].into_iter().flatten();
-        Value::Object(all.map(|(id, resource)| (id.to_owned(), resource)).collect())
+        let conditioned = all.map(|(id, mut resource)| {
+            if let Some(place) = leaves.iter().position(|leaf| *leaf == id) {
+                // One holds, the next fails, and so on.
+                resource["Condition"] = if (place % 2 == 0) == holds { "Holds" } else { "Fails" }.into();
+            }
+            (id.to_owned(), resource)
+        });
+        Value::Object(conditioned.collect())
     })
 }
 
