@@ -76,10 +76,14 @@ fn fields(value: &Value, change: impl Fn(&str, &Value) -> Value) -> Value {
     }
 }
 
-/// Fields in the order of their names, defaults filled in: what a list or set of objects is compared by.
+/// Fields in the order of their names, defaults filled in and without those that AWS never gives back: what a list or set of
+/// objects is compared by.
 fn object(value: &Value, properties: &[Property]) -> Value {
     let Value::Object(map) = value else { return value.clone() };
     let mut whole: Map<String, Value> = map.clone();
+    for property in properties.iter().filter(|property| property.unseen) {
+        whole.shift_remove(&property.name);
+    }
     for property in properties {
         if let super::Absent::Default(default) = &property.absent {
             whole.entry(property.name.clone()).or_insert_with(|| default.clone());

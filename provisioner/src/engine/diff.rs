@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::canonical::canonical;
+use super::remembered::no_longer_given;
 use super::{Absent, Difference, Observed, OnChange, Property, Resource, Schema, Shape};
 
 /// Every property, and every tag of ours or the template's, that differs.
@@ -24,20 +25,20 @@ pub fn diff(resource: &Resource, observed: &Observed, schema: &Schema) -> Vec<Di
     list
 }
 
-/// A tag that somebody else added stays (E58); one that the template or the stack sets is put back.
+/// A tag that somebody else added stays (E58); one that the template or the stack sets is put back, and one that the template
+/// gave before and gives no longer is taken off.
 fn tag_differences(wanted: &BTreeMap<String, String>, observed: &BTreeMap<String, String>) -> Vec<Difference> {
-    wanted
-        .iter()
-        .filter(|(key, value)| observed.get(*key) != Some(value))
-        .map(|(key, value)| Difference {
-            path: format!("Tags.{key}"),
-            before: observed.get(key).cloned().map(Value::from),
-            after: Some(value.clone().into()),
-            after_apply: None,
-            on_change: OnChange::Update,
-            secret: false,
-        })
-        .collect()
+    let difference = |key: &str, before: Option<&String>, after: Option<&String>| Difference {
+        path: format!("Tags.{key}"),
+        before: before.cloned().map(Value::from),
+        after: after.cloned().map(Value::from),
+        after_apply: None,
+        on_change: OnChange::Update,
+        secret: false,
+    };
+    let set = wanted.iter().filter(|(key, value)| observed.get(*key) != Some(value));
+    let set = set.map(|(key, value)| difference(key, observed.get(key), Some(value)));
+    set.chain(no_longer_given(wanted, observed).map(|(key, value)| difference(key, Some(value), None))).collect()
 }
 
 /// Where in the properties: dotted for people, as a JSON pointer for look-ups.
@@ -73,7 +74,8 @@ impl Differences<'_> {
         wanted: &Map<String, Value>,
         observed: &Map<String, Value>,
     ) {
-        for property in properties.iter().filter(|property| !matches!(property.shape, Shape::Tags)) {
+        for property in properties.iter().filter(|property| !property.unseen && !matches!(property.shape, Shape::Tags))
+        {
             let place = place.field(&property.name, property.on_change);
             let wanted = given(wanted, &property.name);
             let observed = given(observed, &property.name);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diff::diff;
+use super::remembered::{child_key, remember_child};
 use super::stack::{Look, Stack};
 use super::survey::{Purpose, Survey, is_named, parents};
 use super::{Action, Difference, EngineError, Observed, OnChange, Provider, Resource, tag};
@@ -80,7 +81,8 @@ impl Stack<'_> {
     /// unless `adopt`.
     pub async fn plan(&self, adopt: bool) -> Result<Plan, EngineError> {
         let Survey { looks, mut others } = self.survey(Purpose::Plan).await?;
-        let looks = self.settle_references(looks).await?;
+        let mut looks = self.settle_references(looks).await?;
+        self.remember_children(&mut looks);
         others.retain(|other| !is_wanted(&looks, other));
         let owned = self.owned(&looks);
         let mut changes = Vec::new();
@@ -166,7 +168,23 @@ impl Stack<'_> {
         Ok(looks)
     }
 
-    /// The resource with its references resolved by what is known now.
+    /// What takes no tags has its DeletionPolicy remembered by what it hangs on.
+    fn remember_children(&self, looks: &mut [Look]) {
+        let mut children = Vec::new();
+        for Look { resource, .. } in looks.iter() {
+            let value = self.parent_property(resource).and_then(|name| resource.properties.get(name));
+            let tagged = looks.iter().filter(|look| self.parent_property(&look.resource).is_none());
+            let hangs_on = value.map(|value| parents(value, tagged)).unwrap_or_default();
+            children.push((hangs_on, child_key(&resource.type_name, &resource.physical_id), resource.retain));
+        }
+        for (hangs_on, child, retain) in children {
+            for look in looks.iter_mut().filter(|look| hangs_on.contains(&look.resource.logical_id)) {
+                remember_child(&mut look.resource, look.observed.as_ref(), &child, retain);
+            }
+        }
+    }
+
+    /// The resource with its references resolved by what is known now, and what it remembers of others.
     pub(super) async fn resolve_again(
         &self,
         resource: &Resource,
@@ -176,7 +194,10 @@ impl Stack<'_> {
             return Ok(resource.clone());
         };
         self.read_dynamic(std::iter::once(declared), known).await?;
+        let of_children = resource.tags.iter().filter(|(key, _)| key.starts_with(tag::OF_CHILD));
+        let of_children = of_children.map(|(key, policy)| (key.clone(), policy.clone()));
         let (mut resource, _) = self.resource(declared, known)?;
+        resource.tags.extend(of_children);
         let provider = self.provider_of(&resource)?;
         let prepared = provider.prepare(&mut resource).await;
         prepared.map_err(|error| EngineError::provider(&resource.logical_id, &resource.physical_id, error))?;

@@ -43,6 +43,8 @@ pub struct Property {
     pub absent: Absent,
     /// AWS takes a name in it without looking whether there is such a thing: no reason to wait for it.
     pub by_name: bool,
+    /// AWS takes it and never gives it back, so it cannot be compared.
+    pub unseen: bool,
 }
 
 /// What a value looks like, and therefore when two values are the same.
@@ -136,6 +138,7 @@ impl Property {
             on_change: OnChange::Update,
             absent: Absent::Ignored,
             by_name: false,
+            unseen: false,
         }
     }
 

@@ -16,6 +16,10 @@ pub mod tag {
     pub const KIND: &str = "provision:kind";
     /// Why an event-source mapping is paused; while it stands, a disabled mapping is no drift.
     pub const PAUSED: &str = "provision:paused";
+    /// The keys of the tags that the template gave: one of these that it no longer gives is taken off.
+    pub const GIVEN_TAGS: &str = "provision:tags";
+    /// What a tag begins with that remembers the DeletionPolicy of something untagged that hangs on the resource.
+    pub const OF_CHILD: &str = "provision:deletion-policy:";
 }
 
 /// One stack in one account and region.
@@ -68,7 +72,7 @@ impl Scope {
     }
 }
 
-fn short_digest(text: &str) -> String {
+pub(super) fn short_digest(text: &str) -> String {
     use sha2::{Digest, Sha256};
     Sha256::digest(text.as_bytes())[..4].iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::dynamic::{DynamicValues, StoredParameters};
+use super::remembered::{policy_word, remember_given};
 use super::validate::validate;
 use super::{EngineError, Observed, Provider, ProviderError, Resource, Schema, Scope};
 use crate::template::{
@@ -175,7 +176,8 @@ impl Stack<'_> {
         let waits_for = self.waits_for(declared, provider.schema(), &resolved.after_apply);
         let retain = declared.deletion_policy.keeps();
         let mut tags = given_tags.as_ref().map(template_tags).unwrap_or_default();
-        tags.extend(self.scope.ownership_tags(&declared.logical_id, if retain { "Retain" } else { "Delete" }));
+        remember_given(&mut tags);
+        tags.extend(self.scope.ownership_tags(&declared.logical_id, policy_word(retain)));
         let resource = Resource {
             logical_id: declared.logical_id.clone(),
             type_name: declared.type_name.clone(),

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 
+use super::remembered::child_key;
 use super::stack::{KnownAttributes, Look, Stack, WIDTH};
-use super::{EngineError, Limit, Observed, Observer, Poll, Progress, ProviderError, Report, Resource, poll_until};
+use super::{EngineError, Limit, Observed, Observer, Poll, Progress, ProviderError, Report, Resource, poll_until, tag};
 
 /// The longest that a read lags behind a write.
 const READABLE: Limit = Limit::seconds(15);
@@ -129,7 +130,7 @@ impl Stack<'_> {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// What takes no tags and hangs on these.
+    /// What takes no tags and hangs on these, with the DeletionPolicy that they remember of it.
     async fn find_on(&self, parents: &[&Observed], named: &Named) -> Result<Vec<Observed>, EngineError> {
         let searches = self.providers.iter().filter_map(|provider| {
             let schema = provider.schema();
@@ -142,7 +143,13 @@ impl Stack<'_> {
             })
         });
         let found: Vec<Vec<Observed>> = stream::iter(searches).buffer_unordered(WIDTH).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        let mut children: Vec<Observed> = found.into_iter().flatten().collect();
+        for child in &mut children {
+            let key = child_key(&child.type_name, &child.physical_id);
+            let policy = parents.iter().find_map(|parent| parent.tags.get(&key));
+            child.tags.extend(policy.map(|policy| (tag::DELETION_POLICY.to_owned(), policy.clone())));
+        }
+        Ok(children)
     }
 
     /// Attributes from names, and from what is there.

@@ -3,7 +3,7 @@
 //! | property | a change | left out |
 //! |---|---|---|
 //! | BucketName | replaces | stack, logical id, account and region (E53) |
-//! | PublicAccessBlockConfiguration, OwnershipControls, BucketEncryption | in place | not compared: AWS fills it in (E58) |
+//! | PublicAccessBlockConfiguration, OwnershipControls, BucketEncryption | in place | as of a new bucket: all blocked, BucketOwnerEnforced, AES256 (E58) |
 //! | LifecycleConfiguration | in place | removed |
 //! | VersioningConfiguration | in place | removed: suspended |
 //! | Tags | in place | tags of others stay (E58) |

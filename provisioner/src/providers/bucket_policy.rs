@@ -21,7 +21,7 @@ use super::policy_document::parsed;
 use super::transient::bucket_busy;
 use crate::engine::{
     DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
-    Resource, Schema, Scope, Shape, retry_until, tag,
+    Resource, Schema, Scope, Shape, retry_until,
 };
 
 const TYPE: &str = "AWS::S3::BucketPolicy";
@@ -66,12 +66,10 @@ impl BucketPolicyProvider {
         Ok(Observed { tags: BTreeMap::new(), ..as_wanted(resource) })
     }
 
-    /// A policy is kept as its bucket is.
-    async fn found(&self, bucket: String, tags: BTreeMap<String, String>) -> Result<Option<Observed>, ProviderError> {
-        let kept = tags.into_iter().filter(|(key, _)| key == tag::DELETION_POLICY).collect();
+    async fn found(&self, bucket: String) -> Result<Option<Observed>, ProviderError> {
         Ok(self.policy(&bucket).await?.map(|document| Observed {
             properties: json!({"Bucket": bucket, "PolicyDocument": document}),
-            ..listed(TYPE, bucket.clone(), kept, [("Ref".to_owned(), bucket.into())].into())
+            ..listed(TYPE, bucket.clone(), BTreeMap::new(), [("Ref".to_owned(), bucket.into())].into())
         }))
     }
 }
@@ -133,7 +131,7 @@ impl Provider for BucketPolicyProvider {
         let mut looks = Vec::new();
         for bucket in parents {
             if !named.contains(&bucket.physical_id) {
-                looks.push(self.found(bucket.physical_id.clone(), bucket.tags.clone()));
+                looks.push(self.found(bucket.physical_id.clone()));
             }
         }
         let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;

@@ -41,7 +41,7 @@ impl Setting {
 
     pub(super) fn schema(self) -> Property {
         let shape = |properties| Shape::Object(properties);
-        let property = |inner| Property::new(self.property(), inner);
+        let property = |inner| Property::new(self.property(), inner).removed_when_absent();
         match self {
             Self::Ownership => {
                 let rule = shape(vec![Property::new("ObjectOwnership", Shape::Text).required()]);
@@ -62,10 +62,8 @@ impl Setting {
                 let rules = Property::new("ServerSideEncryptionConfiguration", Shape::list(rule)).required();
                 property(shape(vec![rules]))
             }
-            Self::Versioning => {
-                property(shape(vec![Property::new("Status", Shape::Text).required()])).removed_when_absent()
-            }
-            Self::Lifecycle => property(lifecycle::shape()).removed_when_absent(),
+            Self::Versioning => property(shape(vec![Property::new("Status", Shape::Text).required()])),
+            Self::Lifecycle => property(lifecycle::shape()),
         }
     }
 
@@ -81,20 +79,35 @@ impl Setting {
         };
         match read {
             Err(error) if error.code().is_some_and(|code| UNSET.contains(&code)) => Ok(None),
-            read => read,
+            read => {
+                let given = Fields(wanted).has(self.property());
+                Ok(read?.filter(|value| given || !self.is_as_of_new(value)))
+            }
         }
     }
 
-    /// Writes it; `None` removes it.
+    /// Whether it is what AWS gives a new bucket, which is no difference where the template says nothing.
+    fn is_as_of_new(self, value: &Value) -> bool {
+        let rules = || value["ServerSideEncryptionConfiguration"].as_array().into_iter().flatten();
+        match self {
+            Self::Ownership => *value == owner_enforced(),
+            Self::PublicAccess => *value == all_blocked(),
+            Self::Encryption => rules().all(|rule| rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"),
+            Self::Versioning | Self::Lifecycle => false,
+        }
+    }
+
+    /// Writes it; `None` makes it what it is of a new bucket.
     pub(super) async fn write(self, s3: &Client, bucket: &str, wanted: Option<&Value>) -> Result<(), ProviderError> {
         match (self, wanted.map(Fields)) {
             (Self::Ownership, Some(wanted)) => put_ownership(s3, bucket, wanted).await,
+            (Self::Ownership, None) => put_ownership(s3, bucket, Fields(&owner_enforced())).await,
             (Self::PublicAccess, Some(wanted)) => put_public_access(s3, bucket, wanted).await,
+            (Self::PublicAccess, None) => put_public_access(s3, bucket, Fields(&all_blocked())).await,
             (Self::Encryption, Some(wanted)) => put_encryption(s3, bucket, wanted).await,
+            (Self::Encryption, None) => delete_encryption(s3, bucket).await,
             (Self::Versioning, wanted) => put_versioning(s3, bucket, wanted).await,
             (Self::Lifecycle, wanted) => lifecycle::write(s3, bucket, wanted).await,
-            // Left out, these are not compared, so that there is nothing to remove.
-            (Self::Ownership | Self::PublicAccess | Self::Encryption, None) => Ok(()),
         }
     }
 }
@@ -108,6 +121,15 @@ const UNSET: [&str; 4] = [
 ];
 
 const BLOCKS: [&str; 4] = ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"];
+
+/// What AWS gives a new bucket; an older one without the setting is left without it.
+fn owner_enforced() -> Value {
+    json!({"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]})
+}
+
+fn all_blocked() -> Value {
+    Value::Object(BLOCKS.map(|name| (name.to_owned(), true.into())).into_iter().collect())
+}
 
 async fn read_ownership(s3: &Client, bucket: &str) -> Result<Option<Value>, ProviderError> {
     let asked = s3.get_bucket_ownership_controls().bucket(bucket).send().await;
@@ -152,6 +174,13 @@ async fn put_public_access(s3: &Client, bucket: &str, wanted: Fields<'_>) -> Res
         .build();
     let call = s3.put_public_access_block().bucket(bucket).public_access_block_configuration(blocks);
     call.send().await.map_err(failed("s3:PutBucketPublicAccessBlock"))?;
+    Ok(())
+}
+
+/// S3 goes back to its own keys.
+async fn delete_encryption(s3: &Client, bucket: &str) -> Result<(), ProviderError> {
+    let call = s3.delete_bucket_encryption().bucket(bucket);
+    call.send().await.map_err(failed("s3:PutEncryptionConfiguration"))?;
     Ok(())
 }
 

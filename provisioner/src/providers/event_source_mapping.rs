@@ -8,11 +8,12 @@
 //! | FunctionName | another mapping: the earlier one is deleted | required |
 //! | StartingPosition, StartingPositionTimestamp | replaces | not compared |
 //! | Enabled | in place; a written-down pause is no difference | true |
-//! | BatchSize | in place | 10 for a queue, else not compared |
+//! | BatchSize | in place | 10 for a queue, else 100 |
 //! | MaximumBatchingWindowInSeconds | in place | 0 |
 //! | FunctionResponseTypes, ScalingConfig, FilterCriteria, KmsKeyArn | in place | removed (E32, E36) |
 //! | ProvisionedPollerConfig, MetricsConfig, DestinationConfig | in place | removed |
-//! | MaximumRecordAgeInSeconds, MaximumRetryAttempts, BisectBatchOnFunctionError, ParallelizationFactor, TumblingWindowInSeconds | in place | not compared |
+//! | MaximumRecordAgeInSeconds, MaximumRetryAttempts | in place | -1: no limit |
+//! | BisectBatchOnFunctionError, ParallelizationFactor, TumblingWindowInSeconds | in place | false, 1, 0 |
 //! | Tags | in place | |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -197,11 +198,11 @@ fn schema() -> Schema {
         Property::new("ProvisionedPollerConfig", pollers).removed_when_absent(),
         Property::new("MetricsConfig", objects(&[("Metrics", Shape::set(Shape::Text))])).removed_when_absent(),
         Property::new("DestinationConfig", destination).removed_when_absent(),
-        Property::new("MaximumRecordAgeInSeconds", Shape::Integer),
-        Property::new("MaximumRetryAttempts", Shape::Integer),
-        Property::new("BisectBatchOnFunctionError", Shape::Boolean),
-        Property::new("ParallelizationFactor", Shape::Integer),
-        Property::new("TumblingWindowInSeconds", Shape::Integer),
+        Property::new("MaximumRecordAgeInSeconds", Shape::Integer).default(-1),
+        Property::new("MaximumRetryAttempts", Shape::Integer).default(-1),
+        Property::new("BisectBatchOnFunctionError", Shape::Boolean).default(false),
+        Property::new("ParallelizationFactor", Shape::Integer).default(1),
+        Property::new("TumblingWindowInSeconds", Shape::Integer).default(0),
         Property::new("Tags", Shape::Tags),
     ];
     Schema::new(TYPE, properties, &["Id", "EventSourceMappingArn"]).joins(&["EventSourceArn", "FunctionName"])
@@ -314,9 +315,9 @@ impl Provider for EventSourceMappingProvider {
 
     async fn prepare(&self, resource: &mut Resource) -> Result<(), ProviderError> {
         let fields = Fields(&resource.properties);
-        let queue = fields.text("EventSourceArn").is_some_and(|arn| arn.contains(":sqs:"));
-        if queue && !fields.has("BatchSize") {
-            resource.properties["BatchSize"] = 10.into();
+        let source = fields.text("EventSourceArn").filter(|_| !fields.has("BatchSize"));
+        if let Some(arn) = source {
+            resource.properties["BatchSize"] = if arn.contains(":sqs:") { 10 } else { 100 }.into();
         }
         Ok(())
     }

@@ -12,7 +12,7 @@
 //! | MemorySize, Timeout | in place | 128, 3 |
 //! | EphemeralStorage, TracingConfig, SnapStart | in place | 512, PassThrough, None |
 //! | Environment, Layers, DeadLetterConfig, VpcConfig, KmsKeyArn, FileSystemConfigs | in place | removed |
-//! | LoggingConfig | in place | not compared: AWS fills it in |
+//! | LoggingConfig | in place | text into the log group of its name |
 //! | ReservedConcurrentExecutions | in place | removed |
 //! | Tags | in place | |
 
@@ -35,7 +35,7 @@ use super::execution_role::ExecutionRoles;
 use super::fields::Fields;
 use super::function_changes::{ROLE_ID_TAG, architectures, role_of};
 use super::function_code::{Code, Codes};
-use super::function_settings::{Settings, properties};
+use super::function_settings::{Settings, logs_by_default, properties};
 use super::function_state::{SETTLES, state};
 use super::lambda_tags::tags_of;
 use super::names::Naming;
@@ -155,7 +155,7 @@ fn schema() -> Schema {
         Property::new("VpcConfig", vpc).removed_when_absent(),
         Property::new("KmsKeyArn", Shape::Text).removed_when_absent(),
         Property::new("FileSystemConfigs", Shape::list(mount)).removed_when_absent(),
-        Property::new("LoggingConfig", objects(&logging)),
+        Property::new("LoggingConfig", objects(&logging)).removed_when_absent(),
         Property::new("ReservedConcurrentExecutions", Shape::Integer).removed_when_absent(),
         Property::new("Tags", Shape::Tags),
     ];
@@ -171,6 +171,9 @@ fn is_being_deleted(answer: &GetFunctionOutput) -> bool {
 fn observed(resource: &Resource, answer: GetFunctionOutput, role_id: Option<String>) -> Option<Observed> {
     let configuration = answer.configuration?;
     let mut properties = properties(&configuration);
+    if !Fields(&resource.properties).has("LoggingConfig") && logs_by_default(&properties, &resource.physical_id) {
+        properties["LoggingConfig"] = Value::Null;
+    }
     properties["Code"] = match answer.code.and_then(|code| code.image_uri) {
         Some(uri) => json!({"ImageUri": uri}),
         None => json!({"CodeSha256": configuration.code_sha256()}),

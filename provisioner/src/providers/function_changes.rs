@@ -30,7 +30,8 @@ impl FunctionProvider {
         let name = &resource.physical_id;
         retry_until("the function's earlier update to end", SETTLES, progress, function_busy, || {
             let call = self.lambda.update_function_configuration().function_name(name);
-            let call = Settings::of(&resource.properties, &changed).on_update(call).set_revision_id(revision.clone());
+            let settings = Settings::of_change(&resource.properties, name, &changed);
+            let call = settings.on_update(call).set_revision_id(revision.clone());
             async { call.send().await.map_err(failed("lambda:UpdateFunctionConfiguration")) }
         })
         .await?;

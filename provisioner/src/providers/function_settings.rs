@@ -84,6 +84,16 @@ impl Settings {
         }
     }
 
+    /// The same, where what left the template may be the log group: Lambda goes back to none by itself.
+    pub(super) fn of_change(properties: &Value, name: &str, changed: impl Fn(&str) -> bool) -> Self {
+        let goes_back = changed("LoggingConfig") && !Fields(properties).has("LoggingConfig");
+        let settings = Self::of(properties, changed);
+        match goes_back {
+            true => Self { logging: Some(logging(Fields(&default_logging(name)))), ..settings },
+            false => settings,
+        }
+    }
+
     pub(super) fn on_create(self, call: CreateFunctionFluentBuilder) -> CreateFunctionFluentBuilder {
         set_all!(call, self)
     }
@@ -128,6 +138,16 @@ fn ephemeral_storage(fields: Fields<'_>) -> Option<EphemeralStorage> {
 fn tracing(fields: Fields<'_>) -> TracingConfig {
     let mode = fields.text("Mode").unwrap_or_else(|| "PassThrough".into());
     TracingConfig::builder().mode(mode.as_str().into()).build()
+}
+
+fn default_logging(name: &str) -> Value {
+    json!({"LogFormat": "Text", "LogGroup": format!("/aws/lambda/{name}")})
+}
+
+/// Whether it logs as Lambda has it where nothing is said.
+pub(super) fn logs_by_default(properties: &Value, name: &str) -> bool {
+    let (found, default) = (Fields(&properties["LoggingConfig"]), default_logging(name));
+    ["LogFormat", "LogGroup"].iter().all(|field| found.get(field).is_none_or(|value| *value == default[field]))
 }
 
 fn logging(fields: Fields<'_>) -> LoggingConfig {

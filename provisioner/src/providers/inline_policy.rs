@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use super::errors::{failed, none_if};
 use super::fields::Fields;
+use super::names::as_mark;
 use super::observed::{as_wanted, listed};
 use super::owned_roles::role_arn;
 use super::policy_document::{odd_one, parsed};
@@ -34,6 +35,9 @@ const MISSING: &str = "NoSuchEntity";
 
 /// What a role's tag for such a policy begins with; the policy's name follows, the value is its key.
 pub(super) const MARK: &str = "provision:policy:";
+
+/// What the mark leaves of the 128 characters of a tag's key.
+const LONGEST_NAME: usize = 128 - MARK.len();
 
 /// Inline policies that stand on their own in a template, over IAM.
 pub(super) struct InlinePolicyProvider {
@@ -113,7 +117,14 @@ impl Provider for InlinePolicyProvider {
     /// The policy's name and its roles'.
     fn physical_id(&self, logical_id: &str, properties: &Value, _scope: &Scope) -> Result<String, ProviderError> {
         let name = Fields(properties).text("PolicyName").unwrap_or_else(|| logical_id.to_owned());
-        Ok(std::iter::once(name).chain(roles(properties)).collect::<Vec<_>>().join("/"))
+        if name.chars().count() > LONGEST_NAME || name.contains(',') {
+            return Err(ProviderError::BadName {
+                property: "PolicyName",
+                message: format!("the policy name {name:?} does not fit into the tag by which its roles know it again"),
+                help: format!("give a PolicyName of at most {LONGEST_NAME} characters and without commas"),
+            });
+        }
+        Ok(as_mark(&std::iter::once(name).chain(roles(properties)).collect::<Vec<_>>().join("/")))
     }
 
     fn attributes(&self, physical_id: &str, _properties: &Value, _scope: &Scope) -> BTreeMap<String, Value> {

@@ -17,13 +17,13 @@ pub(super) async fn tags_of(lambda: &Client, arn: &str) -> Result<Option<BTreeMa
 
 /// Sends what is to set and what is to take away, and nothing where there is nothing.
 pub(super) async fn set_tags(lambda: &Client, arn: &str, changes: TagChanges) -> Result<(), ProviderError> {
-    if !changes.set.is_empty() {
-        let call = lambda.tag_resource().resource(arn).set_tags(Some(changes.set.into_iter().collect()));
-        call.send().await.map_err(failed("lambda:TagResource"))?;
-    }
     if !changes.removed.is_empty() {
         let call = lambda.untag_resource().resource(arn).set_tag_keys(Some(changes.removed));
         call.send().await.map_err(failed("lambda:UntagResource"))?;
+    }
+    if !changes.set.is_empty() {
+        let call = lambda.tag_resource().resource(arn).set_tags(Some(changes.set.into_iter().collect()));
+        call.send().await.map_err(failed("lambda:TagResource"))?;
     }
     Ok(())
 }

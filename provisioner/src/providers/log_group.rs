@@ -3,7 +3,7 @@
 //! | property | a change | left out |
 //! |---|---|---|
 //! | LogGroupName | replaces | stack and logical id |
-//! | LogGroupClass | replaces | STANDARD |
+//! | LogGroupClass | replaces: AWS's reference knows no update of it | STANDARD |
 //! | RetentionInDays | in place | removed: kept for ever |
 //! | KmsKeyId | in place | removed |
 //! | Tags | in place | |
@@ -98,13 +98,13 @@ impl LogGroupProvider {
     }
 
     async fn set_tags(&self, arn: &str, changes: TagChanges) -> Result<(), ProviderError> {
-        if !changes.set.is_empty() {
-            let call = self.logs.tag_resource().resource_arn(arn).set_tags(Some(changes.set.into_iter().collect()));
-            call.send().await.map_err(failed("logs:TagResource"))?;
-        }
         if !changes.removed.is_empty() {
             let call = self.logs.untag_resource().resource_arn(arn).set_tag_keys(Some(changes.removed));
             call.send().await.map_err(failed("logs:UntagResource"))?;
+        }
+        if !changes.set.is_empty() {
+            let call = self.logs.tag_resource().resource_arn(arn).set_tags(Some(changes.set.into_iter().collect()));
+            call.send().await.map_err(failed("logs:TagResource"))?;
         }
         Ok(())
     }

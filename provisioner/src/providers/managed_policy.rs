@@ -136,13 +136,13 @@ impl ManagedPolicyProvider {
         }
         self.settle_holders(resource, &arn, &observed.properties).await?;
         let changes = TagChanges::of(resource, differences);
-        if !changes.set.is_empty() {
-            let call = self.iam.tag_policy().policy_arn(&arn).set_tags(Some(iam_tags(&changes.set)));
-            call.send().await.map_err(failed("iam:TagPolicy"))?;
-        }
         if !changes.removed.is_empty() {
             let call = self.iam.untag_policy().policy_arn(&arn).set_tag_keys(Some(changes.removed));
             call.send().await.map_err(failed("iam:UntagPolicy"))?;
+        }
+        if !changes.set.is_empty() {
+            let call = self.iam.tag_policy().policy_arn(&arn).set_tags(Some(iam_tags(&changes.set)));
+            call.send().await.map_err(failed("iam:TagPolicy"))?;
         }
         Ok(())
     }

@@ -58,11 +58,10 @@ impl Settings {
     pub(super) fn of(properties: &Value, wanted: impl Fn(&str) -> bool) -> Self {
         let all = Fields(properties);
         let pick = |name: &str| wanted(name).then(|| all.object(name).unwrap_or(Fields(&Value::Null)));
-        let number = |name: &str| all.int32(name).filter(|_| wanted(name));
+        let number = |name: &str, default| wanted(name).then(|| all.int32(name).unwrap_or(default));
         Self {
-            batch_size: number("BatchSize"),
-            window: wanted("MaximumBatchingWindowInSeconds")
-                .then(|| all.int32("MaximumBatchingWindowInSeconds").unwrap_or(0)),
+            batch_size: all.int32("BatchSize").filter(|_| wanted("BatchSize")),
+            window: number("MaximumBatchingWindowInSeconds", 0),
             response_types: wanted("FunctionResponseTypes").then(|| {
                 let names = all.texts("FunctionResponseTypes").unwrap_or_default();
                 names.iter().map(|name| FunctionResponseType::from(name.as_str())).collect()
@@ -88,11 +87,12 @@ impl Settings {
                 let failure = OnFailure::builder().set_destination(target).build();
                 DestinationConfig::builder().on_failure(failure).build()
             }),
-            record_age: number("MaximumRecordAgeInSeconds"),
-            retries: number("MaximumRetryAttempts"),
-            bisect: all.boolean("BisectBatchOnFunctionError").filter(|_| wanted("BisectBatchOnFunctionError")),
-            parallelization: number("ParallelizationFactor"),
-            tumbling_window: number("TumblingWindowInSeconds"),
+            record_age: number("MaximumRecordAgeInSeconds", -1),
+            retries: number("MaximumRetryAttempts", -1),
+            bisect: wanted("BisectBatchOnFunctionError")
+                .then(|| all.boolean("BisectBatchOnFunctionError").unwrap_or(false)),
+            parallelization: number("ParallelizationFactor", 1),
+            tumbling_window: number("TumblingWindowInSeconds", 0),
         }
     }
 
@@ -178,6 +178,16 @@ mod tests {
         let settings = Settings::of(&json!({}), |name| name == "ScalingConfig");
         assert_eq!(settings.scaling, Some(ScalingConfig::builder().build()));
         assert!(settings.filters.is_none() && settings.batch_size.is_none());
+    }
+
+    #[test]
+    fn a_streams_limits_that_left_the_template_go_back_to_aws_defaults() {
+        let settings = Settings::of(&json!({}), |_| true);
+        assert_eq!((settings.record_age, settings.retries), (Some(-1), Some(-1)));
+        assert_eq!(
+            (settings.bisect, settings.parallelization, settings.tumbling_window),
+            (Some(false), Some(1), Some(0))
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Physical names: the template's own, else one that follows from the stack (E5).
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::fields::Fields;
 use crate::engine::{ProviderError, Scope};
@@ -56,6 +57,21 @@ impl Naming {
     }
 }
 
+/// AWS takes no longer value of a tag.
+const LONGEST_MARK: usize = 256;
+
+/// A key as it can stand in a tag's value: one that is too long, or has characters that no tag takes, is cut with a digest at its
+/// end.
+pub(super) fn as_mark(key: &str) -> String {
+    let fits = |c: &char| c.is_alphanumeric() || " _.:/=+-@".contains(*c);
+    if key.chars().count() <= LONGEST_MARK && key.chars().all(|c| fits(&c)) {
+        return key.to_owned();
+    }
+    let digest: String = Sha256::digest(key)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let kept: String = key.chars().filter(fits).take(LONGEST_MARK - digest.len() - 1).collect();
+    format!("{kept}-{digest}")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -73,6 +89,15 @@ mod tests {
     fn e5_a_name_that_aws_would_not_take_is_refused_before_any_call() {
         assert!(name(json!({"QueueName": "elevenchars"})).is_err());
         assert!(name(json!({"QueueName": "a b"})).is_err());
+    }
+
+    #[test]
+    fn a_key_fits_into_a_tag_and_stays_distinct() {
+        assert_eq!(as_mark("jobs/letters"), "jobs/letters");
+        let long = |end: char| as_mark(&format!("{}{end}", "queue/".repeat(60)));
+        assert_eq!(long('a').chars().count(), LONGEST_MARK);
+        assert_ne!(long('a'), long('b'));
+        assert!(!as_mark("a,b/role").contains(',') && as_mark("a,b") != as_mark("ab"));
     }
 
     #[test]

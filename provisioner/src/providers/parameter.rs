@@ -3,8 +3,8 @@
 //! | property | a change | left out |
 //! |---|---|---|
 //! | Name | replaces | stack and logical id |
-//! | DataType | replaces | text |
-//! | Type | replaces | required: String or StringList, as in CloudFormation; a SecureString is found but never made |
+//! | DataType | replaces: AWS's reference says in place, and PutParameter refuses it | text |
+//! | Type | replaces, for the same reason | required: String or StringList, as in CloudFormation; a SecureString is found but never made |
 //! | Value | in place | required |
 //! | Description, AllowedPattern | in place | empty |
 //! | Tier | in place | Standard |
@@ -73,9 +73,10 @@ impl ParameterProvider {
         let fields = Fields(&resource.properties);
         let call = self.ssm.put_parameter().name(&resource.physical_id).set_value(fields.text("Value"));
         let call = call.set_type(fields.text("Type").map(|kind| ParameterType::from(kind.as_str())));
-        let call = call.set_description(fields.text("Description").or_else(|| overwrite.then(String::new)));
-        let call = call.set_allowed_pattern(fields.text("AllowedPattern"));
-        let call = call.set_tier(fields.text("Tier").map(|tier| tier.as_str().into()));
+        // Left out of an overwriting call, what left the template would stay.
+        let or = |name: &str, default: &str| fields.text(name).or_else(|| overwrite.then(|| default.to_owned()));
+        let call = call.set_description(or("Description", "")).set_allowed_pattern(or("AllowedPattern", ""));
+        let call = call.set_tier(or("Tier", "Standard").map(|tier| tier.as_str().into()));
         let call = call.set_data_type(fields.text("DataType"));
         let call = call.set_overwrite(overwrite.then_some(true));
         let call = call.set_tags((!overwrite).then(|| ssm_tags(&resource.tags)));
@@ -85,15 +86,15 @@ impl ParameterProvider {
 
     async fn set_tags(&self, name: &str, changes: TagChanges) -> Result<(), ProviderError> {
         let kind = ResourceTypeForTagging::Parameter;
-        if !changes.set.is_empty() {
-            let call = self.ssm.add_tags_to_resource().resource_type(kind.clone()).resource_id(name);
-            let call = call.set_tags(Some(ssm_tags(&changes.set)));
-            call.send().await.map_err(failed("ssm:AddTagsToResource"))?;
-        }
         if !changes.removed.is_empty() {
-            let call = self.ssm.remove_tags_from_resource().resource_type(kind).resource_id(name);
+            let call = self.ssm.remove_tags_from_resource().resource_type(kind.clone()).resource_id(name);
             let call = call.set_tag_keys(Some(changes.removed));
             call.send().await.map_err(failed("ssm:RemoveTagsFromResource"))?;
+        }
+        if !changes.set.is_empty() {
+            let call = self.ssm.add_tags_to_resource().resource_type(kind).resource_id(name);
+            let call = call.set_tags(Some(ssm_tags(&changes.set)));
+            call.send().await.map_err(failed("ssm:AddTagsToResource"))?;
         }
         Ok(())
     }

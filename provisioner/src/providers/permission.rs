@@ -86,10 +86,6 @@ pub(super) async fn statement_ids(lambda: &Client, function: &str) -> Result<Vec
     Ok(statements.filter_map(|statement| statement.get("Sid")?.as_str().map(str::to_owned)).collect())
 }
 
-fn cloned((key, value): (&String, &String)) -> (String, String) {
-    (key.clone(), value.clone())
-}
-
 /// What no other stack's statement ends with.
 fn seal(stack: &str, region: &str, logical_id: &str) -> String {
     let digest = Sha256::digest(format!("{stack} {region} {logical_id}"));
@@ -206,18 +202,16 @@ impl Provider for PermissionProvider {
         none_if(MISSING, call.send().await.map_err(failed("lambda:RemovePermission"))).map(drop)
     }
 
-    /// Statements that were made under the stack's name, as the functions' own reads tell them; each is kept as its function is.
+    /// Statements that were made under the stack's name, as the functions' own reads tell them.
     async fn find_on(&self, parents: &[&Observed], named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let mut found = Vec::new();
         for function in parents {
             let owner = |key: &str| function.tags.get(key).map(String::as_str).unwrap_or_default();
-            let kept: BTreeMap<_, _> =
-                function.tags.iter().filter(|(key, _)| *key == tag::DELETION_POLICY).map(cloned).collect();
             for id in Fields(&function.handle).texts(STATEMENTS).unwrap_or_default() {
                 let physical_id = format!("{}/{id}", function.physical_id);
                 if is_sealed(&id, owner(tag::STACK), owner(tag::REGION)) && !named.contains(&physical_id) {
                     let attributes = [("Ref".to_owned(), id.clone().into()), ("Id".to_owned(), id.into())].into();
-                    found.push(listed(TYPE, physical_id, kept.clone(), attributes));
+                    found.push(listed(TYPE, physical_id, BTreeMap::new(), attributes));
                 }
             }
         }

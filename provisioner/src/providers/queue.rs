@@ -7,11 +7,12 @@
 //! | VisibilityTimeout | in place | 30 |
 //! | MessageRetentionPeriod | in place | 345600 |
 //! | DelaySeconds, ReceiveMessageWaitTimeSeconds | in place | 0 |
-//! | MaximumMessageSize | in place | not compared: AWS's default grew from 256 KiB to 1 MiB |
+//! | MaximumMessageSize | in place | 1048576; 262144, which was AWS's default before, stays |
 //! | RedrivePolicy, RedriveAllowPolicy | in place | removed |
 //! | KmsMasterKeyId | in place | removed |
-//! | KmsDataKeyReusePeriodSeconds, SqsManagedSseEnabled | in place | not compared: AWS fills it in (E45) |
-//! | ContentBasedDeduplication, DeduplicationScope, FifoThroughputLimit | in place | not compared |
+//! | KmsDataKeyReusePeriodSeconds | in place | 300 |
+//! | SqsManagedSseEnabled | in place | true; not compared beside KmsMasterKeyId (E45) |
+//! | ContentBasedDeduplication, DeduplicationScope, FifoThroughputLimit | in place | false, queue, perQueue |
 //! | Tags | in place | |
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -40,6 +41,10 @@ use crate::engine::{
 const TYPE: &str = "AWS::SQS::Queue";
 const FIFO: &str = ".fifo";
 const NAMING: Naming = Naming { kind: "queue", property: "QueueName", longest: 80, marks: "-_." };
+
+/// AWS's default, and what it was before 2025.
+const LARGEST_MESSAGE: u64 = 1_048_576;
+const LARGEST_MESSAGE_BEFORE: u64 = 262_144;
 
 /// How often in a row a deleted queue must be not found, as AWS's answers differ for a while (E43).
 const GONE_LOOKS: usize = 3;
@@ -117,13 +122,13 @@ impl QueueProvider {
     }
 
     async fn set_tags(&self, url: &str, changes: TagChanges) -> Result<(), ProviderError> {
-        if !changes.set.is_empty() {
-            let call = self.sqs.tag_queue().queue_url(url).set_tags(Some(changes.set.into_iter().collect()));
-            call.send().await.map_err(failed("sqs:TagQueue"))?;
-        }
         if !changes.removed.is_empty() {
             let call = self.sqs.untag_queue().queue_url(url).set_tag_keys(Some(changes.removed));
             call.send().await.map_err(failed("sqs:UntagQueue"))?;
+        }
+        if !changes.set.is_empty() {
+            let call = self.sqs.tag_queue().queue_url(url).set_tags(Some(changes.set.into_iter().collect()));
+            call.send().await.map_err(failed("sqs:TagQueue"))?;
         }
         Ok(())
     }
@@ -168,15 +173,15 @@ fn schema() -> Schema {
         Property::new("MessageRetentionPeriod", Shape::Integer).default(345_600),
         Property::new("DelaySeconds", Shape::Integer).default(0),
         Property::new("ReceiveMessageWaitTimeSeconds", Shape::Integer).default(0),
-        Property::new("MaximumMessageSize", Shape::Integer),
+        Property::new("MaximumMessageSize", Shape::Integer).default(LARGEST_MESSAGE),
         Property::new("RedrivePolicy", Shape::Object(redrive)).removed_when_absent(),
         Property::new("RedriveAllowPolicy", Shape::Object(allow)).removed_when_absent(),
         Property::new("KmsMasterKeyId", Shape::Text).removed_when_absent(),
-        Property::new("KmsDataKeyReusePeriodSeconds", Shape::Integer),
-        Property::new("SqsManagedSseEnabled", Shape::Boolean),
-        Property::new("ContentBasedDeduplication", Shape::Boolean),
-        Property::new("DeduplicationScope", Shape::Text),
-        Property::new("FifoThroughputLimit", Shape::Text),
+        Property::new("KmsDataKeyReusePeriodSeconds", Shape::Integer).default(300),
+        Property::new("SqsManagedSseEnabled", Shape::Boolean).default(true),
+        Property::new("ContentBasedDeduplication", Shape::Boolean).default(false),
+        Property::new("DeduplicationScope", Shape::Text).default("queue"),
+        Property::new("FifoThroughputLimit", Shape::Text).default("perQueue"),
         Property::new("Tags", Shape::Tags),
     ];
     Schema::new(TYPE, properties, &["Arn", "QueueName", "QueueUrl"])
@@ -202,7 +207,13 @@ fn cleared(schema: &Schema, name: &str) -> String {
     }
 }
 
-fn properties(name: &str, attributes: &HashMap<QueueAttributeName, String>, schema: &Schema) -> Value {
+/// Without what AWS has filled in by another rule than one default.
+fn properties(
+    name: &str,
+    wanted: Fields<'_>,
+    attributes: &HashMap<QueueAttributeName, String>,
+    schema: &Schema,
+) -> Value {
     let mut properties = Map::new();
     properties.insert("QueueName".into(), name.into());
     for (attribute, text) in attributes {
@@ -211,7 +222,15 @@ fn properties(name: &str, attributes: &HashMap<QueueAttributeName, String>, sche
             Shape::Text => Value::from(text.as_str()),
             _ => serde_json::from_str(text).unwrap_or_else(|_| text.as_str().into()),
         };
-        properties.insert(property.name.clone(), value);
+        let filled_in = !wanted.has(&property.name)
+            && match attribute {
+                QueueAttributeName::MaximumMessageSize => value == LARGEST_MESSAGE_BEFORE,
+                QueueAttributeName::SqsManagedSseEnabled => wanted.has("KmsMasterKeyId"),
+                _ => false,
+            };
+        if !filled_in {
+            properties.insert(property.name.clone(), value);
+        }
     }
     Value::Object(properties)
 }
@@ -273,7 +292,7 @@ impl Provider for QueueProvider {
             both => both?,
         };
         Ok(Some(Observed {
-            properties: properties(&resource.physical_id, &attributes, &self.schema),
+            properties: properties(&resource.physical_id, Fields(&resource.properties), &attributes, &self.schema),
             tags,
             handle: json!({"QueueUrl": url}),
             ..as_wanted(resource)
@@ -387,7 +406,7 @@ mod tests {
         ]
         .map(|(name, text)| (name, text.to_owned()));
         assert_eq!(
-            properties("jobs", &attributes.into(), &schema()).as_object().map(|map| map.len()),
+            properties("jobs", Fields(&Value::Null), &attributes.into(), &schema()).as_object().map(|map| map.len()),
             Some(4),
             "the name and three of the four attributes"
         );

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::errors::failed;
 use super::fields::Fields;
+use super::names::as_mark;
 use super::observed::{as_wanted, listed};
 use super::policy_document::{odd_one, parsed};
 use super::queue::is_missing;
@@ -109,7 +110,8 @@ impl Provider for QueuePolicyProvider {
     fn physical_id(&self, logical_id: &str, properties: &Value, _scope: &Scope) -> Result<String, ProviderError> {
         let urls = urls(properties);
         let names: BTreeSet<&str> = urls.iter().filter_map(|url| url.rsplit('/').next()).collect();
-        Ok(if names.is_empty() { logical_id.to_owned() } else { names.into_iter().collect::<Vec<_>>().join("/") })
+        let joined = names.into_iter().collect::<Vec<_>>().join("/");
+        Ok(if joined.is_empty() { logical_id.to_owned() } else { as_mark(&joined) })
     }
 
     fn attributes(&self, physical_id: &str, _properties: &Value, _scope: &Scope) -> BTreeMap<String, Value> {

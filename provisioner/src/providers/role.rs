@@ -109,13 +109,13 @@ impl RoleProvider {
     }
 
     async fn set_tags(&self, role: &str, changes: TagChanges) -> Result<(), ProviderError> {
-        if !changes.set.is_empty() {
-            let call = self.iam.tag_role().role_name(role).set_tags(Some(iam_tags(&changes.set)));
-            call.send().await.map_err(failed("iam:TagRole"))?;
-        }
         if !changes.removed.is_empty() {
             let call = self.iam.untag_role().role_name(role).set_tag_keys(Some(changes.removed));
             call.send().await.map_err(failed("iam:UntagRole"))?;
+        }
+        if !changes.set.is_empty() {
+            let call = self.iam.tag_role().role_name(role).set_tags(Some(iam_tags(&changes.set)));
+            call.send().await.map_err(failed("iam:TagRole"))?;
         }
         Ok(())
     }

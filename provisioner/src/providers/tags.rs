@@ -1,4 +1,7 @@
 //! Tags, and what of them an update must set and take away.
+//!
+//! What goes is taken away first: the tag that remembers what the template gave is changed after it, so that an update that is
+//! cut off between the two is done again.
 
 use std::collections::BTreeMap;
 

@@ -36,6 +36,29 @@ async fn a_bucket_lives_from_create_to_delete() {
 }
 
 #[tokio::test]
+async fn e58_settings_that_leave_the_template_go_back_to_those_of_a_new_bucket() {
+    let stage = Stage::new("bucket-back").await;
+    let open = json!({"BlockPublicAcls": false, "BlockPublicPolicy": true});
+    let by_key = json!({"ServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": true});
+    let first = json!({
+        "OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}, "PublicAccessBlockConfiguration": open,
+        "BucketEncryption": {"ServerSideEncryptionConfiguration": [by_key]},
+    });
+    let first = stage.resource(BUCKET, "Lake", first).await;
+    let second = stage.resource(BUCKET, "Lake", json!({})).await;
+    let changed = ["OwnershipControls", "PublicAccessBlockConfiguration", "BucketEncryption"];
+    stage.live_through(&first, &second, &changed).await;
+    // And one of which the template never said anything is as it was made.
+    stage.create(&second).await;
+    assert_eq!(stage.paths(&second).await, Vec::<String>::new());
+    let s3 = provisioner::providers::s3_client(&stage.config);
+    stage.create(&first).await;
+    stage.update(&second).await;
+    let found = s3.get_public_access_block().bucket(&second.physical_id).send().await.unwrap();
+    assert!(found.public_access_block_configuration.unwrap().block_public_acls.unwrap(), "blocked again");
+}
+
+#[tokio::test]
 async fn e58_a_tag_of_someone_else_survives_an_update() {
     let stage = Stage::new("bucket-tags").await;
     let bucket = stage.resource(BUCKET, "Lake", json!({})).await;

@@ -30,13 +30,22 @@ async fn a_function_lives_from_create_to_delete() {
     let mut first = properties(&role, "one");
     first["MemorySize"] = "256".into();
     first["Environment"] = json!({"Variables": {"A": "1", "B": "2"}});
+    first["LoggingConfig"] = json!({"LogFormat": "JSON", "LogGroup": "/function-life"});
     let mut second = properties(&role, "two");
     second["Timeout"] = 60.into();
     second["Description"] = "second".into();
     second["ReservedConcurrentExecutions"] = 5.into();
     let first = stage.resource(FUNCTION, "Function", first).await;
     let second = stage.resource(FUNCTION, "Function", second).await;
-    let changed = ["Code", "Description", "MemorySize", "Timeout", "Environment", "ReservedConcurrentExecutions"];
+    let changed = [
+        "Code",
+        "Description",
+        "MemorySize",
+        "Timeout",
+        "Environment",
+        "LoggingConfig",
+        "ReservedConcurrentExecutions",
+    ];
     let schema = stage.provider(FUNCTION).schema();
     let in_order: Vec<&str> =
         schema.properties.iter().map(|p| p.name.as_str()).filter(|name| changed.contains(name)).collect();

@@ -5,6 +5,20 @@ use crate::stage::Stage;
 
 const POLICY: &str = "AWS::IAM::Policy";
 
+#[tokio::test]
+async fn a_name_that_does_not_fit_into_the_mark_on_its_roles_is_refused_in_words() {
+    let stage = Stage::new("inline-names").await;
+    let named = |name: String, roles: &[String]| {
+        stage.provider(POLICY).physical_id("Policy", &json!({"PolicyName": name, "Roles": roles}), &stage.scope)
+    };
+    for name in ["n".repeat(112), "read,write".into()] {
+        let refused = named(name, &[]).unwrap_err();
+        assert!(refused.to_string().contains("tag") && refused.help().contains("111"), "{refused}");
+    }
+    let roles: Vec<String> = (0..9).map(|number| format!("{}{number}", "role".repeat(12))).collect();
+    assert_eq!(named("n".into(), &roles).unwrap().len(), 256, "the key of one in many roles is cut");
+}
+
 fn document(action: &str) -> Value {
     let statement = json!({"Effect": "Allow", "Action": action, "Resource": "*"});
     json!({"Version": "2012-10-17", "Statement": [statement]})

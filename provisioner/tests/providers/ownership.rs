@@ -1,6 +1,6 @@
 //! Whose a resource is: by its own tags, by those of what it hangs on, under a name that is known late.
 
-use provisioner::engine::{Action, EngineError};
+use provisioner::engine::{Action, EngineError, Look};
 use serde_json::{Value, json};
 use testkit::FaultProxy;
 use testkit::fault_proxy::Edge;
@@ -68,4 +68,111 @@ async fn e43_what_has_vanished_after_up_counts_as_failed() {
     stage.down(&queue).await;
     report.miss(&stage.looks(&queue).await);
     assert!(matches!(&report.failed[..], [(id, EngineError::Vanished { .. })] if id == "Queue"), "{report:?}");
+}
+
+/// One of every kind with tags, with these tags of the template's.
+fn one_of_each(name: &str, tags: &[(&str, &str)]) -> Value {
+    let list: Vec<_> = tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    let map: serde_json::Map<_, _> = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).into())).collect();
+    let trust = json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"},
+    ]});
+    json!({
+        "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"Tags": list}},
+        "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name, "Tags": list}},
+        "Logs": {"Type": "AWS::Logs::LogGroup", "Properties": {"Tags": list}},
+        "Parameter": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "v", "Tags": map}},
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust, "Tags": list}},
+        "Function": {"Type": "AWS::Lambda::Function", "Properties": {
+            "Code": "one", "Runtime": "provided.al2023", "Handler": "bootstrap", "Role": {"Fn::GetAtt": ["Role", "Arn"]},
+            "Tags": list,
+        }},
+        "Mapping": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {
+            "EventSourceArn": {"Fn::GetAtt": ["Queue", "Arn"]}, "FunctionName": {"Ref": "Function"}, "Tags": list,
+        }},
+        "Alarm": {"Type": "AWS::CloudWatch::Alarm", "Properties": {
+            "Namespace": "AWS/SQS", "MetricName": "m", "Statistic": "Maximum", "Period": 300, "EvaluationPeriods": 1,
+            "ComparisonOperator": "GreaterThanThreshold", "Threshold": 1, "Tags": list,
+        }},
+    })
+}
+
+#[tokio::test]
+async fn e58_a_tag_that_left_the_template_is_taken_off_everything_and_one_of_somebody_else_stays() {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    proxy.play(Edge::Registry);
+    proxy.play(Edge::CloudControlIdentifiers);
+    let stage = Stage::at("own-tags", &proxy.url()).await.with_types(&["AWS::CloudWatch::Alarm"]).await;
+    let both = one_of_each("own-tags", &[("the stage", "test"), ("team", "data")]);
+    stage.up(&both).await;
+    let sqs = aws_sdk_sqs::Client::new(&stage.config);
+    let looks = stage.looks(&both).await;
+    let queue = looks.iter().find(|look| look.resource.logical_id == "Queue").unwrap();
+    let url = queue.observed.as_ref().unwrap().handle["QueueUrl"].as_str().unwrap();
+    sqs.tag_queue().queue_url(url).tags("cost-centre", "7").tags("team", "drifted").send().await.unwrap();
+
+    let one = one_of_each("own-tags", &[("the stage", "test")]);
+    let plan = stage.plan(&one).await.unwrap();
+    for change in &plan.changes {
+        let paths: Vec<_> = change.differences.iter().map(|difference| difference.path.as_str()).collect();
+        assert_eq!(paths, ["Tags.provision:tags", "Tags.team"], "{}", change.logical_id);
+        assert_eq!(change.differences[1].after, None);
+    }
+    stage.up(&one).await;
+    for Look { resource, observed } in stage.looks(&one).await {
+        let tags = observed.unwrap().tags;
+        assert_eq!((tags.get("the stage").map(String::as_str), tags.get("team")), (Some("test"), None), "{resource:?}");
+        assert_eq!(tags.contains_key("cost-centre"), resource.logical_id == "Queue");
+    }
+    let none = one_of_each("own-tags", &[]);
+    stage.up(&none).await;
+    let looks = stage.looks(&none).await;
+    let left = |key: &str| looks.iter().filter(|look| look.observed.as_ref().unwrap().tags.contains_key(key)).count();
+    assert_eq!((left("the stage"), left("provision:tags"), left("cost-centre")), (0, 0, 1));
+    stage.down(&none).await;
+}
+
+#[tokio::test]
+async fn what_takes_no_tags_is_kept_or_goes_by_its_own_deletion_policy() {
+    let stage = Stage::new("own-children").await;
+    let of_service = |action: &str| {
+        let service = json!({"Service": "s3.amazonaws.com"});
+        let statement = json!({"Effect": "Allow", "Principal": service, "Action": action, "Resource": "*"});
+        json!({"Version": "2012-10-17", "Statement": [statement]})
+    };
+    let parents = json!({
+        "Queue": {"Type": "AWS::SQS::Queue", "Properties": {}},
+        "Bucket": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain",
+            "Properties": {"BucketName": "own-children"}},
+    });
+    let with = |policy: &str| {
+        let mut all = parents.clone();
+        all["QueuePolicy"] = json!({"Type": "AWS::SQS::QueuePolicy", "DeletionPolicy": policy, "Properties": {
+            "Queues": [{"Ref": "Queue"}], "PolicyDocument": of_service("sqs:SendMessage"),
+        }});
+        all["BucketPolicy"] = json!({"Type": "AWS::S3::BucketPolicy", "Properties": {
+            "Bucket": {"Ref": "Bucket"}, "PolicyDocument": of_service("s3:GetObject"),
+        }});
+        all
+    };
+    let kept = async || {
+        let plan = stage.plan(&parents).await.unwrap();
+        let gone = plan.destructive().into_iter().map(|change| change.type_name.clone()).collect::<Vec<_>>();
+        (plan.kept.into_iter().map(|kept| kept.type_name).collect::<Vec<_>>(), gone)
+    };
+    let (queues, buckets) = ("AWS::SQS::QueuePolicy".to_owned(), "AWS::S3::BucketPolicy".to_owned());
+    stage.up(&with("Retain")).await;
+    assert_eq!(
+        kept().await,
+        (vec![queues.clone()], vec![buckets.clone()]),
+        "whatever that of the bucket and the queue is"
+    );
+    stage.up(&parents).await;
+    assert_eq!(kept().await, (vec![queues.clone()], vec![]), "it is remembered after it has left");
+    stage.up(&with("Delete")).await;
+    let (none, both) = kept().await;
+    assert!(none.is_empty() && both.len() == 2 && both.contains(&queues), "the last word counts: {both:?}");
+    stage.up(&parents).await;
+    assert_eq!(kept().await, (vec![], vec![]));
+    stage.down(&parents).await;
 }

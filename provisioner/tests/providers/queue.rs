@@ -11,13 +11,15 @@ async fn a_queue_lives_from_create_to_delete() {
     stage.create(&dead).await;
     let target = &dead.attributes["Arn"];
     let first = json!({
-        "QueueName": "queue-life-jobs", "VisibilityTimeout": "60", "SqsManagedSseEnabled": true,
+        "QueueName": "queue-life-jobs", "VisibilityTimeout": "60", "SqsManagedSseEnabled": false,
+        "MaximumMessageSize": 2048, "KmsDataKeyReusePeriodSeconds": 600,
         "RedrivePolicy": {"deadLetterTargetArn": target, "maxReceiveCount": "5"},
     });
-    let second = json!({"QueueName": "queue-life-jobs", "DelaySeconds": 5, "SqsManagedSseEnabled": true});
+    let second = json!({"QueueName": "queue-life-jobs", "DelaySeconds": 5});
     let first = stage.resource(QUEUE, "Jobs", first).await;
     let second = stage.resource(QUEUE, "Jobs", second).await;
-    stage.live_through(&first, &second, &["VisibilityTimeout", "DelaySeconds", "RedrivePolicy"]).await;
+    let left = ["MaximumMessageSize", "RedrivePolicy", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled"];
+    stage.live_through(&first, &second, &[&["VisibilityTimeout", "DelaySeconds"][..], &left].concat()).await;
 }
 
 #[tokio::test]

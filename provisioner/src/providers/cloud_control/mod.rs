@@ -7,8 +7,8 @@
 //! | createOnly in the type's schema | replaces | as below |
 //! | any other | in place, by a JSON patch of the whole property | removed if the template gave it before, else not compared |
 //! | readOnly | refused in a template | what `Fn::GetAtt` gives |
-//! | writeOnly | in place with any other change, never compared: AWS does not give it back | |
-//! | the tagging property | in place | tags of others stay |
+//! | writeOnly, also within another | in place with any other change, never compared: AWS does not give it back | |
+//! | the tagging property | in place | removed, but tags of others stay |
 //!
 //! What the template gave is remembered by the tag [`GIVEN_TAG`]. `Ref` gives the primary identifier. A resource is found by its
 //! identifier where that can be a name, else by its tags in a listing. A kind without tags is this stack's if it has the name that
@@ -41,7 +41,7 @@ use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Provider, ProviderError, Resource, Schema,
-    Scope, retry_until, tag,
+    Scope, remember_given, retry_until, tag,
 };
 
 /// Types whose `Ref` is not their primary identifier but this property.
@@ -91,15 +91,9 @@ impl CloudControlProvider {
         let mut given_before = given_names(&tags);
         // A name that is made is the template's too, though it stands not there.
         given_before.extend(self.about.name.as_ref().map(|name| name.property.as_str()));
-        let mut properties = within(&described.properties, &resource.properties, &given_before);
-        for name in &self.about.write_only {
-            if let Some(value) = Fields(&resource.properties).get(name) {
-                properties[name.as_str()] = value.clone();
-            }
-        }
         Observed {
             attributes: self.attributes_of(&described),
-            properties,
+            properties: within(&described.properties, &resource.properties, &given_before),
             tags,
             handle: json!({"Identifier": described.identifier}),
             ..as_wanted(resource)
@@ -230,8 +224,10 @@ impl Provider for CloudControlProvider {
     async fn prepare(&self, resource: &mut Resource) -> Result<(), ProviderError> {
         if let Some(property) = &self.about.tags {
             // The engine knows tags that stand in `Tags`; some types have another name for it.
-            let own = tags_in(&resource.properties, property);
-            resource.tags.extend(own.into_iter().filter(|(key, _)| !key.starts_with("provision:")));
+            let mut own = tags_in(&resource.properties, property);
+            remember_given(&mut own);
+            own.extend(std::mem::take(&mut resource.tags));
+            resource.tags = own;
             if let Some(fields) = resource.properties.as_object_mut() {
                 fields.shift_remove(&property.name);
             }

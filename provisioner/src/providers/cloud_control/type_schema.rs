@@ -19,8 +19,8 @@ pub(super) struct TypeSchema {
     pub(super) name: Option<Name>,
     /// The property that holds the tags; none for a type that takes none.
     pub(super) tags: Option<TagProperty>,
-    /// Properties that AWS takes and never gives back.
-    pub(super) write_only: Vec<String>,
+    /// Properties that AWS takes and never gives back, whole or in part.
+    pub(super) write_only: BTreeSet<String>,
     /// Properties that only AWS sets: what `Fn::GetAtt` gives, dotted, each with its JSON pointer.
     pub(super) read_only: BTreeMap<String, String>,
     /// Whether a listing of the type needs no more than its name.
@@ -54,7 +54,13 @@ impl TypeSchema {
     pub(super) fn parse(type_name: &str, schema: &Value) -> Result<Self, ProviderError> {
         let read_only = pointers(schema, "readOnlyProperties");
         let hidden: BTreeSet<&str> = read_only.iter().map(String::as_str).collect();
-        let reader = Reader { root: schema, replaces: pointers(schema, "createOnlyProperties"), read_only: &hidden };
+        let write_only = pointers(schema, "writeOnlyProperties");
+        let reader = Reader {
+            root: schema,
+            replaces: pointers(schema, "createOnlyProperties"),
+            read_only: &hidden,
+            write_only: write_only.iter().map(|pointer| of_items(pointer)).collect(),
+        };
         let tags = tag_property(schema);
         let mut properties = reader.properties(schema, "", 0);
         for property in &mut properties {
@@ -69,7 +75,7 @@ impl TypeSchema {
         let all_settable = !identifier.is_empty() && identifier.iter().all(settable);
         let found = Self {
             name: all_settable.then(|| name(schema, &properties, &identifier)).flatten(),
-            write_only: pointers(schema, "writeOnlyProperties").into_iter().filter_map(top_level).collect(),
+            write_only: write_only.iter().filter_map(|pointer| top_level(pointer)).collect(),
             read_only: read_only.into_iter().map(|pointer| (pointer[1..].replace('/', "."), pointer)).collect(),
             listable: schema.pointer("/handlers/list").is_some_and(|list| list.get("handlerSchema").is_none()),
             handlers: handlers(schema),
@@ -139,8 +145,13 @@ fn pointers(schema: &Value, list: &str) -> Vec<String> {
     found.filter_map(|pointer| Some(pointer.strip_prefix("/properties")?.to_owned())).collect()
 }
 
-fn top_level(pointer: String) -> Option<String> {
-    pointer.strip_prefix('/').filter(|name| !name.contains('/')).map(str::to_owned)
+fn top_level(pointer: &str) -> Option<String> {
+    pointer.strip_prefix('/')?.split('/').next().map(str::to_owned)
+}
+
+/// A pointer without the `*` for a list's items, which some schemas write and others do not.
+fn of_items(pointer: &str) -> String {
+    pointer.replace("/*", "")
 }
 
 fn texts(list: Option<&Value>) -> Vec<&str> {
@@ -207,6 +218,7 @@ struct Reader<'s> {
     root: &'s Value,
     replaces: Vec<String>,
     read_only: &'s BTreeSet<&'s str>,
+    write_only: BTreeSet<String>,
 }
 
 impl Reader<'_> {
@@ -226,6 +238,7 @@ impl Reader<'_> {
                 },
                 absent: default(resolved(self.root, part)),
                 by_name: false,
+                unseen: self.write_only.contains(&of_items(&pointer)),
             })
             .collect()
     }
@@ -321,6 +334,18 @@ mod tests {
         assert!(!found.is_named() && found.name.is_none());
         assert_eq!(found.tags.map(|tags| (tags.name, tags.is_map)), Some(("Tags".into(), false)));
         assert_eq!(found.schema.attributes, ["TopicArn", "TopicName"]);
+    }
+
+    #[test]
+    fn what_aws_never_gives_back_is_not_compared_however_deep_it_lies_and_goes_with_every_change() {
+        let mut queue = topic();
+        queue["writeOnlyProperties"] = json!(["/properties/Subscription/Protocol", "/properties/TopicName"]);
+        let found = TypeSchema::parse("AWS::SNS::Topic", &queue).unwrap();
+        assert!(found.schema.property("TopicName").unwrap().unseen);
+        let Shape::Set(of) = &found.schema.property("Subscription").unwrap().shape else { panic!("a set") };
+        let Shape::Object(properties) = &**of else { panic!("of objects") };
+        assert!(properties[0].unseen, "in a list's items, with or without their `*`");
+        assert!(found.write_only.iter().eq(["Subscription", "TopicName"]));
     }
 
     #[test]
