@@ -10,19 +10,21 @@ use crate::aws;
 use crate::cli;
 use crate::engine::Providers;
 use crate::error::Failure;
-use crate::explain::{Edge, edges, matching};
+use crate::explain::{edges, matching, meaning, meanings};
 use crate::providers;
 use crate::template::nearest;
 use crate::ui::explain;
 
 pub(super) async fn run(run: &Run, flags: &cli::Explain) -> Result<(), Failure> {
-    let edges = edges().map_err(|error| Failure::failed("the list of edges cannot be read", error.to_string()))?;
+    let unread = |error: toml::de::Error| Failure::failed("the list of edges cannot be read", error.to_string());
+    let (edges, meanings) = (edges().map_err(unread)?, meanings().map_err(unread)?);
     let Some(topic) = &flags.topic else {
         return run.ui.result(|| explain::list(&edges), &json!({ "edges": edges }));
     };
-    let found = matching(&edges, topic);
-    if !found.is_empty() {
-        return run.ui.result(|| explain::edges(&found), &json!({ "topic": topic, "edges": found }));
+    let (meaning, found) = (meaning(&meanings, topic), matching(&edges, topic));
+    if meaning.is_some() || !found.is_empty() {
+        let document = json!({ "topic": topic, "meaning": meaning, "edges": found });
+        return run.ui.result(|| explain::found(meaning, &found), &document);
     }
     let config = aws::configuration(&run.settings).await;
     let packager = Packager::new(&run.settings.template, Arc::clone(&run.ui));
@@ -32,12 +34,14 @@ pub(super) async fn run(run: &Run, flags: &cli::Explain) -> Result<(), Failure> 
             let schema = provider.schema();
             run.ui.result(|| explain::resource_type(schema), &explain::document(schema))
         }
-        None => Err(unknown(topic, &edges, &providers)),
+        None => {
+            let codes = edges.iter().map(|edge| &edge.codes).chain(meanings.iter().map(|meaning| &meaning.codes));
+            Err(unknown(topic, codes.flatten().map(String::as_str), &providers))
+        }
     }
 }
 
-fn unknown(topic: &str, edges: &[Edge], providers: &Providers) -> Failure {
-    let codes = edges.iter().flat_map(|edge| &edge.codes).map(String::as_str);
+fn unknown<'c>(topic: &str, codes: impl Iterator<Item = &'c str>, providers: &'c Providers) -> Failure {
     let types = providers.iter().map(|provider| provider.schema().type_name.as_str());
     let help = match nearest(topic, codes.chain(types)) {
         Some(near) => format!("did you mean {near}? `provision explain` lists all"),

@@ -1,4 +1,5 @@
-//! What AWS does that a straightforward program does not expect: one data file, compiled in, by number and by error code.
+//! What AWS does that a straightforward program does not expect, by number and by error code; and what the codes mean that many
+//! services share. Two data files, compiled in.
 
 use std::fmt;
 
@@ -23,9 +24,32 @@ pub struct Edge {
     pub codes: Vec<String>,
 }
 
+/// What error codes of AWS's mean that have more than one cause.
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Meaning {
+    /// The codes, as AWS writes them.
+    pub codes: Vec<String>,
+    /// In a line.
+    pub title: String,
+    /// What AWS does.
+    pub aws: String,
+    /// What `provision` does about it.
+    pub tool: String,
+    /// What a person can do.
+    pub todo: String,
+    /// The edges that tell more.
+    pub edges: Vec<u8>,
+}
+
 #[derive(Deserialize)]
 struct File {
     edge: Vec<Edge>,
+}
+
+#[derive(Deserialize)]
+struct Codes {
+    code: Vec<Meaning>,
 }
 
 fn written<S: Serializer>(number: &u8, serializer: S) -> Result<S::Ok, S::Error> {
@@ -46,12 +70,37 @@ impl fmt::Display for Edge {
     }
 }
 
+impl fmt::Display for Meaning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { codes, title, aws, tool, todo, edges } = self;
+        let edges = edges.iter().map(|number| format!("E{number}")).collect::<Vec<_>>().join(", ");
+        write!(
+            f,
+            "{title}\n\n  what AWS does        {aws}\n  what provision does  {tool}\n  what to do           {todo}\n  error codes          {}\n  more                 provision explain {edges}",
+            codes.join(", ")
+        )
+    }
+}
+
 /// Every edge, by number.
 ///
 /// # Errors
 /// None, as a test reads the file; it is compiled in.
 pub fn edges() -> Result<Vec<Edge>, toml::de::Error> {
     Ok(toml::from_str::<File>(include_str!("edges.toml"))?.edge)
+}
+
+/// What the codes mean that many services share.
+///
+/// # Errors
+/// None, as a test reads the file; it is compiled in.
+pub fn meanings() -> Result<Vec<Meaning>, toml::de::Error> {
+    Ok(toml::from_str::<Codes>(include_str!("codes.toml"))?.code)
+}
+
+/// What an error code means, whose case does not matter.
+pub fn meaning<'m>(meanings: &'m [Meaning], topic: &str) -> Option<&'m Meaning> {
+    meanings.iter().find(|meaning| meaning.codes.iter().any(|code| code.eq_ignore_ascii_case(topic)))
 }
 
 /// The edges of a number (`E35`, `35`) or of an error code, whose case does not matter.
@@ -84,5 +133,36 @@ mod tests {
         assert_eq!(found("queuedeletedrecently"), [43]);
         assert_eq!(found("OperationAborted"), [55, 67]);
         assert_eq!((found("E68"), found("NoSuchThing")), (vec![], vec![]));
+    }
+
+    #[test]
+    fn every_code_that_a_person_is_likely_to_meet_is_explained_and_leads_to_edges_that_there_are() {
+        let (edges, meanings) = (edges().unwrap(), meanings().unwrap());
+        for code in [
+            "accessdenied",
+            "AccessDeniedException",
+            "InvalidParameterValueException",
+            "ResourceConflictException",
+            "ValidationException",
+            "ValidationError",
+            "LimitExceeded",
+            "LimitExceededException",
+            "ThrottlingException",
+            "TooManyRequestsException",
+            "EntityAlreadyExists",
+        ] {
+            let meaning = meaning(&meanings, code).unwrap_or_else(|| panic!("{code}"));
+            assert!(meaning.edges.iter().all(|number| edges.iter().any(|edge| edge.number == *number)), "{code}");
+        }
+        for code in [
+            "QueueDeletedRecently",
+            "OperationAborted",
+            "BucketAlreadyExists",
+            "BucketAlreadyOwnedByYou",
+            "ExpiredToken",
+            "DeleteConflict",
+        ] {
+            assert!(!matching(&edges, code).is_empty(), "{code}");
+        }
     }
 }

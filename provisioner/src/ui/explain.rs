@@ -6,7 +6,7 @@ use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 
 use crate::engine::{Absent, OnChange, Property, Schema};
-use crate::explain::Edge;
+use crate::explain::{Edge, Meaning};
 
 /// A line an edge.
 pub fn list(edges: &[Edge]) -> String {
@@ -17,9 +17,10 @@ pub fn list(edges: &[Edge]) -> String {
     text + "\nprovision explain E35 tells more; so does an error code of AWS's, or a resource type"
 }
 
-/// All of these edges.
-pub fn edges(edges: &[&Edge]) -> String {
-    edges.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n")
+/// What a code means, and all of these edges.
+pub fn found(meaning: Option<&Meaning>, edges: &[&Edge]) -> String {
+    let edges = edges.iter().map(ToString::to_string);
+    meaning.map(ToString::to_string).into_iter().chain(edges).collect::<Vec<_>>().join("\n\n")
 }
 
 /// A type's properties: what a change does, and what it means to leave one out.
