@@ -35,6 +35,10 @@ pub fn text(plan: &Plan, scope: &Scope) -> String {
             change.physical_id,
             if change.slow { "  (slow: AWS does it through Cloud Control)" } else { "" }
         );
+        let made = change.resource.as_ref().filter(|_| change.action == Action::Create);
+        for line in made.map(of_new).unwrap_or_default() {
+            let _ = writeln!(text, "      {line}");
+        }
         for difference in &change.differences {
             let _ = writeln!(text, "      {}", line(difference));
         }
@@ -117,17 +121,58 @@ fn property(difference: &Difference) -> Value {
 }
 
 fn line(difference: &Difference) -> String {
-    let shown = |value: &Option<Value>| match value {
-        Some(_) if difference.secret => MASK.to_owned(),
-        Some(value) => short(value),
-        None => "(nothing)".to_owned(),
-    };
+    let shown = |value: &Value| if difference.secret { MASK.to_owned() } else { short(value) };
+    let before = difference.before.as_ref().map(shown);
     let after = match &difference.after_apply {
-        Some(reference) => format!("(known after {reference} is made)"),
-        None => shown(&difference.after),
+        Some(reference) => Some(known_after(reference)),
+        None => difference.after.as_ref().map(shown),
     };
-    let replaces = if difference.on_change == OnChange::Replace { "  replaces" } else { "" };
-    format!("{}: {} → {after}{}", difference.path, shown(&difference.before), replaces.red())
+    let (action, values) = match (before, after) {
+        (None, after) => (Action::Create, after.unwrap_or_else(|| "(nothing)".to_owned())),
+        (Some(before), None) => (Action::Delete, before),
+        (Some(before), Some(after)) => (Action::Update, format!("{before} → {after}")),
+    };
+    let (action, replaces) = match difference.on_change {
+        OnChange::Replace => (Action::Replace, "  replaces"),
+        OnChange::Update => (action, ""),
+    };
+    format!("{} {}: {values}{}", action.sign().color(colour(action)), difference.path, replaces.red())
+}
+
+fn known_after(reference: &str) -> String {
+    format!("(known after {reference} is made)")
+}
+
+/// A line for each property of something new, and for each of the template's tags.
+fn of_new(resource: &Resource) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, value) in resource.properties.as_object().into_iter().flatten() {
+        parts(resource, name, &format!("/{}", name.replace('~', "~0").replace('/', "~1")), value, &mut found);
+    }
+    let given = resource.tags.iter().filter(|(key, _)| !key.starts_with("provision:"));
+    found.extend(given.map(|(key, value)| (format!("Tags.{key}"), short(&value.as_str().into()))));
+    let sign = Action::Create.sign();
+    found.into_iter().map(|(path, value)| format!("{} {path}: {value}", sign.color(colour(Action::Create)))).collect()
+}
+
+/// A value as a whole; part by part where a part of it is secret or not known yet.
+fn parts(resource: &Resource, path: &str, pointer: &str, value: &Value, found: &mut Vec<(String, String)>) {
+    let inside = |at: &str| at.strip_prefix(pointer).is_some_and(|rest| rest.starts_with('/'));
+    let secret = resource.secret.iter().find(|at| *at == pointer || inside(at));
+    let waits = resource.after_apply.iter().find(|(at, _)| *at == pointer || inside(at));
+    let whole = secret.is_some_and(|at| at == pointer) || waits.is_some_and(|(at, _)| at == pointer);
+    match (value, secret, waits) {
+        (Value::Object(fields), Some(_), _) | (Value::Object(fields), _, Some(_)) if !whole => {
+            for (name, value) in fields {
+                let escaped = name.replace('~', "~0").replace('/', "~1");
+                parts(resource, &format!("{path}.{name}"), &format!("{pointer}/{escaped}"), value, found);
+            }
+        }
+        (_, Some(_), _) => found.push((path.to_owned(), MASK.to_owned())),
+        (_, _, Some((_, reference))) => found.push((path.to_owned(), known_after(reference))),
+        (Value::Null, _, _) => {}
+        (value, _, _) => found.push((path.to_owned(), short(value))),
+    }
 }
 
 fn short(value: &Value) -> String {
@@ -157,6 +202,30 @@ mod tests {
         Scope { stack: "films".into(), account: "1".repeat(12), region: "eu-central-1".into(), partition: "aws".into() }
     }
 
+    fn new() -> Resource {
+        let arn = json!("arn:aws:sqs:eu-central-1:111111111111:films-Letters");
+        Resource {
+            logical_id: "Jobs".into(),
+            type_name: "AWS::SQS::Queue".into(),
+            physical_id: "films-Jobs".into(),
+            properties: json!({
+                "VisibilityTimeout": 60, "RedrivePolicy": {"deadLetterTargetArn": arn, "maxReceiveCount": 5},
+                "Environment": {"Variables": {"KEY": "old", "ROLE": null, "STAGE": "test"}}, "Layers": [null, "b"],
+            }),
+            after_apply: [("/Environment/Variables/ROLE", "Role.RoleId"), ("/Layers/0", "Layer.Ref")]
+                .map(|(at, by)| (at.to_owned(), by.to_owned()))
+                .into(),
+            secret: ["/Environment/Variables/KEY".to_owned()].into(),
+            tags: [("team", "data"), ("provision:stack", "films")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            attributes: Default::default(),
+            metadata: Value::Null,
+            depends_on: vec![],
+            waits_for: vec![],
+            retain: false,
+            retain_on_replace: false,
+        }
+    }
+
     fn plan() -> Plan {
         let change = |logical_id: &str, action, differences| Change {
             logical_id: logical_id.into(),
@@ -173,8 +242,9 @@ mod tests {
         let replaces =
             Difference { on_change: OnChange::Replace, ..difference("Name", Some(json!("a")), Some(json!("b"))) };
         let removed = difference("Policy", Some(json!({ "a": "b".repeat(200) })), None);
+        let made = Change { resource: Some(new()), ..change("Jobs", Action::Create, vec![]) };
         let changes = vec![
-            change("Jobs", Action::Create, vec![]),
+            made,
             change("Letters", Action::Update, vec![secret, waits, removed]),
             change("Third", Action::Replace, vec![replaces]),
             change("Fourth", Action::Delete, vec![]),
