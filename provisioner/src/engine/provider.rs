@@ -226,6 +226,11 @@ pub trait Provider: Send + Sync {
         false
     }
 
+    /// Whether a change may replace it under its own name, or leave an earlier one on the same parent: then `up` deletes too.
+    fn remade_in_place(&self) -> bool {
+        true
+    }
+
     /// Whether it holds what a replacement would lose: a bucket's objects.
     ///
     /// # Errors

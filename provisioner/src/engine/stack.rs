@@ -254,6 +254,13 @@ impl Stack<'_> {
         read.map_err(|error| EngineError::provider("dynamic references", "dynamic references", error))
     }
 
+    /// The names of the stored parameters that the template's dynamic references ask for.
+    pub fn stored_parameters(&self) -> BTreeSet<String> {
+        let lookup = Lookup { stack: self, known: &KnownAttributes::new() };
+        let resolved = self.bound.resources().filter_map(|one| self.bound.resolve(&one.logical_id, &lookup).ok());
+        resolved.flat_map(|resolved| resolved.dynamic).map(|reference| reference.name).collect()
+    }
+
     /// The template's outputs, from names alone where nothing exists yet; a value known only after apply is left out.
     ///
     /// # Errors

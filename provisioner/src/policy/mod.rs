@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::engine::{Resource, Stack};
+use crate::engine::{Resource, Scope, Stack};
 use crate::rules::asks_quota;
 use crate::template::Diagnostics;
 
@@ -20,7 +20,7 @@ pub use crawl::Crawl;
 pub enum Command {
     /// Reads everything.
     Plan,
-    /// Reads everything, makes and changes what the template names.
+    /// Reads everything, makes and changes what the template names, and deletes what a change replaces.
     Up,
     /// Reads everything, deletes what the template names.
     Down,
@@ -28,6 +28,17 @@ pub enum Command {
     Launch,
     /// Reads the template's resources, the queues and the lake.
     Status,
+}
+
+/// A parameter as IAM names it; AWS's own public ones are of no account.
+fn parameter_arn(name: &str, scope: &Scope) -> String {
+    let of_aws = name.starts_with("/aws/service/");
+    let scope = Scope { account: if of_aws { String::new() } else { scope.account.clone() }, ..scope.clone() };
+    scope.arn("ssm", &format!("parameter/{}", name.trim_start_matches('/')))
+}
+
+fn remade_in_place(stack: &Stack<'_>, resource: &Resource) -> bool {
+    stack.providers.get(&resource.type_name).is_some_and(|provider| provider.remade_in_place())
 }
 
 /// Actions, each with the resources that it may touch.
@@ -71,8 +82,15 @@ impl Policy {
             if finds {
                 policy.finds(stack);
             }
+            for name in stack.stored_parameters() {
+                policy.allow("ssm:GetParameter", [parameter_arn(&name, &stack.scope)], None);
+            }
             for resource in &resources {
-                let deletes = *command == Command::Down && (delete_data || !resource.retain);
+                let deletes = match command {
+                    Command::Down => delete_data || !resource.retain,
+                    Command::Up => !resource.retain_on_replace && remade_in_place(stack, resource),
+                    _ => false,
+                };
                 policy.resource(stack, resource, writes, deletes);
             }
             if matches!(command, Command::Plan | Command::Up) && asks_quota(&resources) {

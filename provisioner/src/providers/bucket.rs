@@ -257,6 +257,11 @@ impl Provider for BucketProvider {
         Some(1)
     }
 
+    /// Only a new name replaces it.
+    fn remade_in_place(&self) -> bool {
+        false
+    }
+
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
             read: vec![

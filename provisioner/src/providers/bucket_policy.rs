@@ -138,6 +138,11 @@ impl Provider for BucketPolicyProvider {
         Ok(found.into_iter().flatten().collect())
     }
 
+    /// Only a new name replaces it.
+    fn remade_in_place(&self) -> bool {
+        false
+    }
+
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
             read: vec!["s3:GetBucketPolicy"],

@@ -363,6 +363,11 @@ impl Provider for QueueProvider {
         Ok(found.into_iter().flatten().collect())
     }
 
+    /// Only a new name replaces it.
+    fn remade_in_place(&self) -> bool {
+        false
+    }
+
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
             read: vec!["sqs:GetQueueAttributes", "sqs:ListQueueTags"],
