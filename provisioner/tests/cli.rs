@@ -125,7 +125,9 @@ fn explain_tells_an_edge_an_error_code_and_a_type_without_any_call() {
     says("explain e35", &["what AWS does", "what provision does", "what to do", "VisibilityTimeout"]);
     says("explain QueueDeletedRecently --json", &["\"number\": \"E43\""]);
     says("explain AWS::SQS::Queue", &["VisibilityTimeout", "replaces", "30", "QueueUrl"]);
+    says("explain accessdenied", &["provision policy", "exit code 4", "explain E6, E13", "E13  "]);
     tells(&user, "explain QueueDeletedRecntly", 2, &["did you mean QueueDeletedRecently?"]);
+    tells(&user, "explain validationexeption", 2, &["did you mean ValidationException?"]);
 }
 
 /// Answers one call as an AWS that lives in the year 2020.
@@ -150,11 +152,15 @@ fn doctor_tells_every_trouble_by_itself_and_how_to_mend_it() {
     let told = [
         "wrong  template",
         "(E35)",
+        "ok     endpoint",
         "wrong  clock",
         "s off AWS's",
         "help: set the clock",
-        "wrong  account",
+        "wrong  credentials",
         "help: sign in",
+        "?      account      not checked: the credentials are not usable",
+        "?      quota        not checked",
+        "?      rights       not checked",
     ];
     told.iter().fold(user.run(words(&line)).exits(3), |outcome, words| outcome.says(words));
 }

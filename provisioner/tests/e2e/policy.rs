@@ -201,6 +201,26 @@ fn every_policy_fits_iam_and_names_no_more_than_the_stack() {
     let look = stage.user.run(words("policy --for status")).succeeds().json();
     assert!(actions(&look).iter().all(|action| !action.contains("Create") && !action.contains("Delete")), "{look}");
     stage.user.run(words("policy --for nothing")).exits(2);
+    let up = stage.user.run(words("policy --for up")).succeeds().json();
+    let (remade, kept) = (["iam:DeleteRole", "lambda:DeleteFunction", "logs:DeleteLogGroup"], ["s3:DeleteBucket"]);
+    assert!(remade.iter().all(|action| actions(&up).contains(&(*action).to_owned())), "what a change replaces: {up}");
+    assert!(kept.iter().all(|action| !actions(&up).contains(&(*action).to_owned())), "{up}");
+}
+
+#[test]
+fn a_policy_lets_every_command_read_the_parameters_that_the_template_names() {
+    let stage = Stage::new();
+    let parameter =
+        "    Type: AWS::SSM::Parameter\n    Properties: {Type: String, Value: '{{resolve:ssm:/shared/a:2}}'}\n";
+    let user = stage.user.file("named.yaml", format!("Resources:\n  Copy:\n{parameter}"));
+    for command in ["plan", "up", "down", "status"] {
+        let policy = user.run(words(&format!("policy --template named.yaml --for {command}"))).succeeds().json();
+        let arn = json!("arn:aws:ssm:us-east-1:000000000000:parameter/shared/a");
+        let reads = |statement: &&Value| statement["Resource"].as_array().unwrap().contains(&arn);
+        let statement =
+            policy["Statement"].as_array().unwrap().iter().find(reads).unwrap_or_else(|| panic!("{policy}"));
+        assert_eq!(statement["Action"], json!(["ssm:GetParameter"]), "{command}");
+    }
 }
 
 #[test]
@@ -209,7 +229,7 @@ fn doctor_tells_what_is_well_and_what_the_caller_may_not_do() {
     let well = stage.user.run(words("doctor --json")).succeeds().json();
     let checks = well["checks"].as_array().unwrap();
     let named: Vec<_> = checks.iter().map(|check| check["check"].as_str().unwrap()).collect();
-    assert_eq!(named, ["template", "clock", "account", "quota", "rights", "TMDb"], "{well}");
+    assert_eq!(named, ["template", "endpoint", "clock", "credentials", "account", "quota", "rights", "TMDb"], "{well}");
     assert!(checks.iter().all(|check| check["state"] == "ok"), "{well}");
     assert_eq!(stage.changes(), Vec::<String>::new());
 

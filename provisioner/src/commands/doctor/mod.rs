@@ -10,6 +10,7 @@ use serde_json::json;
 use super::opened::{self, Purpose, Sound};
 use super::{Opened, Run, secret};
 use crate::aws::Aws;
+use crate::engine::ProviderError;
 use crate::error::{Failure, Parts};
 use crate::interrupt;
 use crate::rules;
@@ -72,15 +73,22 @@ async fn look(run: &Run) -> Vec<Check> {
     let needs = sound.as_ref().ok().and_then(|sound| sound.needs(run).ok()).unwrap_or_default();
     let mut checks = if needs.build { tools::look().await } else { Vec::new() };
     checks.push(Check::new("template", sound.map(|sound| described(&sound))));
-    checks.push(clock::look(run).await);
+    checks.extend(clock::look(run).await);
     match Opened::open(run).await {
         Ok(opened) => {
-            checks.push(Check::new("account", Ok(account(&opened.aws))));
+            checks.extend(caller(&opened.aws));
             checks.push(quota(run, &opened).await);
             checks.push(rights::look(run, &opened).await);
         }
         // What is wrong with the template is told already.
-        Err(_) => checks.push(Check::new("account", opened::connect(run).await.map(|aws| account(&aws)))),
+        Err(_) => {
+            let (called, why) = match opened::connect(run).await {
+                Ok(aws) => (caller(&aws), "the template is not sound"),
+                Err(failure) => (no_caller(failure), "it is not known who calls, or where"),
+            };
+            checks.extend(called);
+            checks.extend(["quota", "rights"].map(|check| Check::unknown(check, format!("not checked: {why}"))));
+        }
     }
     if needs.crawl {
         let valid = secret::validity(run).await;
@@ -100,8 +108,25 @@ fn described(sound: &Sound) -> String {
     }
 }
 
-fn account(aws: &Aws) -> String {
-    format!("{} in {}, as {}", aws.scope.account, aws.scope.region, aws.caller)
+/// The credentials' line and the account's.
+fn caller(aws: &Aws) -> [Check; 2] {
+    let account = format!("{} in {}", aws.scope.account, aws.scope.region);
+    [Check::new("credentials", Ok(format!("of {}", aws.caller))), Check::new("account", Ok(account))]
+}
+
+/// The same where AWS did not say who calls: the trouble is told at the line that it is of.
+fn no_caller(failure: Failure) -> [Check; 2] {
+    let unchecked = |check, why: &str| Check::unknown(check, format!("not checked: {why}"));
+    match failure {
+        Failure::WrongAccount { .. } => {
+            [Check::new("credentials", Ok("AWS takes them".into())), Check::new("account", Err(failure))]
+        }
+        Failure::Aws { error: ProviderError::Network { .. }, .. } => {
+            ["credentials", "account"].map(|check| unchecked(check, "AWS does not answer"))
+        }
+        Failure::Usage(_) => [unchecked("credentials", "no region is set"), Check::new("account", Err(failure))],
+        _ => [Check::new("credentials", Err(failure)), unchecked("account", "the credentials are not usable")],
+    }
 }
 
 async fn quota(run: &Run, opened: &Opened) -> Check {
