@@ -68,8 +68,10 @@ pub enum Failure {
         /// The first failure's exit code.
         code: u8,
     },
-    /// Ctrl-C.
+    /// Ctrl-C, after what was under way has ended.
     Interrupted,
+    /// Ctrl-C while it read or waited, which is simply cut off.
+    CutOff,
     /// The reader of our standard output has gone.
     ClosedPipe,
 }
@@ -187,6 +189,12 @@ impl Failure {
                 exit::INTERRUPTED,
                 "interrupted",
                 "calls in flight were finished",
+                "run the same command again: it goes on from here",
+            ),
+            Self::CutOff => told(
+                exit::INTERRUPTED,
+                "interrupted",
+                "cut off while it read or waited",
                 "run the same command again: it goes on from here",
             ),
             Self::ClosedPipe => silent(exit::DONE),
@@ -388,6 +396,7 @@ mod tests {
             (Failure::Different, 3),
             (Failure::Incomplete { code: 1 }, 1),
             (Failure::Interrupted, 130),
+            (Failure::CutOff, 130),
             (Failure::ClosedPipe, 0),
         ] {
             assert_eq!(failure.told().code, code, "{failure:?}");

@@ -14,7 +14,7 @@ pub fn listen(ui: Arc<Ui>) -> CancellationToken {
     let heard = interrupt.clone();
     tokio::spawn(async move {
         if tokio::signal::ctrl_c().await.is_ok() {
-            ui.warn("interrupted: what is begun is finished first; Ctrl-C again ends at once");
+            ui.warn("interrupted: a change that is begun is finished first; Ctrl-C again ends at once");
             heard.cancel();
             if tokio::signal::ctrl_c().await.is_ok() {
                 std::process::exit(exit::INTERRUPTED.into());
@@ -27,14 +27,14 @@ pub fn listen(ui: Arc<Ui>) -> CancellationToken {
 /// Waits for work that changes nothing, which an interruption may cut off anywhere.
 ///
 /// # Errors
-/// The work's own, or [`Failure::Interrupted`].
+/// The work's own, or [`Failure::CutOff`].
 pub async fn until<T, E: Into<Failure>>(
     interrupt: &CancellationToken,
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Failure> {
     tokio::select! {
         biased;
-        () = interrupt.cancelled() => Err(Failure::Interrupted),
+        () = interrupt.cancelled() => Err(Failure::CutOff),
         done = work => done.map_err(Into::into),
     }
 }

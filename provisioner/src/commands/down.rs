@@ -36,13 +36,14 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
         report = stack.destroy(&plan, options, &run.ui.observer(), &run.interrupt).await;
     }
     // Interrupted, what is done and left is told without another look.
-    let (remaining, kept) = match report.interrupted {
+    let (listed, kept) = match report.interrupted {
         true => Default::default(),
         false => {
             let closing = closing(run, &opened, &stack, &plan, options, &report, ending.as_ref());
             interrupt::until(&run.interrupt, closing).await?
         }
     };
+    let remaining = plan.remaining(&report, listed.as_deref());
     let whole = report::Down {
         scope: &stack.scope,
         plan: &plan,
@@ -92,7 +93,7 @@ async fn let_functions_end(run: &Run, crawl: &Crawl) -> Result<(), Failure> {
 
 type Lakes = Vec<(String, Option<u64>)>;
 
-/// What is still there although it was deleted, and beside it what is kept; a crawl that ended is no longer paused.
+/// What is still there of what was to go, where it can be listed, and beside it what is kept; a crawl that ended is no longer paused.
 async fn closing(
     run: &Run,
     opened: &Opened,
@@ -101,12 +102,16 @@ async fn closing(
     options: DestroyOptions,
     report: &Report,
     ending: Option<&Crawl>,
-) -> Result<(Vec<Observed>, Lakes), Failure> {
+) -> Result<(Option<Vec<Observed>>, Lakes), Failure> {
     let ended = !plan.deletions.is_empty() && report.is_whole();
+    let observer = run.ui.observer();
     let audit = async {
-        match ended {
-            true => Ok::<_, Failure>(stack.audit(options, report, &run.ui.observer()).await?),
-            false => Ok(Vec::new()),
+        let listed = stack.audit(options, report, &observer);
+        match (plan.deletions.is_empty(), ended) {
+            (true, _) => Ok::<_, Failure>(None),
+            (false, true) => Ok(Some(listed.await?)),
+            // What failed may keep the listing from its work too, and is told already.
+            (false, false) => Ok(listed.await.ok()),
         }
     };
     let forget = async {
@@ -115,8 +120,8 @@ async fn closing(
             None => Ok(()),
         }
     };
-    let (remaining, (), lakes) = futures::try_join!(audit, forget, lakes(opened, plan))?;
-    Ok((remaining, lakes))
+    let (listed, (), lakes) = futures::try_join!(audit, forget, lakes(opened, plan))?;
+    Ok((listed, lakes))
 }
 
 /// The crawl whose queues go while its lake stays: what the queues know is kept in the lake.

@@ -24,9 +24,12 @@ pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
     // Where anything came or went everything is read again: what comes now is what AWS says, not what we wanted (E43).
     let looks = match report.came_or_went() && !report.interrupted {
         false => looks(&plan),
-        true => interrupt::until(&run.interrupt, stack.look_after(&report, &run.ui.observer())).await?,
+        true => {
+            let looks = interrupt::until(&run.interrupt, stack.look_after(&report, &run.ui.observer())).await?;
+            report.miss(&looks);
+            looks
+        }
     };
-    report.miss(&looks);
     let outputs = stack.outputs(&looks)?;
     for (mapping, reason) in looks.iter().filter_map(paused) {
         run.ui.warn(&format!("{mapping} is paused and stays so ({reason}); to go on: provision resume"));

@@ -15,6 +15,9 @@ use super::{
     Action, DeleteOptions, EngineError, Event, Observed, Observer, Progress, Provider, ProviderError, Resource,
 };
 
+/// Why something was not tried that Ctrl-C kept from beginning.
+pub(super) const INTERRUPTED: &str = "interrupted";
+
 /// How an `up` or `down` ended.
 #[derive(Debug, Default)]
 pub struct Report {
@@ -34,6 +37,16 @@ impl Report {
     /// Whether all was done.
     pub fn is_whole(&self) -> bool {
         self.failed.is_empty() && self.skipped.is_empty()
+    }
+
+    /// Why it is left; none where it was done or was none of the changes.
+    pub fn why_left(&self, logical_id: &str) -> Option<String> {
+        let failed = self.failed.iter().find(|(id, _)| id == logical_id).map(|(_, error)| error.reason());
+        let skipped = self.skipped.iter().find(|(id, _)| id == logical_id).map(|(_, because)| match because.as_str() {
+            INTERRUPTED => "not begun".to_owned(),
+            because => format!("not tried because of {because}"),
+        });
+        failed.or(skipped)
     }
 
     /// Counts as failed what was done and is not there in a later look: what answered for it was still being deleted (E43).

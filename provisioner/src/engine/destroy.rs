@@ -35,6 +35,38 @@ pub struct DestroyPlan {
     pub foreign: Vec<Observed>,
 }
 
+/// Something that was to go and is still there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// For example `AWS::SQS::Queue`.
+    pub type_name: String,
+    /// The name under which AWS knows it.
+    pub physical_id: String,
+    /// Why, as far as it is known.
+    pub why: String,
+}
+
+impl DestroyPlan {
+    /// What is still there and why: what the closing listing has found, and without one what was not done.
+    pub fn remaining(&self, report: &Report, listed: Option<&[Observed]>) -> Vec<Remaining> {
+        let why = |change: &Change| report.why_left(&change.logical_id);
+        let remaining = |type_name: &str, physical_id: &str, why: Option<String>| Remaining {
+            type_name: type_name.to_owned(),
+            physical_id: physical_id.to_owned(),
+            why: why.unwrap_or_else(|| "AWS lists it although it was deleted".to_owned()),
+        };
+        let Some(listed) = listed else {
+            let left = self.deletions.iter().filter_map(|change| Some((change, why(change)?)));
+            return left.map(|(change, why)| remaining(&change.type_name, &change.physical_id, Some(why))).collect();
+        };
+        let planned = |one: &Observed| {
+            let same = |change: &&Change| change.type_name == one.type_name && change.physical_id == one.physical_id;
+            self.deletions.iter().find(same)
+        };
+        listed.iter().map(|one| remaining(&one.type_name, &one.physical_id, planned(one).and_then(why))).collect()
+    }
+}
+
 impl Stack<'_> {
     /// Reads everything and says what `down` would delete. Changes nothing.
     ///

@@ -181,6 +181,14 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// Why, without the name of the resource.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Provider { error, .. } => error.to_string(),
+            other => other.to_string(),
+        }
+    }
+
     pub(super) fn provider(logical_id: &str, physical_id: &str, error: ProviderError) -> Self {
         Self::Provider { logical_id: logical_id.to_owned(), physical_id: physical_id.to_owned(), error }
     }

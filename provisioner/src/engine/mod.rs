@@ -24,7 +24,7 @@ mod walk;
 
 pub use apply::Report;
 pub use canonical::canonical;
-pub use destroy::{DestroyOptions, DestroyPlan};
+pub use destroy::{DestroyOptions, DestroyPlan, Remaining};
 pub use diff::diff;
 pub use dynamic::StoredParameters;
 pub use error::{EngineError, ProviderError};

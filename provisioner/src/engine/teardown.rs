@@ -7,6 +7,7 @@ use futures::stream::{self, StreamExt};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::apply::INTERRUPTED;
 use super::plan::Change;
 use super::stack::{Stack, WIDTH};
 use super::{Action, DeleteOptions, EngineError, Event, Observed, Observer, Progress, Report};
@@ -49,7 +50,7 @@ impl Stack<'_> {
             let id = one.logical_id.to_owned();
             match result {
                 Ok(true) => report.done.push((id, Action::Delete)),
-                Ok(false) => report.skipped.push((id, "interrupted".to_owned())),
+                Ok(false) => report.skipped.push((id, INTERRUPTED.to_owned())),
                 Err(error) => {
                     observer(Event::Failed { logical_id: id.clone(), error: error.to_string() });
                     report.failed.push((id, error));

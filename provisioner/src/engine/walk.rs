@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_util::sync::CancellationToken;
 
+use super::apply::INTERRUPTED;
 use super::plan::{Change, Late};
 use super::stack::{KnownAttributes, WIDTH};
 use super::{Action, EngineError, Event, Observed, Observer, Report};
@@ -90,7 +91,7 @@ impl<'p> Walk<'p> {
     /// Whatever still waits stands on a failure, directly or not, or was cut off.
     pub fn finish(mut self, interrupt: &CancellationToken, observer: &Observer) -> Report {
         for change in std::mem::take(&mut self.waiting) {
-            let because = self.root_below(&change.logical_id).unwrap_or_else(|| "interrupted".to_owned());
+            let because = self.root_below(&change.logical_id).unwrap_or_else(|| INTERRUPTED.to_owned());
             self.fallen.insert(change.logical_id.clone(), because.clone());
             // What is already as it should be is not missed.
             if change.action != Action::None {

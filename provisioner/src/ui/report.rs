@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::progress::{done, seconds};
 use super::{Ui, plan};
-use crate::engine::{DestroyPlan, Observed, Plan, Report, Scope};
+use crate::engine::{DestroyPlan, Observed, Plan, Remaining, Report, Scope};
 use crate::error::Failure;
 use crate::exit;
 
@@ -41,6 +41,13 @@ impl Up<'_> {
             }
         }
         let _ = write!(text, "Stack {} {}", self.scope.stack, summary(self.report, self.took));
+        if !self.report.is_whole() {
+            text += &done_so_far(self.report);
+            let left = self.plan.changes.iter().map(|change| change.logical_id.as_str());
+            for (id, why) in left.filter_map(|id| Some((id, self.report.why_left(id)?))) {
+                let _ = write!(text, "\nLeft: {id}, {why}");
+            }
+        }
         text
     }
 
@@ -62,8 +69,8 @@ pub struct Down<'a> {
     pub plan: &'a DestroyPlan,
     /// What was deleted.
     pub report: &'a Report,
-    /// What AWS still lists although it was deleted.
-    pub remaining: &'a [Observed],
+    /// What is still there of what was to go.
+    pub remaining: &'a [Remaining],
     /// The buckets that stay, and their number of objects where it could be counted.
     pub lakes: &'a [(String, Option<u64>)],
     /// How long it took.
@@ -77,6 +84,9 @@ impl Down<'_> {
             true => format!("Nothing to delete: stack {} has no resources that would go.", self.scope.stack),
             false => format!("Stack {} {}", self.scope.stack, summary(self.report, self.took)),
         };
+        if !self.report.is_whole() {
+            text += &done_so_far(self.report);
+        }
         for (bucket, objects) in self.lakes {
             let objects = objects.map(|count| format!(" with {count} objects")).unwrap_or_default();
             let _ = write!(text, "\nLake s3://{bucket} is kept{objects}; to remove it: provision down --delete-data");
@@ -87,8 +97,8 @@ impl Down<'_> {
         for foreign in &self.plan.foreign {
             let _ = write!(text, "\nNot this stack's, left alone: {} {}", foreign.type_name, foreign.physical_id);
         }
-        for remaining in self.remaining {
-            let _ = write!(text, "\nStill listed, run `down` again: {} {}", remaining.type_name, remaining.physical_id);
+        for Remaining { type_name, physical_id, why } in self.remaining {
+            let _ = write!(text, "\nStill there, run `down` again: {type_name} {physical_id}, {why}");
         }
         text
     }
@@ -109,7 +119,9 @@ impl Down<'_> {
             })).collect::<Vec<_>>(),
             "kept": named(&self.plan.kept),
             "foreign": named(&self.plan.foreign),
-            "remaining": named(self.remaining),
+            "remaining": self.remaining.iter().map(|one| json!({
+                "type": one.type_name, "physical_id": one.physical_id, "why": one.why,
+            })).collect::<Vec<_>>(),
             "lakes": lakes,
             "report": report(self.report),
             "seconds": self.took.as_secs_f64(),
@@ -142,6 +154,11 @@ fn report(report: &Report) -> Value {
         "skipped": report.skipped.iter().map(|(id, why)| json!({ "logical_id": id, "because": why })).collect::<Vec<_>>(),
         "interrupted": report.interrupted,
     })
+}
+
+fn done_so_far(report: &Report) -> String {
+    let names: Vec<_> = report.done.iter().map(|(id, action)| format!("{id} {}", done(*action))).collect();
+    if names.is_empty() { String::new() } else { format!("\nDone: {}", names.join(", ")) }
 }
 
 /// `is up: 6 created, 1 updated in 4.1 s`, or how far it came.

@@ -39,9 +39,15 @@ fn an_interrupted_up_and_down_end_what_is_begun_and_the_next_ones_go_on() {
     let user = light_user(&proxy.url());
     proxy.rule(Rule::on("*", "*").latency(SLOW));
 
+    let plan = user.spawn(words("plan"));
+    interrupt_at(&proxy, &plan, "GetRole", 1);
+    plan.wait().exits(130).complains("cut off while it read");
+
+    proxy.forget();
     let up = user.spawn(words("up --yes"));
     interrupt_at(&proxy, &up, "CreateRole", 1);
-    up.wait().exits(130).complains("interrupted").says("not tried").says("goes on from here");
+    let cut = up.wait().exits(130).complains("interrupted").says("not tried").says("goes on from here");
+    cut.says("CrawlerRole created").says("Left: CrawlerFunction, not begun");
     assert!(proxy.calls().iter().all(|call| call.status != 0), "calls in flight are finished");
     let half = listing(&emulator.endpoint(), "us-east-1");
     assert_eq!((half["roles"].len(), half["functions"].len()), (1, 0), "{half:?}");
@@ -51,7 +57,15 @@ fn an_interrupted_up_and_down_end_what_is_begun_and_the_next_ones_go_on() {
     proxy.forget();
     let down = user.spawn(words("down --yes --delete-data"));
     interrupt_at(&proxy, &down, "DeleteFunction", 1);
-    down.wait().exits(130).complains("interrupted").says("not tried");
+    let cut = down.wait().exits(130).complains("interrupted").says("not tried").says("CrawlerFunction deleted");
+    cut.says("Still there, run `down` again: AWS::Logs::LogGroup").says("not begun");
+
+    proxy.behave();
+    let denied = "User: ada is not authorized to perform: logs:DeleteLogGroup";
+    proxy.rule(Rule::on("logs", "DeleteLogGroup").answer(403, "AccessDeniedException", denied));
+    let failed = user.run(words("down --yes --delete-data")).exits(4);
+    failed.says("Still there, run `down` again: AWS::Logs::LogGroup").says("logs:DeleteLogGroup is not allowed");
+    proxy.behave();
     user.run(words("down --yes --delete-data")).succeeds();
     let left = listing(&emulator.endpoint(), "us-east-1");
     assert!(is_empty(&left), "{left:?}");
