@@ -283,6 +283,24 @@ mod tests {
     }
 
     #[test]
+    fn what_aws_never_gives_back_is_no_difference_in_an_object_or_in_a_list_of_objects() {
+        let hidden = |name: &str| Property { unseen: true, ..Property::new(name, Shape::Text) };
+        let inner = Shape::Object(vec![Property::new("Name", Shape::Text), hidden("Password")]);
+        let properties = vec![
+            Property::new("User", inner.clone()).removed_when_absent(),
+            Property::new("Users", Shape::set(inner)).removed_when_absent(),
+            hidden("Token"),
+        ];
+        let schema = Schema::new("AWS::Some::Broker", properties, &[]);
+        let (given, told) = (json!({"Name": "a", "Password": "p"}), json!({"Name": "a"}));
+        let wanted = resource(json!({"User": given, "Users": [given], "Token": "t"}));
+        assert_eq!(diff(&wanted, &observed(json!({"User": told, "Users": [told]})), &schema), vec![]);
+        let other = json!({"Name": "b"});
+        let list = diff(&wanted, &observed(json!({"User": other, "Users": [other]})), &schema);
+        assert_eq!(list.iter().map(|d| d.path.as_str()).collect::<Vec<_>>(), ["User.Name", "Users"]);
+    }
+
+    #[test]
     fn a_changed_name_replaces() {
         let list = diff(&resource(json!({"QueueName": "b"})), &observed(json!({"QueueName": "a"})), &schema());
         assert_eq!(list[0].on_change, OnChange::Replace);
