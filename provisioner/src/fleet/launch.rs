@@ -24,7 +24,7 @@ const MESSAGE_BYTES: usize = 4096;
 const SHARED_TITLES: u32 = 4;
 /// Messages that are sent side by side. While they are, what SQS accepted of those before is written down: a launch that is killed leaves
 /// at most twice as many that nobody knows of, and the next one sends them again.
-const STEP: usize = 160;
+const STEP: usize = 320;
 /// Jobs whose films are read at once.
 const WIDTH: usize = 16;
 
