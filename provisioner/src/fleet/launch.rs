@@ -12,6 +12,7 @@ use crawler_core::tmdb::Changes;
 use crawler_core::{Job, Order};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::estimate::Workload;
@@ -22,9 +23,8 @@ use super::{Fleet, FleetError, sent};
 const MESSAGE_BYTES: usize = 4096;
 /// ... and up to this share of a full job's titles.
 const SHARED_TITLES: u32 = 4;
-/// Messages that are sent side by side. While they are, what SQS accepted of those before is written down: a launch that is killed leaves
-/// at most twice as many that nobody knows of, and the next one sends them again.
-const STEP: usize = 320;
+/// Messages that one write writes down, where so many are left.
+const RECORDED: usize = 160;
 /// Jobs whose films are read at once.
 const WIDTH: usize = 16;
 
@@ -189,11 +189,12 @@ impl Fleet {
         Ok(sent::recorded(&*self.lake, since).await?)
     }
 
-    /// Sends the plan, and writes down what SQS accepted, a step at a time, until all is sent or `stop` is cancelled; `progress` learns how
-    /// many messages of how many are sent.
+    /// Sends the plan, and beside that writes down what SQS accepted, until all is sent or `stop` is cancelled; `progress` learns how many
+    /// messages of how many are sent. A launch that is killed leaves what SQS accepted while the last objects were written, some
+    /// hundred messages, which the next one sends again.
     ///
     /// # Errors
-    /// A failed send. What was accepted is written down all the same.
+    /// A failed send, or a failed write to the lake, after which nothing more is sent. What was accepted is written down all the same.
     pub async fn launch(
         &self,
         plan: &LaunchPlan,
@@ -201,29 +202,39 @@ impl Fleet {
         progress: impl Fn(usize, usize),
     ) -> Result<Launched, FleetError> {
         let messages = plan.messages();
+        let bodies: Vec<String> = messages.iter().map(|jobs| plan.order(jobs).to_body()).collect();
         let mut record = sent::Record::new(&*self.lake, &plan.dataset);
         let mut launched = Launched::default();
-        let mut result = Ok(());
-        for step in messages.chunks(STEP).take_while(|_| !stop.is_cancelled()) {
-            let bodies: Vec<String> = step.iter().map(|jobs| plan.order(jobs).to_body()).collect();
-            let mut accepted = Vec::new();
-            let sending = self.jobs.send_all(&bodies, |places| {
-                accepted.extend_from_slice(places);
-                progress(launched.messages + accepted.len(), messages.len());
-            });
-            let (sent, recorded) = tokio::join!(sending, record.write());
-            let jobs: Vec<&Job> = accepted.iter().flat_map(|place| &step[*place]).collect();
-            record.add(jobs.iter().map(|job| sent::mark(job, plan.refresh.as_ref())));
-            launched.messages += accepted.len();
-            launched.jobs += jobs.len();
-            launched.titles += plan.titles_of(jobs);
-            result = sent.and(recorded.map_err(FleetError::from));
-            if result.is_err() {
-                break;
+        let stop = stop.child_token();
+        let (taken, mut accepted) = mpsc::unbounded_channel();
+        let mut count = 0;
+        let total = messages.len();
+        let sending = self.jobs.send_all(&bodies, &stop, move |places| {
+            count += places.len();
+            progress(count, total);
+            // The reader stays until the last sender is gone.
+            places.iter().for_each(|place| taken.send(*place).unwrap_or_default());
+        });
+        let recording = async {
+            let mut places = Vec::new();
+            loop {
+                while places.len() < RECORDED && accepted.recv_many(&mut places, RECORDED).await > 0 {}
+                if places.is_empty() {
+                    return record.write().await;
+                }
+                launched.messages += places.len();
+                let jobs: Vec<&Job> = places.drain(..).flat_map(|place| &messages[place]).collect();
+                record.add(jobs.iter().map(|job| sent::mark(job, plan.refresh.as_ref())));
+                launched.jobs += jobs.len();
+                launched.titles += plan.titles_of(jobs);
+                if record.write().await.is_err() {
+                    stop.cancel();
+                }
             }
-        }
-        record.write().await?;
-        result.map(|()| launched)
+        };
+        let (sent, recorded) = tokio::join!(sending, recording);
+        recorded?;
+        sent.map(|()| launched)
     }
 
     /// When each job that was ever sent was sent last: what the crawl's progress is measured against.

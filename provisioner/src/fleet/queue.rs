@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use futures::stream::{self, StreamExt};
 use jiff::SignedDuration;
+use tokio_util::sync::CancellationToken;
 
 use super::FleetError;
 use crate::engine::ProviderError;
@@ -99,15 +100,20 @@ impl Queue {
         Ok(())
     }
 
-    /// Sends `bodies` in full batches, many at once. `accepted` learns the places in `bodies` that SQS took, a batch at a
+    /// Sends `bodies` in full batches, many at once, and begins none after `stop`. `accepted` learns the places in `bodies` that SQS took, a batch at a
     /// time; of a batch, only what SQS did not take is sent again.
     ///
     /// # Errors
     /// The first call that failed, or [`FleetError::Refused`] for messages that SQS will never take. What was accepted
     /// before that was told to `accepted`.
-    pub async fn send_all(&self, bodies: &[String], mut accepted: impl FnMut(&[usize])) -> Result<(), FleetError> {
-        let mut batches =
-            stream::iter(batches(bodies)).map(|batch| self.send_batch(bodies, batch)).buffer_unordered(WIDTH);
+    pub async fn send_all(
+        &self,
+        bodies: &[String],
+        stop: &CancellationToken,
+        mut accepted: impl FnMut(&[usize]),
+    ) -> Result<(), FleetError> {
+        let wanted = batches(bodies).into_iter().take_while(|_| !stop.is_cancelled());
+        let mut batches = stream::iter(wanted).map(|batch| self.send_batch(bodies, batch)).buffer_unordered(WIDTH);
         let mut first_error = None;
         while let Some((taken, result)) = batches.next().await {
             accepted(&taken);
