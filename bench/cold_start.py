@@ -1,8 +1,7 @@
 """A cold start of the crawler, beside that of the least function there is: as a ratio of one run on one machine.
 
 python bench/cold_start.py [--times N]: spawns the bootstrap of target/lambda/crawler.zip and `hello` (function/examples) by turns, with a
-Runtime API and an SSM of its own, and takes the time from spawn to the first request for an invocation; the crawler reads TMDb's key in
-it. Prints one JSON object; exits 1 where the ratio of the medians is above its goal. Wants the function's zip (`make package`) and hello
+Runtime API of its own, and takes the time from spawn to the first request for an invocation. Prints one JSON object; exits 1 where the ratio of the medians is above its goal. Wants the function's zip (`make package`) and hello
 of the same profile: `cargo build --profile lambda --package crawler --example hello`.
 """
 
@@ -26,7 +25,7 @@ BUNDLE = ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificate
 
 
 class Lambda(http.server.BaseHTTPRequestHandler):
-    """The Runtime API, as far as the first question; and SSM, which knows one key."""
+    """The Runtime API, as far as the first question."""
 
     protocol_version = "HTTP/1.1"
     asked = threading.Event()
@@ -36,15 +35,6 @@ class Lambda(http.server.BaseHTTPRequestHandler):
         self.asked.set()
         # No invocation comes: the function waits until it is killed.
         self.close_connection = True
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = json.dumps({"Parameter": {"Name": "key", "Type": "SecureString", "Value": "0" * 32}}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/x-amz-json-1.1")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
 
     def log_message(self, *_):
         pass

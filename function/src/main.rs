@@ -23,7 +23,6 @@ async fn main() -> Result<(), Error> {
     let settings = Settings::from_env(environment)?;
     start_logging(settings.log_level);
     let worker = Arc::new(Worker::new(settings, &aws::config(environment)));
-    worker.warm_up().await;
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| handle(Arc::clone(&worker), event))).await
 }
 

@@ -74,13 +74,6 @@ impl Worker {
         }
     }
 
-    /// Reads the key before the first message comes. If that fails, the first message meets it again, and says so in its own way.
-    pub async fn warm_up(&self) {
-        if let Err(error) = self.tmdb().await {
-            tracing::error!(%error, "no TMDb yet");
-        }
-    }
-
     /// Delivers each message of a batch, within `left`; the response names those to come again.
     pub async fn batch(self: &Arc<Self>, event: SqsEvent, left: Duration) -> Result<SqsBatchResponse, NamelessMessage> {
         // What is left after it is for saving the checkpoint and handing the message back.

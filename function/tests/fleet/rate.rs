@@ -21,9 +21,9 @@ fn span(requests: &[Request], films: &HashSet<String>) -> (u64, u64) {
 async fn a_fleet_of_eight_uses_the_rate_that_is_allowed_and_is_hardly_ever_refused() {
     let stack = Stack::start_with(Options { timeout: 120, visibility: 720, fleet: FLEET, rate: RATE }).await;
     stack.tmdb.behave(|behaviour| (behaviour.rate, behaviour.latency_ms) = (Some(RATE), 40));
-    let manifest = stack.index(60).await;
+    let manifest = stack.index(45).await;
     let mut jobs: Vec<Job> =
-        manifest.jobs.iter().filter(|job| job.titles >= 50).take(FLEET as usize).cloned().collect();
+        manifest.jobs.iter().filter(|job| job.titles >= 40).take(FLEET as usize).cloned().collect();
     assert_eq!(jobs.len(), FLEET as usize);
     for job in &jobs {
         stack.send(&Order::Jobs { dataset: manifest.dataset.clone(), jobs: vec![job.clone()] }.to_body()).await;

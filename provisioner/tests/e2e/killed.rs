@@ -1,7 +1,7 @@
 //! SIGKILL at any call, before AWS performed it and after: the next run ends in the same place.
 //!
-//! `KILL_EVERYWHERE=1` (`make sweep`) kills at each call of an `up`, an update and a `down`; the suite at each that changes
-//! something and at a few that read.
+//! `KILL_EVERYWHERE=1` (`make sweep`) kills at each call of an `up`, an update and a `down`, before it and after; the suite at each that
+//! changes something, before and after in turn, and at a few that read.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -119,13 +119,15 @@ impl Account {
     }
 }
 
-/// Before and after every call with `KILL_EVERYWHERE`; else before and after each that changes something, and before one read
-/// in twenty.
+/// Before and after every call with `KILL_EVERYWHERE`; else before or after each that changes something, in turn, and before one read in
+/// twenty.
 fn cases(victim: Victim, mutating: &[bool]) -> Vec<Case> {
     let everywhere = std::env::var_os("KILL_EVERYWHERE").is_some();
+    let mut turn = 0;
     let of_call = |(n, mutating): (usize, &bool)| {
-        let before = everywhere || *mutating || n % 20 == 0;
-        let after = everywhere || *mutating;
+        turn += usize::from(*mutating);
+        let before = everywhere || (if *mutating { turn % 2 == 0 } else { n % 20 == 0 });
+        let after = everywhere || (*mutating && turn % 2 == 1);
         [(before, false), (after, true)]
             .into_iter()
             .filter_map(move |(picked, performed)| picked.then_some(Case { victim, k: n + 1, performed }))

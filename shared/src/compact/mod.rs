@@ -50,6 +50,7 @@ pub enum Format {
 }
 
 impl Format {
+    #[cfg_attr(not(feature = "parquet"), allow(unused_variables, reason = "lines of JSON are of no kind"))]
     fn part(self, kind: Kind) -> io::Result<Box<dyn Part>> {
         match self {
             Self::Ndjson => Ok(Box::new(ndjson::Lines::new())),

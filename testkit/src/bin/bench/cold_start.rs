@@ -8,7 +8,7 @@ use crate::{Result, script, table::Table};
 
 pub const ABOUT: &str = "From the spawn of the bootstrap to its first request for an invocation, by turns, the medians of 51 each. The least function
 (`function/examples/hello.rs`) has lambda_runtime and nothing else, and is built with the function's own profile; the crawler also makes
-its clients and reads TMDb's key. The goal is at most 3 times the least. The script is `bench/cold_start.py`.";
+its clients; TMDb's key it reads with its first message. The goal is at most 3 times the least. The script is `bench/cold_start.py`.";
 
 pub fn measure(root: &Path) -> Result<Table> {
     let example = ["build", "--profile", "lambda", "--package", "crawler", "--example", "hello"];
