@@ -1,4 +1,4 @@
-//! Readers in Python: what is in the emulator, told by tools that are not ours.
+//! Readers in Python: what is in the emulator, told by tools that are not ours; and one that changes it as people do.
 
 use std::{
     io::{self, Write as _},
@@ -60,6 +60,14 @@ pub fn make_users(endpoint: &str, policies: &[Value]) -> Value {
 /// If they cannot be tried.
 pub fn unenforced(endpoint: &str, actions: &[String]) -> Value {
     run("unenforced.py", &["/dev/stdin"], &serde_json::json!(actions).to_string(), endpoint)
+}
+
+/// Changes a stack of the crawler's by hand: code, settings, tags and policies.
+///
+/// # Panics
+/// If it cannot be changed.
+pub fn meddle(endpoint: &str, stack: &str) {
+    run("meddle.py", &[stack], "", endpoint);
 }
 
 fn run(script: &str, arguments: &[&str], input: &str, endpoint: &str) -> Value {

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::fault_proxy::Rule;
-use testkit::{Emulator, titles};
+use testkit::{Emulator, reader, titles};
 
-use super::stage::{Stage, light_user, words};
+use super::stage::{STACK, Stage, light_template, light_user, words};
 
 #[test]
 fn a_second_up_changes_nothing() {
@@ -42,6 +42,9 @@ fn down_with_delete_data_leaves_nothing() {
     let stage = Stage::new();
     stage.user.run(["secret", "set"]).succeeds();
     stage.user.run(["up", "--yes"]).succeeds();
+    stage.user.run(words("down --yes --keep-secret")).succeeds();
+    let account = stage.account();
+    assert_eq!(account["parameters"].as_array().map(Vec::len), Some(1), "the key is kept: {account}");
     stage.user.run(words("down --yes --delete-data")).succeeds();
     let account = stage.account();
     for (kind, names) in account.as_object().unwrap() {
@@ -88,19 +91,52 @@ fn e35_a_raised_timeout_changes_the_queue_first_and_a_lowered_one_the_function()
     user.run(words("plan --exit-code --param FunctionTimeout=60")).succeeds();
 }
 
+/// What people have changed by hand, as `meddle.py` does.
+const DRIFT: [(&str, &str); 8] = [
+    ("CrawlerFunction", "Code"),
+    ("CrawlerFunction", "MemorySize"),
+    ("CrawlerLogGroup", "RetentionInDays"),
+    ("CrawlerRole", "Policies"),
+    ("JobsMapping", "ScalingConfig.MaximumConcurrency"),
+    ("JobsQueue", "DelaySeconds"),
+    ("JobsQueue", "Tags.provision:logical-id"),
+    ("LakeBucket", "PublicAccessBlockConfiguration"),
+];
+
 #[test]
-fn drift_shows_in_plan_and_up_puts_it_back() {
-    let stage = Stage::new();
-    stage.user.run(["up", "--yes"]).succeeds();
-    let changed = words("up --yes --param LogRetentionInDays=30");
-    let plan = stage.user.run(words("plan --json --param LogRetentionInDays=30")).succeeds().json();
-    let change =
-        plan["changes"].as_array().unwrap().iter().find(|change| change["logical_id"] == "CrawlerLogGroup").unwrap();
-    assert_eq!(change["action"], "update");
-    assert_eq!(change["properties"][0]["path"], "RetentionInDays");
-    assert_eq!((&change["properties"][0]["before"], &change["properties"][0]["after"]), (&json!(14), &json!(30)));
-    stage.user.run(changed).succeeds();
-    stage.user.run(words("plan --exit-code")).exits(3);
-    stage.user.run(["up", "--yes"]).succeeds();
-    stage.user.run(words("plan --exit-code")).succeeds();
+fn what_was_changed_by_hand_shows_in_plan_and_up_puts_it_back() {
+    let (emulator, proxy) = Emulator::start_behind_proxy(&Default::default()).unwrap();
+    let user = light_user(&proxy.url());
+    user.run(["up", "--yes"]).succeeds();
+    reader::meddle(&emulator.endpoint(), STACK);
+    let plan = user.run(["plan", "--json"]).succeeds().json();
+    let changed: Vec<(String, String)> = plan["changes"].as_array().unwrap().iter().flat_map(paths).collect();
+    let is_drift = |(id, path): &(String, String)| DRIFT.iter().any(|(of, begin)| id == of && path.starts_with(begin));
+    assert!(changed.iter().all(is_drift), "{changed:?}");
+    for (id, begin) in DRIFT {
+        assert!(changed.iter().any(|(of, path)| of == id && path.starts_with(begin)), "{id} {begin}: {changed:?}");
+    }
+    user.run(["up", "--yes"]).succeeds();
+    user.run(["plan", "--exit-code"]).succeeds();
+}
+
+/// The logical id and the path of each property that is to be changed.
+fn paths(change: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let properties = change["properties"].as_array().into_iter().flatten();
+    properties.map(|property| (text(&change["logical_id"]), text(&property["path"]))).collect()
+}
+
+#[test]
+fn a_new_logical_id_under_the_same_name_is_tagged_anew_and_nothing_else() {
+    let (_emulator, proxy) = Emulator::start_behind_proxy(&Default::default()).unwrap();
+    let user = light_user(&proxy.url());
+    user.run(["up", "--yes"]).succeeds();
+    let renamed = light_template().replace("CrawlerLogGroup", "FilmsLogGroup");
+    std::fs::write(user.folder().join("templates/crawler.yaml"), renamed).unwrap();
+    proxy.forget();
+    user.run(["up", "--yes"]).succeeds();
+    let calls: Vec<_> = proxy.mutating_calls().into_iter().map(|call| call.operation).collect();
+    assert_eq!(calls, ["TagResource"]);
+    user.run(["plan", "--exit-code"]).succeeds();
 }
