@@ -12,7 +12,7 @@ use crawler_core::tmdb::Changes;
 use crawler_core::{Job, Order};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::estimate::Workload;
@@ -25,6 +25,8 @@ const MESSAGE_BYTES: usize = 4096;
 const SHARED_TITLES: u32 = 4;
 /// Messages that one write writes down, where so many are left.
 const RECORDED: usize = 160;
+/// Messages that may be sent and not written down.
+const UNKNOWN: usize = 640;
 /// Jobs whose films are read at once.
 const WIDTH: usize = 16;
 
@@ -190,8 +192,8 @@ impl Fleet {
     }
 
     /// Sends the plan, and beside that writes down what SQS accepted, until all is sent or `stop` is cancelled; `progress` learns how many
-    /// messages of how many are sent. A launch that is killed leaves what SQS accepted while the last objects were written, some
-    /// hundred messages, which the next one sends again.
+    /// messages of how many are sent. A launch that is killed leaves at most [`UNKNOWN`] that SQS accepted and nobody knows of,
+    /// which the next one sends again.
     ///
     /// # Errors
     /// A failed send, or a failed write to the lake, after which nothing more is sent. What was accepted is written down all the same.
@@ -205,11 +207,11 @@ impl Fleet {
         let bodies: Vec<String> = messages.iter().map(|jobs| plan.order(jobs).to_body()).collect();
         let mut record = sent::Record::new(&*self.lake, &plan.dataset);
         let mut launched = Launched::default();
-        let stop = stop.child_token();
+        let (stop, room) = (stop.child_token(), Semaphore::new(UNKNOWN));
         let (taken, mut accepted) = mpsc::unbounded_channel();
         let mut count = 0;
         let total = messages.len();
-        let sending = self.jobs.send_all(&bodies, &stop, move |places| {
+        let sending = self.jobs.send_all(&bodies, &stop, &room, move |places| {
             count += places.len();
             progress(count, total);
             // The reader stays until the last sender is gone.
@@ -222,7 +224,8 @@ impl Fleet {
                 if places.is_empty() {
                     return record.write().await;
                 }
-                launched.messages += places.len();
+                let recorded = places.len();
+                launched.messages += recorded;
                 let jobs: Vec<&Job> = places.drain(..).flat_map(|place| &messages[place]).collect();
                 record.add(jobs.iter().map(|job| sent::mark(job, plan.refresh.as_ref())));
                 launched.jobs += jobs.len();
@@ -230,6 +233,7 @@ impl Fleet {
                 if record.write().await.is_err() {
                     stop.cancel();
                 }
+                room.add_permits(recorded);
             }
         };
         let (sent, recorded) = tokio::join!(sending, recording);

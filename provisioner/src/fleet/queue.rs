@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use futures::stream::{self, StreamExt};
 use jiff::SignedDuration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::FleetError;
@@ -100,7 +101,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Sends `bodies` in full batches, many at once, and begins none after `stop`. `accepted` learns the places in `bodies` that SQS took, a batch at a
+    /// Sends `bodies` in full batches, many at once, and begins none after `stop` or without `room` for its messages. `accepted` learns the places in `bodies` that SQS took, a batch at a
     /// time; of a batch, only what SQS did not take is sent again.
     ///
     /// # Errors
@@ -110,10 +111,18 @@ impl Queue {
         &self,
         bodies: &[String],
         stop: &CancellationToken,
+        room: &Semaphore,
         mut accepted: impl FnMut(&[usize]),
     ) -> Result<(), FleetError> {
         let wanted = batches(bodies).into_iter().take_while(|_| !stop.is_cancelled());
-        let mut batches = stream::iter(wanted).map(|batch| self.send_batch(bodies, batch)).buffer_unordered(WIDTH);
+        let send = async |batch: Vec<usize>| {
+            // Nobody closes it.
+            if let Ok(permits) = room.acquire_many(batch.len() as u32).await {
+                permits.forget();
+            }
+            self.send_batch(bodies, batch).await
+        };
+        let mut batches = stream::iter(wanted).map(send).buffer_unordered(WIDTH);
         let mut first_error = None;
         while let Some((taken, result)) = batches.next().await {
             accepted(&taken);

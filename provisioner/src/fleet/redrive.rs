@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::types::{ListMessageMoveTasksResultEntry, QueueAttributeName};
 use crawler_core::imdb::Selection;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::dead_letters::DeadLetter;
@@ -118,8 +119,8 @@ impl Fleet {
     async fn send_letters(&self, letters: &[DeadLetter]) -> (u64, Result<(), FleetError>) {
         let bodies: Vec<String> = letters.iter().map(|letter| letter.body.clone()).collect();
         let mut accepted = Vec::new();
-        let sending =
-            self.jobs.send_all(&bodies, &CancellationToken::new(), |places| accepted.extend_from_slice(places)).await;
+        let (stop, room) = (CancellationToken::new(), Semaphore::new(bodies.len()));
+        let sending = self.jobs.send_all(&bodies, &stop, &room, |places| accepted.extend_from_slice(places)).await;
         let deleting = self.delete_dead_letters(accepted.iter().map(|place| &letters[*place])).await;
         (accepted.len() as u64, sending.and(deleting.map_err(FleetError::from)))
     }
