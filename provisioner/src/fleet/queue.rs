@@ -101,8 +101,9 @@ impl Queue {
         Ok(())
     }
 
-    /// Sends `bodies` in full batches, many at once, and begins none after `stop` or without `room` for its messages. `accepted` learns the places in `bodies` that SQS took, a batch at a
-    /// time; of a batch, only what SQS did not take is sent again.
+    /// Sends `bodies` in full batches, many at once. None is begun after `stop` or a failure, or without `room` for its messages; what SQS
+    /// took keeps its room. `accepted` learns the places in `bodies` that SQS took, a batch at a time; of a batch, only what SQS did not
+    /// take is sent again.
     ///
     /// # Errors
     /// The first call that failed, or [`FleetError::Refused`] for messages that SQS will never take. What was accepted
@@ -114,19 +115,24 @@ impl Queue {
         room: &Semaphore,
         mut accepted: impl FnMut(&[usize]),
     ) -> Result<(), FleetError> {
+        let stop = stop.child_token();
         let wanted = batches(bodies).into_iter().take_while(|_| !stop.is_cancelled());
         let send = async |batch: Vec<usize>| {
             // Nobody closes it.
             if let Ok(permits) = room.acquire_many(batch.len() as u32).await {
                 permits.forget();
             }
-            self.send_batch(bodies, batch).await
+            let wanted = batch.len();
+            let (taken, result) = self.send_batch(bodies, batch).await;
+            room.add_permits(wanted - taken.len());
+            (taken, result)
         };
         let mut batches = stream::iter(wanted).map(send).buffer_unordered(WIDTH);
         let mut first_error = None;
         while let Some((taken, result)) = batches.next().await {
             accepted(&taken);
             if let Err(error) = result {
+                stop.cancel();
                 first_error.get_or_insert(error);
             }
         }

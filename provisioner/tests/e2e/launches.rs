@@ -102,8 +102,13 @@ fn e47_a_launch_goes_in_full_batches_side_by_side_and_stopped_goes_on_and_status
     stage.user.run(["secret", "set"]).succeeds();
     stage.user.run(words(&format!("up --yes {SLOW}"))).succeeds();
     stage.user.run(["pause"]).succeeds();
-    stage.proxy.rule(Rule::on("sqs", "SendMessageBatch").latency(Duration::from_millis(40)));
     let line = format!("launch --json --titles-source titles.tsv {SLOW}");
+    stage.proxy.rule(Rule::on("sqs", "SendMessageBatch").answer(403, "AccessDenied", "no"));
+    stage.user.run(words(&line)).exits(4).complains("sqs:SendMessage");
+    assert!(count(&stage, "SendMessageBatch") <= 32, "what fails is tried on and on");
+    stage.proxy.behave();
+    stage.proxy.forget();
+    stage.proxy.rule(Rule::on("sqs", "SendMessageBatch").latency(Duration::from_millis(40)));
     let launch = stage.user.spawn(words(&line));
     let id = launch.id().to_string();
     until("a part of it is sent", || count(&stage, "SendMessageBatch") > 20);
