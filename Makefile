@@ -21,7 +21,7 @@ demo: tools build package ## The whole story on real parts: up, launch, crawl, s
 	target/debug/demo
 
 test: tools build package ## Unit and integration tests, the template lint, the README's commands.
-	cargo test --workspace --quiet
+	cargo test --workspace --quiet --no-fail-fast
 	$(MAKE) --no-print-directory lint
 
 sweep: tools build package ## Kills up, an update and down at every single call (some minutes).

@@ -77,6 +77,32 @@ struct State {
     bucket: Mutex<Bucket>,
     requests: Mutex<Vec<Request>>,
     attempts: Mutex<HashMap<String, u32>>,
+    in_flight: Mutex<InFlight>,
+}
+
+/// How many requests wait for their answer, now and at most.
+#[derive(Default)]
+struct InFlight {
+    now: usize,
+    most: usize,
+}
+
+/// One request that waits for its answer.
+struct Waiting(Arc<State>);
+
+impl Waiting {
+    fn begin(state: &Arc<State>) -> Self {
+        let mut in_flight = lock(&state.in_flight);
+        in_flight.now += 1;
+        in_flight.most = in_flight.most.max(in_flight.now);
+        Self(Arc::clone(state))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        lock(&self.0.in_flight).now -= 1;
+    }
 }
 
 /// A test that panics while it holds a lock has not broken what the lock guards.
@@ -106,6 +132,7 @@ impl StandIn {
             bucket: Mutex::default(),
             requests: Mutex::default(),
             attempts: Mutex::default(),
+            in_flight: Mutex::default(),
         });
         let server = Server::start(options.port, routes::router(Arc::clone(&state)))?;
         Ok(Self { server, state })
@@ -134,6 +161,11 @@ impl StandIn {
     /// The most requests that came within any span of this length.
     pub fn busiest(&self, span: Duration) -> usize {
         busiest(&self.requests(), span)
+    }
+
+    /// The most requests that ever waited for their answers together.
+    pub fn most_in_flight(&self) -> usize {
+        lock(&self.state.in_flight).most
     }
 
     /// The truth about these IMDb ids.

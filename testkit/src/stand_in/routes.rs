@@ -20,7 +20,7 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Behaviour, State, answers, behaviour::Fault, lock};
+use super::{Behaviour, State, Waiting, answers, behaviour::Fault, lock};
 use crate::server::{Cut, cut};
 
 /// The most pages that any list of TMDb has.
@@ -61,6 +61,7 @@ pub(super) fn router(state: Arc<State>) -> Router {
 
 /// What surrounds every answer: the log, the key, the rate, the scripted faults, the latency, gzip.
 async fn as_tmdb_behaves(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
+    let _waiting = Waiting::begin(&state);
     let asked = Query::<Asked>::try_from_uri(request.uri()).map(|query| query.0).unwrap_or_default();
     let path = request.uri().path().to_owned();
     let headers = request.headers().clone();
