@@ -20,7 +20,10 @@ help: ## Lists the targets.
 demo: tools build package ## The whole story on real parts: up, launch, crawl, status, down.
 	target/debug/demo
 
-test: tools build package ## Unit and integration tests, the template lint, the README's commands.
+# Built as tests from the start: `cargo build` would build much of the same a second time, with other features.
+test: tools ## Unit and integration tests, the template lint, the README's commands.
+	cargo test --workspace --no-run --quiet
+	$(PROVISION) package
 	cargo test --workspace --quiet --no-fail-fast
 	$(MAKE) --no-print-directory lint
 

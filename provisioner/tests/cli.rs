@@ -254,7 +254,7 @@ fn all_that_is_wrong_is_told_at_once_though_aws_tells_no_schema() {
 #[test]
 fn init_writes_what_the_flags_say_and_never_the_key() {
     let user = user(&[]);
-    let line = "init --stack films --region eu-central-1 --bucket lake --param LogLevel=debug";
+    let line = "init --stack films --region eu-central-1 --bucket lake --param LogLevel=warn";
     user.run(words(line)).succeeds();
     let written = std::fs::read_to_string(user.folder().join("provision.toml")).unwrap();
     insta::assert_snapshot!(written, @r#"
@@ -263,7 +263,7 @@ fn init_writes_what_the_flags_say_and_never_the_key() {
     bucket = "lake"
 
     [params]
-    LogLevel = "debug"
+    LogLevel = "warn"
     "#);
     tells(&user, line, 2, &["is there already", "provision.toml", "--force"]);
 }
