@@ -7,7 +7,7 @@ use std::{io::Write as _, ops::Range, path::PathBuf, sync::Arc};
 use async_trait::async_trait;
 use bytes::Bytes;
 use crawler_core::{
-    Lake,
+    Job, Lake,
     imdb::{IndexError, IndexOptions, Manifest, Source, build_index},
     lake::{Entry, LakeError, MemoryLake, Put, PutMode, layout},
 };
@@ -269,6 +269,27 @@ async fn types_and_adult_films_are_chosen_and_pinned() {
         assert_eq!((manifest.titles, &manifest.options), (titles, &options));
         assert_eq!(Manifest::current(&lake).await.unwrap().map(|pinned| pinned.options), Some(options));
     }
+}
+
+#[tokio::test]
+async fn every_title_of_a_large_index_stays_in_its_part() {
+    // The earlier index is read in several blocks, and jobs lie across their ends.
+    let years = ["1999", "2004"];
+    let rows = |gone: Range<u32>| {
+        let ids = (1..500_000).filter(|id| !gone.contains(id));
+        let rows = ids.map(|id| row(id, ["The Sea", "Adam", "Zebra"][id as usize % 3], years[id as usize % 2]));
+        HEADER.to_owned() + &rows.collect::<String>()
+    };
+    let lake = MemoryLake::new();
+    let (_folder, source) = file(rows(0..0).as_bytes());
+    let first = build(&lake, &source).await.unwrap();
+    let length = lake.get(&layout::titles(&first.dataset)).await.unwrap().unwrap().len();
+    assert!(length > 8 << 20, "{length} bytes are one block");
+    // A title of each of the six partitions is gone: those behind it do not move up.
+    let (_folder, source) = file(rows(450_000..450_006).as_bytes());
+    let second = build(&lake, &source).await.unwrap();
+    let same = |job: &&Job| first.jobs.iter().any(|old| old.digest == job.digest);
+    assert_eq!(second.jobs.iter().filter(same).count(), first.jobs.len() - 6);
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 //! Guarantees: what the lake pins stays whatever goes wrong, until the new index is whole. Errors name the source and, in it, the line.
 
 use std::{
-    collections::HashSet,
-    io::{self, BufRead, BufReader, Read},
+    fs::File,
+    io::{self, BufRead, BufReader, BufWriter, Read, Write as _},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -13,20 +13,23 @@ use std::{
     thread,
 };
 
-use bytes::Bytes;
 use flate2::bufread::MultiGzDecoder;
-use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tempfile::NamedTempFile;
 
 use super::{
     Manifest, Skipped, Source, SourceVersion,
+    earlier::Earlier,
     manifest::ManifestError,
-    plan::{self, Packed, Parts, hex},
+    plan::{self, Packed, hex},
     rows::{BadRow, Rows, lines},
     source::Opened,
 };
-use crate::lake::{Lake, LakeError, PutMode, layout};
+use crate::{
+    job::Job,
+    lake::{Lake, LakeError, layout},
+};
 
 /// Bytes of plain text that are handed from one thread to the other at once.
 const BLOCK: usize = 1 << 20;
@@ -100,6 +103,11 @@ pub enum IndexError {
         /// Rows that something is wrong with.
         skipped: u64,
     },
+    /// The index has no room beside the lake, where it is made.
+    #[error(
+        "cannot write the index into the folder for temporary files, nothing was changed; give it room or another place with TMPDIR"
+    )]
+    Unwritable(#[source] io::Error),
     /// The lake failed.
     #[error(transparent)]
     Lake(#[from] LakeError),
@@ -161,12 +169,7 @@ async fn write(
         return Ok(same.clone());
     }
     let duplicates = plan::sort(&mut read.titles);
-    let earlier = match &current {
-        Some(manifest) => earlier(lake, manifest).await?,
-        None => Parts::default(),
-    };
-    let (text, jobs) = plan::cut(&read.titles, options.job_titles, &earlier);
-    let manifest = Manifest {
+    let mut manifest = Manifest {
         dataset: dataset(&name, options, current.as_ref()),
         source: version,
         options: options.clone(),
@@ -175,38 +178,35 @@ async fn write(
         duplicates,
         skipped: read.skipped,
         skipped_rows: read.skipped_rows,
-        jobs,
+        jobs: Vec::new(),
     };
-    let key = layout::titles(&manifest.dataset);
-    lake.put(&key, Bytes::from(text), PutMode::Overwrite).await?;
+    let text = NamedTempFile::new().map_err(IndexError::Unwritable)?;
+    let mut earlier = Earlier::of(lake, current.as_ref()).await?;
+    manifest.jobs = cut(&read.titles, options.job_titles, &mut earlier, text.as_file()).await?;
+    lake.put_file(&layout::titles(&manifest.dataset), text.path()).await?;
     manifest.publish(lake).await?;
     Ok(manifest)
 }
 
-/// Which part each title of an index is in. A damaged index has none: then more is asked again, and nothing lost.
-async fn earlier(lake: &dyn Lake, manifest: &Manifest) -> Result<Parts, LakeError> {
-    let mut parts = Parts::default();
-    let begun = begun(lake).await?;
-    let text = lake.get(&layout::titles(&manifest.dataset)).await?.unwrap_or_default();
-    for job in &manifest.jobs {
-        let range = text.get(job.offset as usize..(job.offset + job.length) as usize);
-        if let Some(ids) = range.and_then(|range| plan::read_titles(job, range)) {
-            parts.add(job, &ids, begun.contains(&job.name()));
-        }
+/// Writes the index's text partition by partition: that of twelve million titles is never held whole. Its jobs.
+async fn cut(
+    titles: &[Packed],
+    job_titles: u32,
+    earlier: &mut Earlier<'_>,
+    text: &File,
+) -> Result<Vec<Job>, IndexError> {
+    let mut text = BufWriter::with_capacity(BLOCK, text);
+    text.write_all(plan::HEADER.as_bytes()).map_err(IndexError::Unwritable)?;
+    let (mut jobs, mut offset) = (Vec::new(), plan::HEADER.len() as u64);
+    for partition in titles.chunk_by(|a, b| a.partition() == b.partition()) {
+        let parts = earlier.parts(partition[0].partition()).await?;
+        let (lines, its) = plan::cut(partition, job_titles, &parts, offset);
+        text.write_all(lines.as_bytes()).map_err(IndexError::Unwritable)?;
+        offset += lines.len() as u64;
+        jobs.extend(its);
     }
-    Ok(parts)
-}
-
-/// The names of the jobs that have answers, all or some of them.
-async fn begun(lake: &dyn Lake) -> Result<HashSet<String>, LakeError> {
-    let mut names = HashSet::new();
-    for folder in [layout::DONE, layout::CHECKPOINTS] {
-        let mut entries = lake.list(folder);
-        while let Some(entry) = entries.try_next().await? {
-            names.extend(layout::job_beneath(folder, &entry.key).map(str::to_owned));
-        }
-    }
-    Ok(names)
+    text.flush().map_err(IndexError::Unwritable)?;
+    Ok(jobs)
 }
 
 /// What names the source's version: its ETag or date, else its hash.

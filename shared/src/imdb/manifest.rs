@@ -14,7 +14,7 @@ use crate::{
 pub struct SourceVersion {
     /// The file, URL or object.
     pub uri: String,
-    /// The ETag that came with it, without its quotes.
+    /// The ETag that came with it.
     pub etag: Option<String>,
     /// When it was last changed, as its source says.
     pub last_modified: Option<String>,

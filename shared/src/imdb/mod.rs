@@ -2,6 +2,7 @@
 //!
 //! Knows the file's columns and what an index is; asks TMDb nothing.
 
+mod earlier;
 mod id;
 mod index;
 mod manifest;

@@ -35,7 +35,7 @@ impl Packed {
     }
 
     /// Year and initial.
-    fn partition(self) -> u32 {
+    pub fn partition(self) -> u32 {
         (self.0 >> 32) as u32
     }
 
@@ -59,6 +59,12 @@ pub(super) fn sort(titles: &mut Vec<Packed>) -> u64 {
     (before - titles.len()) as u64
 }
 
+/// The partition of a job, numbered as its titles'; none if no index has such a job.
+pub(super) fn partition(job: &Job) -> Option<u32> {
+    let title = Title { id: ImdbId::from_bits(0), year: job.year, initial: Initial::parse(&job.initial)? };
+    Some(Packed::new(&title).partition())
+}
+
 /// The part that each title of an earlier index is in.
 #[derive(Debug, Default)]
 pub(super) struct Parts(HashMap<Packed, Part>);
@@ -78,20 +84,15 @@ impl Parts {
     }
 }
 
-/// The index's text and its jobs of at most `job_titles` titles each. The titles are sorted.
+/// The index's text of one partition, which begins at `offset`, and its jobs of at most `job_titles` titles each. The titles are sorted.
 ///
 /// A title stays in the part that it was in: a job whose titles are the same is the same job, and what it has stays done. A part that
 /// was begun stays whole even where `job_titles` is smaller now: no other part would find its answers. New titles fill the last part,
 /// then new ones.
-pub(super) fn cut(titles: &[Packed], job_titles: u32, earlier: &Parts) -> (String, Vec<Job>) {
-    let mut text = String::with_capacity(HEADER.len() + titles.len() * 20);
-    text.push_str(HEADER);
-    let mut jobs = Vec::new();
-    for partition in titles.chunk_by(|a, b| a.partition() == b.partition()) {
-        for (part, titles) in parts(partition, job_titles.max(1) as usize, earlier) {
-            jobs.push(job(part, &titles, &mut text));
-        }
-    }
+pub(super) fn cut(partition: &[Packed], job_titles: u32, earlier: &Parts, offset: u64) -> (String, Vec<Job>) {
+    let mut text = String::with_capacity(partition.len() * 20);
+    let parts = parts(partition, job_titles.max(1) as usize, earlier);
+    let jobs = parts.into_iter().map(|(part, titles)| job(part, &titles, offset, &mut text)).collect();
     (text, jobs)
 }
 
@@ -118,12 +119,12 @@ fn parts(partition: &[Packed], most: usize, earlier: &Parts) -> BTreeMap<u32, Ve
     parts
 }
 
-/// Writes the titles of one job to the index's text. There is at least one.
-fn job(part: u32, titles: &[Packed], text: &mut String) -> Job {
+/// Writes the titles of one job to the text, which begins at `offset` of the index. There is at least one.
+fn job(part: u32, titles: &[Packed], offset: u64, text: &mut String) -> Job {
     let (year, initial) = (titles[0].year(), titles[0].initial());
     let shown_year = year.map_or("\\N".to_owned(), |year| year.to_string());
     let rest = format!("\t{shown_year}\t{initial}\n");
-    let offset = text.len();
+    let begin = text.len();
     let mut digest = Sha256::new();
     for title in titles {
         let start = text.len();
@@ -137,8 +138,8 @@ fn job(part: u32, titles: &[Packed], text: &mut String) -> Job {
         year,
         initial,
         part,
-        offset: offset as u64,
-        length: (text.len() - offset) as u64,
+        offset: offset + begin as u64,
+        length: (text.len() - begin) as u64,
         titles: titles.len() as u32,
         digest: hex(&digest.finalize()[..8]),
     }
@@ -173,6 +174,17 @@ mod tests {
 
     fn packed(id: &str, year: Option<u16>, title: &str) -> Packed {
         Packed::new(&Title { id: id.parse().unwrap(), year, initial: Initial::of(title) })
+    }
+
+    /// A whole index.
+    fn cut(titles: &[Packed], job_titles: u32, earlier: &Parts) -> (String, Vec<Job>) {
+        let (mut text, mut jobs) = (HEADER.to_owned(), Vec::new());
+        for partition in titles.chunk_by(|a, b| a.partition() == b.partition()) {
+            let (more, its) = super::cut(partition, job_titles, earlier, text.len() as u64);
+            text.push_str(&more);
+            jobs.extend(its);
+        }
+        (text, jobs)
     }
 
     #[test]

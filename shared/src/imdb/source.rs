@@ -102,6 +102,7 @@ impl Source {
                 let entry = entry(&**lake, key).await?;
                 let entry = entry.ok_or_else(|| self.unreadable(io::ErrorKind::NotFound.into()))?;
                 let version = SourceVersion {
+                    etag: entry.etag.clone(),
                     last_modified: Some(entry.modified.to_string()),
                     size: Some(entry.size),
                     ..self.unversioned()

@@ -2,7 +2,7 @@
 
 use std::{
     fs, io,
-    io::{Read as _, Seek as _, Write as _},
+    io::{Read as _, Seek as _},
     ops::Range,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -82,7 +82,12 @@ impl Lake for LocalLake {
     }
 
     async fn put(&self, key: &str, bytes: Bytes, mode: PutMode) -> Result<Put, LakeError> {
-        self.file("write", key, move |path| write(path, &bytes, mode)).await
+        self.file("write", key, move |path| write(path, &mut &*bytes, mode)).await
+    }
+
+    async fn put_file(&self, key: &str, file: &Path) -> Result<(), LakeError> {
+        let file = file.to_owned();
+        self.file("write", key, |path| write(path, &mut fs::File::open(file)?, PutMode::Overwrite).map(|_| ())).await
     }
 
     async fn delete(&self, key: &str) -> Result<(), LakeError> {
@@ -127,14 +132,14 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-fn write(path: &Path, bytes: &[u8], mode: PutMode) -> io::Result<Put> {
+fn write(path: &Path, content: &mut impl io::Read, mode: PutMode) -> io::Result<Put> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new()
         .prefix(UNFINISHED)
         .permissions(fs::Permissions::from_mode(MODE))
         .tempfile_in(folder)?;
-    file.write_all(bytes)?;
+    io::copy(content, &mut file)?;
     // A name must not outlive a crash that its content did not.
     file.as_file().sync_data()?;
     let moved = match mode {
@@ -162,6 +167,7 @@ fn entries(folder: &Path, prefix: &str) -> io::Result<Vec<Entry>> {
                 key,
                 size: metadata.len(),
                 modified: Timestamp::try_from(metadata.modified()?).map_err(io::Error::other)?,
+                etag: None,
             });
         }
     }

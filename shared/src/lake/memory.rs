@@ -65,7 +65,7 @@ impl Lake for MemoryLake {
         let entries: Vec<_> = from_prefix
             .take_while(|(key, _)| key.starts_with(prefix))
             .map(|(key, (bytes, modified))| {
-                Ok(Entry { key: key.clone(), size: bytes.len() as u64, modified: *modified })
+                Ok(Entry { key: key.clone(), size: bytes.len() as u64, modified: *modified, etag: None })
             })
             .collect();
         stream::iter(entries).boxed()

@@ -11,7 +11,7 @@ mod s3;
 #[cfg(any(test, feature = "suite"))]
 pub mod suite;
 
-use std::{error::Error, fmt, ops::Range};
+use std::{error::Error, fmt, ops::Range, path::Path};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -51,6 +51,8 @@ pub struct Entry {
     pub size: u64,
     /// When it was last written.
     pub modified: Timestamp,
+    /// What names its content, where the store has such a thing.
+    pub etag: Option<String>,
 }
 
 /// A store of objects. A reader sees an object whole or not at all, and the newest once a write has returned.
@@ -64,6 +66,19 @@ pub trait Lake: fmt::Debug + Send + Sync {
 
     /// Writes the object at `key`.
     async fn put(&self, key: &str, bytes: Bytes, mode: PutMode) -> Result<Put, LakeError>;
+
+    /// Writes the object at `key`, whatever stood there, with a file's content; a store on disk or S3 never holds it in memory.
+    async fn put_file(&self, key: &str, file: &Path) -> Result<(), LakeError> {
+        let bytes = tokio::fs::read(file).await.map_err(|error| LakeError {
+            operation: "write",
+            uri: self.uri(),
+            key: key.to_owned(),
+            hint: "check the folder for temporary files",
+            denied: false,
+            source: error.into(),
+        })?;
+        self.put(key, bytes.into(), PutMode::Overwrite).await.map(|_| ())
+    }
 
     /// Deletes the object at `key`; it is no error if there is none.
     async fn delete(&self, key: &str) -> Result<(), LakeError>;

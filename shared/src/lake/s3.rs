@@ -3,7 +3,7 @@
 //! By aws-sdk-s3 and not by the crate object_store: the provisioner makes the bucket with that SDK already, so there is one S3 client,
 //! one HTTP stack and one chain of credentials (aws-config's, with SSO and profiles) in the whole project.
 
-use std::{error::Error, ops::Range, time::Duration};
+use std::{error::Error, ops::Range, path::Path, time::Duration};
 
 use async_trait::async_trait;
 use aws_sdk_s3::{
@@ -90,7 +90,7 @@ impl S3Lake {
             .last_modified
             .and_then(|time| Timestamp::from_second(time.secs()).ok())
             .ok_or_else(|| self.failed("list", &key, "the listing gives no time", None))?;
-        Ok(Entry { size: object.size.unwrap_or_default().unsigned_abs(), key, modified })
+        Ok(Entry { size: object.size.unwrap_or_default().unsigned_abs(), key, modified, etag: object.e_tag })
     }
 }
 
@@ -142,6 +142,14 @@ impl Lake for S3Lake {
                 }
                 _ => return Err(self.error("write", key, error)),
             }
+        }
+    }
+
+    async fn put_file(&self, key: &str, file: &Path) -> Result<(), LakeError> {
+        let body = ByteStream::from_path(file).await.map_err(|error| self.failed("write", key, error, None))?;
+        match self.client.put_object().bucket(&self.bucket).key(key).body(body).send().await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.error("write", key, error)),
         }
     }
 

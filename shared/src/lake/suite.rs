@@ -11,6 +11,7 @@ use super::{Entry, Lake, LakeError, Put, PutMode};
 pub async fn all(lake: &dyn Lake) -> Result<(), LakeError> {
     what_is_missing_is_none(lake).await?;
     what_was_written_is_read(lake).await?;
+    a_file_is_written_whole(lake).await?;
     ranges_are_cut_at_the_end(lake).await?;
     create_only_keeps_what_is_there(lake).await?;
     one_of_many_creators_wins(lake).await?;
@@ -46,6 +47,16 @@ async fn what_was_written_is_read(lake: &dyn Lake) -> Result<(), LakeError> {
     lake.delete("a/b").await?;
     assert_eq!(lake.get("a/b").await?, None);
     Ok(())
+}
+
+async fn a_file_is_written_whole(lake: &dyn Lake) -> Result<(), LakeError> {
+    put(lake, "file", "what stood there").await?;
+    let file = tempfile::NamedTempFile::new().expect("a temporary file");
+    let text: String = (0..100_000).map(|number| format!("{number}\n")).collect();
+    std::fs::write(file.path(), &text).expect("room for it");
+    lake.put_file("file", file.path()).await?;
+    assert_eq!(lake.get("file").await?, Some(Bytes::from(text)));
+    lake.delete("file").await
 }
 
 async fn ranges_are_cut_at_the_end(lake: &dyn Lake) -> Result<(), LakeError> {
