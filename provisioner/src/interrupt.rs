@@ -38,3 +38,17 @@ pub async fn until<T, E: Into<Failure>>(
         done = work => done.map_err(Into::into),
     }
 }
+
+/// What the work gives, or none if an interruption cut it off: for a last look at what is done already.
+///
+/// # Errors
+/// The work's own.
+pub async fn unless_cut_off<T>(
+    interrupt: &CancellationToken,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<Option<T>, Failure> {
+    match until(interrupt, work).await {
+        Err(Failure::CutOff) => Ok(None),
+        looked => looked.map(Some),
+    }
+}

@@ -32,6 +32,9 @@ pub const BUCKET: &str = "crawler-lake";
 const FUNCTION: &str = "crawler-under-test";
 const PARAMETER: &str = "/provision/crawler/tmdb-api-key";
 const ROLE: &str = "arn:aws:iam::000000000000:role/crawler";
+/// As the template has it by default: the function judges poison itself, long before (E34).
+const REDRIVE: &str =
+    r#"{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dead-letters","maxReceiveCount":50}"#;
 /// Far above what any of it takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -77,14 +80,16 @@ impl Stack {
         let s3 = aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(&aws).force_path_style(true).build());
         s3.create_bucket().bucket(BUCKET).send().await.unwrap();
         let sqs = aws_sdk_sqs::Client::new(&aws);
-        let queue = async |name: &str, visibility: i32| {
+        let queue = async |name: &str, visibility: i32, redrive: Option<String>| {
             let request = sqs.create_queue().queue_name(name);
             let request = request.attributes(QueueAttributeName::VisibilityTimeout, visibility.to_string());
+            let redrive = redrive.map(|policy| (QueueAttributeName::RedrivePolicy, policy));
+            let request = redrive.into_iter().fold(request, |request, (name, policy)| request.attributes(name, policy));
             request.send().await.unwrap().queue_url.unwrap()
         };
         let stack = Self {
-            jobs: queue("jobs", options.visibility).await,
-            dead_letters: queue("dead-letters", 1).await,
+            dead_letters: queue("dead-letters", 1, None).await,
+            jobs: queue("jobs", options.visibility, Some(REDRIVE.to_owned())).await,
             lake: Arc::new(S3Lake::new(s3, BUCKET)),
             emulator,
             proxy,

@@ -36,13 +36,16 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
         report = stack.destroy(&plan, options, &run.ui.observer(), &run.interrupt).await;
     }
     // Interrupted, what is done and left is told without another look.
-    let (listed, kept) = match report.interrupted {
-        true => Default::default(),
+    let seen = match report.interrupted {
+        true => None,
         false => {
             let closing = closing(run, &opened, &stack, &plan, options, &report, ending.as_ref());
-            interrupt::until(&run.interrupt, closing).await?
+            let seen = interrupt::unless_cut_off(&run.interrupt, closing).await?;
+            report.interrupted = seen.is_none();
+            seen
         }
     };
+    let (listed, kept) = seen.unwrap_or_default();
     let remaining = plan.remaining(&report, listed.as_deref());
     let whole = report::Down {
         scope: &stack.scope,

@@ -22,12 +22,20 @@ pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
         false => carry_out(run, &stack, &plan).await?,
     };
     // Where anything came or went everything is read again: what comes now is what AWS says, not what we wanted (E43).
-    let looks = match report.came_or_went() && !report.interrupted {
-        false => looks(&plan),
+    let seen = match report.came_or_went() && !report.interrupted {
+        false => None,
         true => {
-            let looks = interrupt::until(&run.interrupt, stack.look_after(&report, &run.ui.observer())).await?;
-            report.miss(&looks);
-            looks
+            let look = async { Ok(stack.look_after(&report, &run.ui.observer()).await?) };
+            let seen = interrupt::unless_cut_off(&run.interrupt, look).await?;
+            report.interrupted = seen.is_none();
+            seen
+        }
+    };
+    let looks = match seen {
+        None => looks(&plan),
+        Some(seen) => {
+            report.miss(&seen);
+            seen
         }
     };
     let outputs = stack.outputs(&looks)?;

@@ -6,7 +6,7 @@
 //! | Path | replaces | / |
 //! | Description | replaces | empty |
 //! | PolicyDocument | in place: a new version, the oldest of IAM's five going first | required |
-//! | Roles, Users, Groups | in place | not compared: a role may name the policy itself |
+//! | Roles, Users, Groups | in place; taken out of the template, nothing of the kind holds the policy any more | not compared: a role may name the policy itself |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ use super::errors::{failed, none_if};
 use super::fields::{Fields, list, object};
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
-use super::owned_policies::{ATTACHES_TAG, owned_policies};
+use super::owned_policies::{ATTACHES_TAG, attaches, owned_policies};
 use super::owned_roles::{iam_tags, plain_tags};
 use super::policy_document::parsed;
 use super::policy_holders::{Holder, held_by};
@@ -107,13 +107,18 @@ impl ManagedPolicyProvider {
         Ok(())
     }
 
-    /// Attached to what the template names, and taken off all else, for each kind of holder that the template names at all.
-    async fn settle_holders(&self, resource: &Resource, arn: &str, observed: &Value) -> Result<(), ProviderError> {
+    /// Attached to what the template names, and taken off all else, for each kind of holder that the template names or named.
+    async fn settle_holders(&self, resource: &Resource, there: Option<&Observed>) -> Result<(), ProviderError> {
+        let arn = &arn_of(&resource.attributes);
         for holder in Holder::ALL {
-            let Some(wanted) = Fields(&resource.properties).texts(holder.property()) else { continue };
-            let wanted: BTreeSet<String> = wanted.into_iter().collect();
-            let before: BTreeSet<String> =
-                Fields(observed).texts(holder.property()).unwrap_or_default().into_iter().collect();
+            let named = Fields(&resource.properties).texts(holder.property());
+            if named.is_none() && !there.is_some_and(|there| attaches(&there.tags, holder)) {
+                continue;
+            }
+            let names =
+                |named: Option<Vec<String>>| named.unwrap_or_default().into_iter().collect::<BTreeSet<String>>();
+            let wanted = names(named);
+            let before = names(there.and_then(|there| Fields(&there.properties).texts(holder.property())));
             for name in wanted.difference(&before) {
                 holder.attach(&self.iam, name, arn).await?;
             }
@@ -134,7 +139,7 @@ impl ManagedPolicyProvider {
         if differences.iter().any(|difference| difference.property() == "PolicyDocument") {
             self.put_version(resource, &arn).await?;
         }
-        self.settle_holders(resource, &arn, &observed.properties).await?;
+        self.settle_holders(resource, Some(observed)).await?;
         let changes = TagChanges::of(resource, differences);
         if !changes.removed.is_empty() {
             let call = self.iam.untag_policy().policy_arn(&arn).set_tag_keys(Some(changes.removed));
@@ -206,8 +211,10 @@ impl Provider for ManagedPolicyProvider {
     }
 
     async fn prepare(&self, resource: &mut Resource) -> Result<(), ProviderError> {
-        let attaches = Holder::ALL.iter().any(|holder| Fields(&resource.properties).has(holder.property()));
-        resource.tags.insert(ATTACHES_TAG.into(), if attaches { "yes" } else { "no" }.into());
+        let named = Holder::ALL.map(Holder::property).into_iter().filter(|name| Fields(&resource.properties).has(name));
+        let named: Vec<_> = named.collect();
+        let told = if named.is_empty() { "no".to_owned() } else { named.join(" ") };
+        resource.tags.insert(ATTACHES_TAG.into(), told);
         Ok(())
     }
 
@@ -226,8 +233,7 @@ impl Provider for ManagedPolicyProvider {
             Err(error) if error.is("EntityAlreadyExists") => return take_over(self, resource, progress).await,
             made => made?,
         }
-        let arn = arn_of(&resource.attributes);
-        let attach = || self.settle_holders(resource, &arn, &Value::Null);
+        let attach = || self.settle_holders(resource, None);
         retry_until("IAM to know the new policy", SETTLES, progress, iam_settling, attach).await?;
         Ok(as_wanted(resource))
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::errors::{failed, none_if};
 use super::fields::Fields;
-use super::owned_policies::{ATTACHES_TAG, policy_tags};
+use super::owned_policies::{attaches, policy_tags};
 use super::policy_document::parsed;
 use super::policy_holders::Holder;
 use super::role::RoleProvider;
@@ -50,7 +50,7 @@ impl RoleProvider {
         }
         let tags = policy_tags(&self.iam, policy).await?.unwrap_or_default();
         let same = |key| tags.contains_key(key) && tags.get(key) == role.tags.get(key);
-        Ok(same(tag::STACK) && same(tag::REGION) && tags.get(ATTACHES_TAG).is_some_and(|attaches| attaches == "yes"))
+        Ok(same(tag::STACK) && same(tag::REGION) && attaches(&tags, Holder::Role))
     }
 
     async fn documents(&self, role: &str, names: &BTreeSet<String>) -> Result<Inline, ProviderError> {

@@ -33,7 +33,8 @@ impl Up<'_> {
             return plan::text(self.plan, self.scope);
         }
         let mut text = String::new();
-        if self.report.is_whole() {
+        let ended = self.report.is_whole() && !self.report.interrupted;
+        if ended {
             let width = self.outputs.keys().map(String::len).max().unwrap_or(0);
             for (name, value) in self.outputs {
                 let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -41,7 +42,7 @@ impl Up<'_> {
             }
         }
         let _ = write!(text, "Stack {} {}", self.scope.stack, summary(self.report, self.took));
-        if !self.report.is_whole() {
+        if !ended {
             text += &done_so_far(self.report);
             let left = self.plan.changes.iter().map(|change| change.logical_id.as_str());
             for (id, why) in left.filter_map(|id| Some((id, self.report.why_left(id)?))) {
@@ -84,7 +85,7 @@ impl Down<'_> {
             true => format!("Nothing to delete: stack {} has no resources that would go.", self.scope.stack),
             false => format!("Stack {} {}", self.scope.stack, summary(self.report, self.took)),
         };
-        if !self.report.is_whole() {
+        if !self.report.is_whole() || self.report.interrupted {
             text += &done_so_far(self.report);
         }
         for (bucket, objects) in self.lakes {
@@ -134,7 +135,7 @@ impl Down<'_> {
 /// # Errors
 /// [`Failure::Interrupted`], or [`Failure::Incomplete`] with the first failure's exit code.
 pub fn failures(ui: &Ui, report: Report) -> Result<(), Failure> {
-    if report.is_whole() {
+    if report.is_whole() && !report.interrupted {
         return Ok(());
     }
     let interrupted = report.interrupted;
@@ -175,6 +176,10 @@ fn summary(report: &Report, took: Duration) -> String {
         parts.push(format!("{} not tried", report.skipped.len()));
     }
     let how = if report.is_whole() { "is done" } else { "is not done" };
-    let again = if report.is_whole() { "" } else { "; the same command goes on from here" };
+    let again = match (report.is_whole(), report.interrupted) {
+        (false, _) => "; the same command goes on from here",
+        (true, true) => "; interrupted before the last look at it",
+        (true, false) => "",
+    };
     format!("{how}: {} in {}{again}", parts.join(", "), seconds(took))
 }

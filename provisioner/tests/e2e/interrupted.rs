@@ -19,16 +19,24 @@ fn account() -> (Emulator, FaultProxy) {
     (emulator, proxy)
 }
 
-/// Presses Ctrl-C as soon as an operation is under way.
-fn interrupt_at(proxy: &FaultProxy, running: &Running, operation: &str, times: usize) {
+fn until_called(proxy: &FaultProxy, operation: &str, times: usize) {
     let start = Instant::now();
-    while !proxy.calls().iter().any(|call| call.operation == operation) {
+    while proxy.calls().iter().filter(|call| call.operation == operation).count() < times {
         assert!(start.elapsed() < Duration::from_secs(60), "{operation} is not called");
         std::thread::yield_now();
     }
+}
+
+fn interrupt(running: &Running) {
+    let sent = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Presses Ctrl-C as soon as an operation is under way.
+fn interrupt_at(proxy: &FaultProxy, running: &Running, operation: &str, times: usize) {
+    until_called(proxy, operation, 1);
     for _ in 0..times {
-        let sent = Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
-        assert!(sent.success());
+        interrupt(running);
         std::thread::sleep(Duration::from_millis(100));
     }
 }
@@ -69,6 +77,22 @@ fn an_interrupted_up_and_down_end_what_is_begun_and_the_next_ones_go_on() {
     user.run(words("down --yes --delete-data")).succeeds();
     let left = listing(&emulator.endpoint(), "us-east-1");
     assert!(is_empty(&left), "{left:?}");
+}
+
+#[test]
+fn what_is_done_is_told_when_the_closing_look_is_cut_off() {
+    let (_emulator, proxy) = account();
+    let user = light_user(&proxy.url());
+    for (line, done) in [("up --yes", "JobsMapping created"), ("down --yes --delete-data", "LakeBucket deleted")] {
+        proxy.behave();
+        proxy.forget();
+        // Once before the changes, and once after them.
+        proxy.rule(Rule::on("s3", "GetBucketTagging").nth(2).latency(10 * SLOW));
+        let running = user.spawn(words(line));
+        until_called(&proxy, "GetBucketTagging", 2);
+        interrupt(&running);
+        running.wait().exits(130).complains("interrupted").says(done).says("before the last look");
+    }
 }
 
 #[test]

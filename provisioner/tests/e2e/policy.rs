@@ -100,10 +100,14 @@ fn without(policy: &Value, action: &str) -> Value {
     policy
 }
 
-/// Actions that are missing together. What stands on the first row's is not tried: row by row the stack comes further.
-const MADE: [&[&str]; 3] = [
+/// Actions that are missing together; not `s3:PutEncryptionConfiguration`, as a bucket that is there is encrypted as the template says. What stands on the first row's is not tried: row by row the stack comes further.
+const MADE: [&[&str]; 7] = [
     &["iam:CreateRole", "logs:CreateLogGroup", "s3:CreateBucket", "sqs:CreateQueue"],
+    &["logs:PutRetentionPolicy", "s3:PutBucketPublicAccessBlock"],
+    &["s3:PutLifecycleConfiguration"],
+    &["iam:PutRolePolicy", "s3:PutBucketPolicy"],
     &["iam:PassRole"],
+    &["lambda:CreateFunction"],
     &["lambda:CreateEventSourceMapping"],
 ];
 const CHANGED: [&[&str]; 3] = [
@@ -112,10 +116,11 @@ const CHANGED: [&[&str]; 3] = [
     &["lambda:UpdateEventSourceMapping"],
 ];
 const SENT: [&[&str]; 2] = [&["s3:PutObject"], &["sqs:SendMessage", "sqs:SendMessageBatch"]];
-const GONE: [&[&str]; 3] = [
+const GONE: [&[&str]; 4] = [
     &["lambda:DeleteEventSourceMapping"],
     &["lambda:DeleteFunction"],
-    &["iam:DeleteRole", "logs:DeleteLogGroup", "sqs:DeleteQueue"],
+    &["iam:DeleteRolePolicy", "logs:DeleteLogGroup", "sqs:DeleteQueue", "ssm:DeleteParameter"],
+    &["iam:DeleteRole"],
 ];
 const CHANGE: &str = "up --yes --param FunctionMemorySize=512 --param LogRetentionInDays=30 --param MessageRetentionPeriod=86400 \
                       --param MaximumConcurrency=4";
