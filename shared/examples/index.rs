@@ -1,6 +1,6 @@
 //! Builds the index of one title.basics in a lake of this machine, by the code of `launch`: what `make bench` takes the time of.
 //!
-//! `index SOURCE LAKE`
+//! `index SOURCE LAKE [TYPES]`
 
 #![allow(clippy::print_stdout, reason = "the counts are its output")]
 
@@ -13,10 +13,14 @@ use crawler_core::{
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let mut paths = args_os().skip(1);
-    let (Some(source), Some(lake)) = (paths.next(), paths.next()) else { return Err("give SOURCE and LAKE".into()) };
+    let mut given = args_os().skip(1);
+    let (Some(source), Some(lake)) = (given.next(), given.next()) else { return Err("give SOURCE and LAKE".into()) };
+    let mut options = IndexOptions::default();
+    if let Some(types) = given.next() {
+        options.types = types.to_string_lossy().split(',').map(str::to_owned).collect();
+    }
     let source = Source::File(source.into());
-    let manifest = build_index(&LocalLake::new(lake), &source, &IndexOptions::default(), |_| {}).await?;
+    let manifest = build_index(&LocalLake::new(lake), &source, &options, |_| {}).await?;
     println!("{} rows, {} titles", manifest.rows, manifest.titles);
     Ok(())
 }
