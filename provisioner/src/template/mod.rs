@@ -9,6 +9,7 @@
 //!
 //! Knows CloudFormation's format, and neither AWS's services nor what any resource type makes of its properties.
 
+mod aliases;
 mod bound;
 mod conditions;
 mod diagnostics;

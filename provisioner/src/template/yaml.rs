@@ -9,11 +9,12 @@ use std::collections::HashSet;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
+use super::aliases::{Anchors, merged};
 use super::diagnostics::{Diagnostic, Position};
 use super::node::{Content, Entry, Key, MAX_DEPTH, Node};
 
-/// The tree of a YAML text, and the keys that stand twice in it; else all that is wrong, up to the place after which nothing
-/// can be read.
+/// The tree of a YAML text, and what is wrong with it although it can be read; else all that is wrong, up to the place after
+/// which nothing can be read.
 pub(super) fn read(text: &str) -> Result<(Node, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut builder = Builder::default();
     for event in Parser::new_from_str(text) {
@@ -65,18 +66,32 @@ fn alias_refused(at: Position) -> Diagnostic {
 struct Open {
     position: Position,
     tag: Option<Tag>,
+    anchor: usize,
     kind: OpenKind,
 }
 
 enum OpenKind {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, seen: HashSet<String>, key: Option<Key> },
+    Map { entries: Vec<Entry>, merges: Vec<Node>, seen: HashSet<String>, key: Option<Slot> },
+}
+
+/// What the next value of a mapping is for.
+enum Slot {
+    Key(Key),
+    Merge,
+}
+
+impl Open {
+    fn wants_key(&self) -> bool {
+        matches!(self.kind, OpenKind::Map { key: None, .. })
+    }
 }
 
 #[derive(Default)]
 struct Builder {
     open: Vec<Open>,
     root: Option<Node>,
+    anchors: Anchors,
     problems: Vec<Diagnostic>,
 }
 
@@ -104,29 +119,34 @@ impl Builder {
             Event::DocumentStart(_) if self.root.is_some() => Err(Diagnostic::new("", "a second document begins here")
                 .at(at)
                 .help("a template is one YAML document: keep what follows '---' in a file of its own")),
-            Event::Alias(_) => Err(alias_refused(at)),
-            Event::Scalar(text, style, _, tag) => {
-                let key_wanted = matches!(self.open.last(), Some(Open { kind: OpenKind::Map { key: None, .. }, .. }));
-                if key_wanted {
-                    self.key(text.into_owned(), style, at)
+            Event::Alias(anchor) => self.alias(anchor, at),
+            Event::Scalar(text, style, anchor, tag) => {
+                if self.open.last().is_some_and(Open::wants_key) {
+                    self.key(text.into_owned(), style, at);
                 } else {
-                    let node = self.scalar(&text, style, tag.as_deref(), at)?;
-                    self.put(node)
+                    let node = self.scalar(&text, style, tag.as_deref(), at);
+                    self.anchors.keep(anchor, &node);
+                    self.put(node);
                 }
+                Ok(())
             }
-            Event::SequenceStart(_, tag) => self.open(at, tag.as_deref(), OpenKind::List(Vec::new())),
-            Event::MappingStart(_, tag) => {
-                self.open(at, tag.as_deref(), OpenKind::Map { entries: Vec::new(), seen: HashSet::new(), key: None })
+            Event::SequenceStart(anchor, tag) => self.open(at, tag.as_deref(), anchor, OpenKind::List(Vec::new())),
+            Event::MappingStart(anchor, tag) => {
+                let kind = OpenKind::Map { entries: Vec::new(), merges: Vec::new(), seen: HashSet::new(), key: None };
+                self.open(at, tag.as_deref(), anchor, kind)
             }
-            Event::SequenceEnd | Event::MappingEnd => self.close(),
+            Event::SequenceEnd | Event::MappingEnd => {
+                self.close();
+                Ok(())
+            }
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) | Event::DocumentEnd => {
                 Ok(())
             }
         }
     }
 
-    fn open(&mut self, position: Position, tag: Option<&Tag>, kind: OpenKind) -> Result<(), Diagnostic> {
-        if matches!(self.open.last(), Some(Open { kind: OpenKind::Map { key: None, .. }, .. })) {
+    fn open(&mut self, position: Position, tag: Option<&Tag>, anchor: usize, kind: OpenKind) -> Result<(), Diagnostic> {
+        if self.open.last().is_some_and(Open::wants_key) {
             return Err(Diagnostic::new("", "a key of a mapping must be text")
                 .at(position)
                 .help("quote a text that begins with a bracket, as in '{{name}}'"));
@@ -134,64 +154,90 @@ impl Builder {
         if self.open.len() >= MAX_DEPTH {
             return Err(Diagnostic::too_deep(MAX_DEPTH, position));
         }
-        self.open.push(Open { position, tag: tag.cloned(), kind });
+        self.open.push(Open { position, tag: tag.cloned(), anchor, kind });
         Ok(())
     }
 
-    fn close(&mut self) -> Result<(), Diagnostic> {
+    fn close(&mut self) {
         let Some(open) = self.open.pop() else {
-            return Ok(());
+            return;
         };
         let content = match open.kind {
             OpenKind::List(items) => Content::List(items),
-            OpenKind::Map { entries, .. } => Content::Map(entries),
+            OpenKind::Map { mut entries, merges, mut seen, .. } => {
+                entries.extend(merges.into_iter().flat_map(|value| merged(value, &mut seen)));
+                Content::Map(entries)
+            }
         };
-        let node = Node { position: open.position, content };
-        let node = tagged(node, open.tag.as_ref())?;
-        self.put(node)
+        let node = self.tagged(Node { position: open.position, content }, open.tag.as_ref());
+        self.anchors.keep(open.anchor, &node);
+        self.put(node);
     }
 
-    fn key(&mut self, text: String, style: ScalarStyle, at: Position) -> Result<(), Diagnostic> {
-        if text == "<<" && style == ScalarStyle::Plain {
-            return Err(Diagnostic::new("", "YAML merge keys are not supported")
-                .at(at)
-                .help("write the merged keys out"));
+    /// Refused, and read as what it stands for.
+    fn alias(&mut self, anchor: usize, at: Position) -> Result<(), Diagnostic> {
+        let value = self.anchors.value(anchor, self.open.len()).ok_or_else(|| alias_refused(at))?;
+        if self.open.last().is_some_and(Open::wants_key) {
+            return Err(alias_refused(at));
         }
-        if let Some(Open { kind: OpenKind::Map { seen, key, .. }, .. }) = self.open.last_mut() {
-            if !seen.insert(text.clone()) {
-                self.problems.push(Diagnostic::duplicate_key(&text, at));
-            }
-            *key = Some(Key { text, position: at });
-        }
+        self.problems.push(alias_refused(at));
+        self.put(value);
         Ok(())
+    }
+
+    fn key(&mut self, text: String, style: ScalarStyle, at: Position) {
+        let Some(Open { kind: OpenKind::Map { seen, key, .. }, .. }) = self.open.last_mut() else { return };
+        if text == "<<" && style == ScalarStyle::Plain {
+            let problem = Diagnostic::new("", "YAML merge keys are not supported").at(at);
+            self.problems.push(problem.help("write the merged keys out"));
+            *key = Some(Slot::Merge);
+            return;
+        }
+        if !seen.insert(text.clone()) {
+            self.problems.push(Diagnostic::duplicate_key(&text, at));
+        }
+        *key = Some(Slot::Key(Key { text, position: at }));
     }
 
     /// Puts a whole value where it belongs: into the innermost open list or mapping, or at the root.
-    fn put(&mut self, value: Node) -> Result<(), Diagnostic> {
+    fn put(&mut self, value: Node) {
         match self.open.last_mut().map(|open| &mut open.kind) {
             None => self.root = Some(value),
             Some(OpenKind::List(items)) => items.push(value),
-            Some(OpenKind::Map { entries, key, .. }) => {
-                if let Some(key) = key.take() {
-                    entries.push(Entry { key, value });
-                }
-            }
+            Some(OpenKind::Map { entries, merges, key, .. }) => match key.take() {
+                Some(Slot::Key(key)) => entries.push(Entry { key, value }),
+                Some(Slot::Merge) => merges.push(value),
+                None => {}
+            },
         }
-        Ok(())
     }
 
-    fn scalar(
-        &self,
-        text: &str,
-        style: ScalarStyle,
-        tag: Option<&Tag>,
-        position: Position,
-    ) -> Result<Node, Diagnostic> {
+    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, position: Position) -> Node {
         // A function's tag says that its argument is text: `!Ref 404` names a thing called "404".
         let as_text =
             style != ScalarStyle::Plain || tag.is_some_and(|tag| !tag.is_yaml_core_schema() || tag.suffix == "str");
         let content = if as_text { Content::Text(text.to_owned()) } else { plain(text) };
-        tagged(Node { position, content }, tag)
+        self.tagged(Node { position, content }, tag)
+    }
+
+    /// Applies a tag: a short form becomes the long form, with the tag's place as the key's. One that CloudFormation has not is
+    /// refused, and left off.
+    fn tagged(&mut self, node: Node, tag: Option<&Tag>) -> Node {
+        let Some(tag) = tag else { return node };
+        let position = node.position;
+        if let Some(problem) = refused(tag) {
+            self.problems.push(problem.at(position));
+            return node;
+        }
+        // `! x`, the tag without a name, only says that x is text.
+        if tag.is_yaml_core_schema() || (tag.suffix == "!" && tag.handle.is_empty()) {
+            return node;
+        }
+        let name = match tag.suffix.as_str() {
+            "Ref" | "Condition" => tag.suffix.clone(),
+            other => format!("Fn::{other}"),
+        };
+        Node { position, content: Content::Map(vec![Entry { key: Key { text: name, position }, value: node }]) }
     }
 }
 
@@ -205,32 +251,17 @@ fn plain(text: &str) -> Content {
     }
 }
 
-/// Applies a tag: a short form becomes the long form, with the tag's place as the key's.
-fn tagged(node: Node, tag: Option<&Tag>) -> Result<Node, Diagnostic> {
-    let Some(tag) = tag else { return Ok(node) };
-    let position = node.position;
+/// Why a tag is none of CloudFormation's, if so.
+fn refused(tag: &Tag) -> Option<Diagnostic> {
+    let Tag { handle, suffix } = tag;
     if tag.is_yaml_core_schema() {
-        return match tag.suffix.as_str() {
-            "str" | "int" | "float" | "bool" | "null" | "seq" | "map" => Ok(node),
-            other => Err(Diagnostic::new("", format!("the YAML tag '!!{other}' is not supported"))
-                .at(position)
-                .help("write the value as text")),
-        };
+        let known = ["str", "int", "float", "bool", "null", "seq", "map"].contains(&suffix.as_str());
+        let problem = || Diagnostic::new("", format!("the YAML tag '!!{suffix}' is not supported"));
+        return (!known).then(|| problem().help("write the value as text"));
     }
-    // `! x`, the tag without a name, only says that x is text.
-    if tag.suffix == "!" && tag.handle.is_empty() {
-        return Ok(node);
-    }
-    if tag.handle != "!" {
-        return Err(Diagnostic::new("", format!("the YAML tag '!<{}{}>' is not supported", tag.handle, tag.suffix))
-            .at(position)
-            .help("the short forms are tags of one exclamation mark, as !Ref"));
-    }
-    let name = match tag.suffix.as_str() {
-        "Ref" | "Condition" => tag.suffix.clone(),
-        other => format!("Fn::{other}"),
-    };
-    Ok(Node { position, content: Content::Map(vec![Entry { key: Key { text: name, position }, value: node }]) })
+    let problem = || Diagnostic::new("", format!("the YAML tag '!<{handle}{suffix}>' is not supported"));
+    let known = handle == "!" || (suffix == "!" && handle.is_empty());
+    (!known).then(|| problem().help("the short forms are tags of one exclamation mark, as !Ref"))
 }
 
 #[cfg(test)]
@@ -239,7 +270,8 @@ mod tests {
     use serde_json::json;
 
     fn first_problem(text: &str) -> (Option<Position>, String) {
-        let problem = read(text).expect_err("must be refused").remove(0);
+        let mut problems = read(text).map_or_else(|problems| problems, |(_, problems)| problems);
+        let problem = problems.remove(0);
         (problem.position, problem.message)
     }
 
@@ -309,6 +341,30 @@ mod tests {
         assert_eq!(first_problem("a: !!binary eA==\n").0, at(1, 4));
         assert_eq!(first_problem("[a]: 1\n").1, "a key of a mapping must be text");
         assert_eq!(first_problem("").1, "the template is empty");
+    }
+
+    #[test]
+    fn what_can_be_read_all_the_same_is_read_as_what_it_means() {
+        let text = "a: &x {b: 1, c: 2}\nd: *x\ne: {<<: *x, c: 3}\nf: {<<: [*x, {g: 4}]}\ng: !!binary eA==\n";
+        let (root, problems) = read(text).unwrap();
+        let meant = json!({
+            "a": {"b": 1, "c": 2}, "d": {"b": 1, "c": 2}, "e": {"c": 3, "b": 1},
+            "f": {"b": 1, "c": 2, "g": 4}, "g": "eA==",
+        });
+        assert_eq!(root.to_json(), meant);
+        let lines: Vec<_> = problems.iter().map(|problem| problem.position.unwrap().line).collect();
+        assert_eq!(lines, [2, 3, 3, 4, 4, 5]);
+    }
+
+    #[test]
+    fn aliases_end_the_reading_where_they_would_be_too_much() {
+        let doubled = (1..40)
+            .fold("a0: &a0 [x, x]\n".to_owned(), |text, n| format!("{text}a{n}: &a{n} [*a{}, *a{}]\n", n - 1, n - 1));
+        assert!(read(&doubled).is_err());
+        let nested = (1..100).fold("a0: &a0 [x]\n".to_owned(), |text, n| format!("{text}a{n}: &a{n} [*a{}]\n", n - 1));
+        assert!(read(&nested).is_err());
+        assert!(read("a: &a [*a]\n").is_err());
+        assert!(read("a: &a x\n*a : 1\n").is_err());
     }
 
     #[test]
