@@ -29,6 +29,8 @@ with gzip.open(sys.argv[1], "rt", encoding="utf-8", newline="") as file:
             count += 1
 print(count)
 """
+# IMDb's title types: with all of them every row is kept.
+TYPES = "movie,short,tvEpisode,tvMiniSeries,tvMovie,tvPilot,tvSeries,tvShort,tvSpecial,video,videoGame"
 LARGEST = 200  # MiB of memory
 
 
@@ -49,11 +51,14 @@ def main():
         run(["gzip", "-t", file])
         taken = {
             "provision": run([index, file, lake]),
+            "provision, every title type": run([index, file, os.path.join(lake, "all"), TYPES]),
+            "provision, every title type again": run([index, file, os.path.join(lake, "all"), TYPES + ",other"]),
             "gzip -dc": run(["gzip", "-dc", file]),
             "polars": run([sys.executable, "-c", POLARS, file]),
             "csv module, one partition": run([sys.executable, "-c", CSV, file]),
         }
-    ours, memory = taken["provision"]
+    ours, _ = taken["provision"]
+    memory = max(mebibytes for name, (_, mebibytes) in taken.items() if name.startswith("provision"))
     ratios = {name: round(seconds / ours, 2) for name, (seconds, _) in taken.items()}
     met = {
         "at most Polars' time": ratios["polars"] >= 1,
