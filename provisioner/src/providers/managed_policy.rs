@@ -6,7 +6,7 @@
 //! | Path | replaces | / |
 //! | Description | replaces | empty |
 //! | PolicyDocument | in place: a new version, the oldest of IAM's five going first | required |
-//! | Roles, Users, Groups | in place; taken out of the template, nothing of the kind holds the policy any more | not compared: a role may name the policy itself |
+//! | Roles, Users, Groups | in place; taken out of the template, the policy is taken off all of the kind, but off the stack's own roles by these | not compared: a role may name the policy itself |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ use super::errors::{failed, none_if};
 use super::fields::{Fields, list, object};
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
-use super::owned_policies::{ATTACHES_TAG, attaches, owned_policies};
+use super::owned_policies::{ATTACHES_TAG, attaches, of_one_stack, owned_policies};
 use super::owned_roles::{iam_tags, plain_tags};
 use super::policy_document::parsed;
 use super::policy_holders::{Holder, held_by};
@@ -111,22 +111,33 @@ impl ManagedPolicyProvider {
     async fn settle_holders(&self, resource: &Resource, there: Option<&Observed>) -> Result<(), ProviderError> {
         let arn = &arn_of(&resource.attributes);
         for holder in Holder::ALL {
-            let named = Fields(&resource.properties).texts(holder.property());
-            if named.is_none() && !there.is_some_and(|there| attaches(&there.tags, holder)) {
+            let named = Fields(&resource.properties).has(holder.property());
+            if !named && !there.is_some_and(|there| attaches(&there.tags, holder)) {
                 continue;
             }
-            let names =
-                |named: Option<Vec<String>>| named.unwrap_or_default().into_iter().collect::<BTreeSet<String>>();
-            let wanted = names(named);
-            let before = names(there.and_then(|there| Fields(&there.properties).texts(holder.property())));
+            let names = |properties: &Value| {
+                Fields(properties).texts(holder.property()).unwrap_or_default().into_iter().collect::<BTreeSet<_>>()
+            };
+            let wanted = names(&resource.properties);
+            let before = there.map(|there| names(&there.properties)).unwrap_or_default();
             for name in wanted.difference(&before) {
                 holder.attach(&self.iam, name, arn).await?;
             }
             for name in before.difference(&wanted) {
-                holder.detach(&self.iam, name, arn).await?;
+                // A role of this stack may name the policy from now on; where it does not, it takes it off itself.
+                if named || holder != Holder::Role || !self.is_of_the_stack(name, resource).await? {
+                    holder.detach(&self.iam, name, arn).await?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Whether a role carries the tags of the stack that the policy is of.
+    async fn is_of_the_stack(&self, role: &str, policy: &Resource) -> Result<bool, ProviderError> {
+        let asked = self.iam.get_role().role_name(role).send().await.map_err(failed("iam:GetRole"));
+        let role = none_if(MISSING, asked)?.and_then(|answer| answer.role);
+        Ok(role.is_some_and(|role| of_one_stack(&plain_tags(role.tags()), &policy.tags)))
     }
 
     async fn change(
@@ -284,6 +295,7 @@ impl Provider for ManagedPolicyProvider {
                 "iam:DeletePolicyVersion",
                 "iam:AttachRolePolicy",
                 "iam:DetachRolePolicy",
+                "iam:GetRole",
                 "iam:AttachUserPolicy",
                 "iam:DetachUserPolicy",
                 "iam:AttachGroupPolicy",

@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use super::errors::{failed, none_if};
 use super::owned_roles::plain_tags;
 use super::policy_holders::Holder;
-use crate::engine::{ProviderError, Scope};
+use crate::engine::{ProviderError, Scope, tag};
 
 /// How many policies' tags are read side by side: listings of policies give none.
 const WIDTH: usize = 8;
@@ -22,6 +22,11 @@ type Tags = BTreeMap<String, String>;
 /// Whether the policy of these tags names its holders of this kind itself.
 pub(super) fn attaches(tags: &Tags, holder: Holder) -> bool {
     tags.get(ATTACHES_TAG).is_some_and(|kinds| kinds.split(' ').any(|kind| kind == holder.property()))
+}
+
+/// Whether both are of one stack, by the tags that say so.
+pub(super) fn of_one_stack(one: &Tags, other: &Tags) -> bool {
+    [tag::STACK, tag::REGION].iter().all(|key| one.contains_key(*key) && one.get(*key) == other.get(*key))
 }
 
 /// Every managed policy of the account that carries the stack's tags, but those of these names.

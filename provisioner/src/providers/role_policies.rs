@@ -6,11 +6,11 @@ use serde_json::Value;
 
 use super::errors::{failed, none_if};
 use super::fields::Fields;
-use super::owned_policies::{attaches, policy_tags};
+use super::owned_policies::{attaches, of_one_stack, policy_tags};
 use super::policy_document::parsed;
 use super::policy_holders::Holder;
 use super::role::RoleProvider;
-use crate::engine::{ProviderError, Resource, tag};
+use crate::engine::{ProviderError, Resource};
 
 const MISSING: &str = "NoSuchEntity";
 
@@ -49,8 +49,7 @@ impl RoleProvider {
             return Ok(false);
         }
         let tags = policy_tags(&self.iam, policy).await?.unwrap_or_default();
-        let same = |key| tags.contains_key(key) && tags.get(key) == role.tags.get(key);
-        Ok(same(tag::STACK) && same(tag::REGION) && attaches(&tags, Holder::Role))
+        Ok(of_one_stack(&tags, &role.tags) && attaches(&tags, Holder::Role))
     }
 
     async fn documents(&self, role: &str, names: &BTreeSet<String>) -> Result<Inline, ProviderError> {
