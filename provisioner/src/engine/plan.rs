@@ -41,6 +41,8 @@ pub struct Change {
     pub observed: Option<Observed>,
     /// Whether AWS takes its time over it.
     pub slow: bool,
+    /// Whether nothing finds it again once the template no longer names it.
+    pub untracked: bool,
 }
 
 impl Plan {
@@ -225,6 +227,10 @@ impl Stack<'_> {
         self.provider_for(type_name, type_name).is_ok_and(|provider| provider.is_slow())
     }
 
+    fn is_untracked(&self, type_name: &str) -> bool {
+        self.provider_for(type_name, type_name).is_ok_and(|provider| provider.is_untracked())
+    }
+
     pub(super) fn deletion(&self, observed: Observed) -> Change {
         let logical_id = observed.tags.get(tag::LOGICAL_ID).unwrap_or(&observed.physical_id).clone();
         Change {
@@ -235,6 +241,7 @@ impl Stack<'_> {
             differences: Vec::new(),
             resource: None,
             slow: self.is_slow(&observed.type_name),
+            untracked: false,
             observed: Some(observed),
         }
     }
@@ -275,6 +282,7 @@ impl Stack<'_> {
             resource: Some(resource.clone()),
             observed: observed.clone(),
             slow: self.is_slow(&resource.type_name),
+            untracked: self.is_untracked(&resource.type_name),
         }))
     }
 }

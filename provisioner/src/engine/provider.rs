@@ -244,6 +244,11 @@ pub trait Provider: Send + Sync {
         false
     }
 
+    /// Whether nothing finds it again once the template no longer names it: it takes no tags and hangs on nothing of the stack.
+    fn is_untracked(&self) -> bool {
+        false
+    }
+
     /// The IAM actions that a person needs for one resource of this type. They go to what [`Provider::arns`] names.
     fn permissions(&self) -> Permissions<'_>;
 

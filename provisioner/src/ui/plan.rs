@@ -33,7 +33,7 @@ pub fn text(plan: &Plan, scope: &Scope) -> String {
             change.logical_id,
             change.type_name,
             change.physical_id,
-            if change.slow { "  (slow: AWS does it through Cloud Control)" } else { "" }
+            marks(change)
         );
         let made = change.resource.as_ref().filter(|_| change.action == Action::Create);
         for line in made.map(of_new).unwrap_or_default() {
@@ -54,6 +54,14 @@ pub fn text(plan: &Plan, scope: &Scope) -> String {
     };
     let _ = write!(text, "\n{}{same}.{}", counts.collect::<Vec<_>>().join(", "), kept(plan));
     text
+}
+
+/// What a person should know of a change beside what it does.
+fn marks(change: &Change) -> String {
+    let slow = change.slow.then_some("slow: AWS does it through Cloud Control");
+    let untracked = change.untracked.then_some("no tags: delete it by hand once it left the template");
+    let marks: Vec<_> = [slow, untracked].into_iter().flatten().collect();
+    if marks.is_empty() { String::new() } else { format!("  ({})", marks.join("; ")) }
 }
 
 /// The plan for a program: `{"changes": [{"logical_id", "type", "action", "properties": [{"path", "before", "after"}]}]}`.
@@ -80,6 +88,7 @@ fn change(change: &Change) -> Value {
         "physical_id": change.physical_id,
         "action": change.action,
         "slow": change.slow,
+        "untracked": change.untracked,
         "properties": properties,
     })
 }
@@ -236,6 +245,7 @@ mod tests {
             resource: None,
             observed: None,
             slow: false,
+            untracked: false,
         };
         let secret = Difference { secret: true, ..difference("Key", Some(json!("old")), Some(json!("new"))) };
         let waits = Difference { after_apply: Some("Role.Arn".into()), ..difference("Role", Some(json!("a")), None) };
@@ -248,6 +258,7 @@ mod tests {
             change("Letters", Action::Update, vec![secret, waits, removed]),
             change("Third", Action::Replace, vec![replaces]),
             change("Fourth", Action::Delete, vec![]),
+            Change { slow: true, untracked: true, ..change("Nightly", Action::Create, vec![]) },
             change("Fifth", Action::None, vec![]),
         ];
         Plan { changes, kept: vec![], late: Default::default() }

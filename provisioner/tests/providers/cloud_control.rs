@@ -53,6 +53,7 @@ async fn an_alarm_is_found_by_the_name_that_was_made_for_it() {
     assert_eq!(stage.paths(&second).await, Vec::<String>::new(), "a property that left the template is gone");
 
     assert_eq!(stage.found(ALARM).await, ["cc-alarm-Alarm"]);
+    assert!(!stage.provider(ALARM).is_untracked());
     let made = stage.read(&second).await.unwrap();
     stage.delete(&made).await;
     stage.delete(&made).await;
@@ -90,6 +91,7 @@ async fn a_schedule_without_tags_is_known_by_the_name_that_was_made_for_it_and_t
     });
     let schedule = created(&stage, SCHEDULE, "Nightly", properties.clone()).await;
     assert_eq!(schedule.properties["Name"], "cc-schedule-Nightly");
+    assert!(stage.provider(SCHEDULE).is_untracked(), "nothing finds it once it left the template, which a plan tells");
     let mut named = properties;
     named["Name"] = "mine".into();
     let refused = stage.provider(SCHEDULE).physical_id("Nightly", &named, &stage.scope).unwrap_err();

@@ -75,6 +75,7 @@ fn plan(stack: &Stack<'_>) -> Plan {
         resource: Some(resource),
         observed: None,
         slow: false,
+        untracked: false,
     };
     Plan { changes: stack.declare().unwrap().into_iter().map(create).collect(), kept: vec![], late: Default::default() }
 }

@@ -316,6 +316,10 @@ impl Provider for CloudControlProvider {
         true
     }
 
+    fn is_untracked(&self) -> bool {
+        self.about.tags.is_none()
+    }
+
     /// What a handler touches is AWS's to know.
     fn arns(&self, _resource: &Resource, _scope: &Scope) -> Vec<String> {
         vec!["*".into()]
