@@ -84,6 +84,7 @@ impl Stack<'_> {
     pub async fn plan(&self, adopt: bool) -> Result<Plan, EngineError> {
         let Survey { looks, mut others } = self.survey(Purpose::Plan).await?;
         let mut looks = self.settle_references(looks).await?;
+        self.name_keepers(&mut looks);
         self.remember_children(&mut looks);
         others.retain(|other| !is_wanted(&looks, other));
         let owned = self.owned(&looks);
@@ -176,7 +177,8 @@ impl Stack<'_> {
         for Look { resource, .. } in looks.iter() {
             let value = self.parent_property(resource).and_then(|name| resource.properties.get(name));
             let tagged = looks.iter().filter(|look| self.parent_property(&look.resource).is_none());
-            let hangs_on = value.map(|value| parents(value, tagged)).unwrap_or_default();
+            let mut hangs_on = value.map(|value| parents(value, tagged)).unwrap_or_default();
+            hangs_on.extend(self.kept_in(resource, looks));
             children.push((hangs_on, child_key(&resource.type_name, &resource.physical_id), resource.retain));
         }
         for (hangs_on, child, retain) in children {
@@ -196,10 +198,11 @@ impl Stack<'_> {
             return Ok(resource.clone());
         };
         self.read_dynamic(std::iter::once(declared), known).await?;
-        let of_children = resource.tags.iter().filter(|(key, _)| key.starts_with(tag::OF_CHILD));
-        let of_children = of_children.map(|(key, policy)| (key.clone(), policy.clone()));
+        let planned = |key: &str| key.starts_with(tag::OF_CHILD) || key == tag::KEPT_BY;
+        let planned = resource.tags.iter().filter(|(key, _)| planned(key));
+        let planned = planned.map(|(key, value)| (key.clone(), value.clone()));
         let (mut resource, _) = self.resource(declared, known)?;
-        resource.tags.extend(of_children);
+        resource.tags.extend(planned);
         let provider = self.provider_of(&resource)?;
         let prepared = provider.prepare(&mut resource).await;
         prepared.map_err(|error| EngineError::provider(&resource.logical_id, &resource.physical_id, error))?;
@@ -227,7 +230,7 @@ impl Stack<'_> {
         self.provider_for(type_name, type_name).is_ok_and(|provider| provider.is_slow())
     }
 
-    fn is_untracked(&self, type_name: &str) -> bool {
+    pub(super) fn is_untracked(&self, type_name: &str) -> bool {
         self.provider_for(type_name, type_name).is_ok_and(|provider| provider.is_untracked())
     }
 
@@ -246,7 +249,7 @@ impl Stack<'_> {
         }
     }
 
-    fn parent_property(&self, resource: &Resource) -> Option<&str> {
+    pub(super) fn parent_property(&self, resource: &Resource) -> Option<&str> {
         let parent = self.providers.get(&resource.type_name).and_then(|provider| provider.schema().parent.as_ref());
         parent.map(|parent| parent.property.as_str())
     }
@@ -282,7 +285,7 @@ impl Stack<'_> {
             resource: Some(resource.clone()),
             observed: observed.clone(),
             slow: self.is_slow(&resource.type_name),
-            untracked: self.is_untracked(&resource.type_name),
+            untracked: self.is_untracked(&resource.type_name) && !resource.tags.contains_key(tag::KEPT_BY),
         }))
     }
 }

@@ -207,7 +207,8 @@ pub trait Provider: Send + Sync {
     }
 
     /// For a kind without tags: what hangs on `parents`, the stack's own resources of the kind that it belongs to, and is
-    /// not `named` by the template.
+    /// not `named` by the template. The provider of all other types is given all of the stack's resources, and names with their types
+    /// before them.
     ///
     /// # Errors
     /// Any failed call.
@@ -244,7 +245,8 @@ pub trait Provider: Send + Sync {
         false
     }
 
-    /// Whether nothing finds it again once the template no longer names it: it takes no tags and hangs on nothing of the stack.
+    /// Whether nothing of its own finds it again once the template no longer names it: it takes no tags, so that another resource's
+    /// tag must remember it.
     fn is_untracked(&self) -> bool {
         false
     }
@@ -273,6 +275,28 @@ pub struct Permissions<'p> {
     pub write: Vec<&'p str>,
     /// For `down`, besides `read`.
     pub delete: Vec<&'p str>,
+    /// Those of `write` that a property decides on.
+    pub decided: Vec<(&'p str, Needed)>,
+}
+
+impl Permissions<'_> {
+    /// Whether a resource with these properties, in CloudFormation's shape, ever needs this action of `write`.
+    pub fn needs(&self, action: &str, properties: &Value) -> bool {
+        let given = |name: &str| properties.get(name).is_some();
+        self.decided.iter().filter(|(decided, _)| *decided == action).all(|(_, needed)| match needed {
+            Needed::Given(name) => given(name),
+            Needed::LeftOut(name) => !given(name),
+        })
+    }
+}
+
+/// When an action is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Needed {
+    /// Where the template gives this property.
+    Given(&'static str),
+    /// Where it does not: what somebody set by hand is put back.
+    LeftOut(&'static str),
 }
 
 /// IAM actions on resources.

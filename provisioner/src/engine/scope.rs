@@ -20,6 +20,10 @@ pub mod tag {
     pub const GIVEN_TAGS: &str = "provision:tags";
     /// What a tag begins with that remembers the DeletionPolicy of something untagged that hangs on the resource.
     pub const OF_CHILD: &str = "provision:deletion-policy:";
+    /// What a tag begins with that remembers the type and the name of something untagged.
+    pub const KEEPS: &str = "provision:keeps:";
+    /// Of something untagged, in the place of a tag: the ARNs of the resources whose tags remember it.
+    pub const KEPT_BY: &str = "provision:kept-by";
 }
 
 /// One stack in one account and region.

@@ -21,7 +21,7 @@ pub(super) const WIDTH: usize = 32;
 #[derive(Clone, Default)]
 pub struct Providers {
     by_type: BTreeMap<String, Arc<dyn Provider>>,
-    left_behind: Option<Arc<dyn Provider>>,
+    pub(super) left_behind: Option<Arc<dyn Provider>>,
     refused: BTreeMap<String, ProviderError>,
     dynamic: DynamicValues,
 }

@@ -144,6 +144,15 @@ impl Stack<'_> {
         });
         let found: Vec<Vec<Observed>> = stream::iter(searches).buffer_unordered(WIDTH).try_collect().await?;
         let mut children: Vec<Observed> = found.into_iter().flatten().collect();
+        if let Some(any) = &self.providers.left_behind {
+            let of_type = |(type_name, names): (&String, &BTreeSet<String>)| {
+                names.iter().map(|name| format!("{type_name} {name}")).collect::<Vec<_>>()
+            };
+            let kept = any.find_on(parents, &named.iter().flat_map(of_type).collect()).await;
+            children.extend(
+                kept.map_err(|error| EngineError::provider("untagged resources", "untagged resources", error))?,
+            );
+        }
         for child in &mut children {
             let key = child_key(&child.type_name, &child.physical_id);
             let policy = parents.iter().find_map(|parent| parent.tags.get(&key));

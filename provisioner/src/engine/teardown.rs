@@ -8,14 +8,15 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::apply::INTERRUPTED;
+use super::keepers::{keep_by, keepers, taggable_arn};
 use super::plan::Change;
 use super::stack::{Stack, WIDTH};
-use super::{Action, DeleteOptions, EngineError, Event, Observed, Observer, Progress, Report};
+use super::{Action, DeleteOptions, EngineError, Event, Observed, Observer, Progress, Report, tag};
 
 /// One resource on its way out.
 struct Leaving<'c> {
     logical_id: &'c str,
-    observed: &'c Observed,
+    observed: Observed,
     rank: u8,
     /// Others whose delete AWS must have taken before.
     after_call: Vec<&'c str>,
@@ -71,6 +72,7 @@ impl Stack<'_> {
         };
         let ranked: Vec<(&str, u8)> =
             changes.iter().filter_map(|change| Some((change.logical_id.as_str(), rank(change)?))).collect();
+        let going = changes.iter().filter_map(|change| taggable_arn(&change.observed.as_ref()?.attributes)).collect();
         // Reversed, as changes come in dependency order.
         let mut leaving: Vec<Leaving<'c>> = changes
             .iter()
@@ -81,7 +83,8 @@ impl Stack<'_> {
                     Some(own) => (ranked.iter().filter(|(_, r)| *r < own).map(|(id, _)| *id).collect(), vec![]),
                     None => (vec![], users(&change.logical_id)),
                 };
-                let observed = change.observed.as_ref()?;
+                let observed = forgotten_by_others(change.observed.clone()?, &going);
+                let after_gone = after_gone.into_iter().chain(kept_by(change, changes)).collect();
                 // What stands on a kind without a rank goes before it, whatever its own rank.
                 Some(Leaving {
                     logical_id: &change.logical_id,
@@ -92,7 +95,7 @@ impl Stack<'_> {
                 })
             })
             .collect();
-        leaving.sort_by_key(|one| one.rank);
+        leaving.sort_by_key(|one| (one.rank, !one.after_gone.is_empty()));
         leaving
     }
 
@@ -129,7 +132,7 @@ impl Stack<'_> {
         observer: &Observer,
         away: &watch::Sender<Away>,
     ) -> Result<(), EngineError> {
-        let Leaving { logical_id, observed, .. } = *one;
+        let Leaving { logical_id, ref observed, .. } = *one;
         let started = Instant::now();
         observer(Event::Started { logical_id: logical_id.to_owned(), action: Action::Delete });
         let provider = self.provider_for(&observed.type_name, logical_id)?;
@@ -149,4 +152,21 @@ impl Stack<'_> {
         observer(Event::Finished { logical_id: logical_id.to_owned(), action: Action::Delete, elapsed });
         Ok(())
     }
+}
+
+/// Keepers that go too need not forget it.
+fn forgotten_by_others(mut observed: Observed, going: &BTreeSet<String>) -> Observed {
+    let left = keepers(&observed.tags).difference(going).cloned().collect();
+    observed.tags.remove(tag::KEPT_BY);
+    keep_by(&mut observed.tags, &left);
+    observed
+}
+
+/// The logical ids of what a resource keeps: it is what finds them again, so they go first.
+fn kept_by<'c>(keeper: &Change, changes: &[&'c Change]) -> Vec<&'c str> {
+    let Some(arn) = keeper.observed.as_ref().and_then(|observed| taggable_arn(&observed.attributes)) else {
+        return Vec::new();
+    };
+    let kept = |change: &&&Change| change.observed.as_ref().is_some_and(|kept| keepers(&kept.tags).contains(&arn));
+    changes.iter().filter(kept).map(|change| change.logical_id.as_str()).collect()
 }

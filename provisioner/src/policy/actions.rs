@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::engine::{Resource, Scope};
 
 /// Actions that IAM ties to no resource.
-const ANYWHERE: [&str; 7] = [
+const ANYWHERE: [&str; 9] = [
     "iam:RemoveRoleFromInstanceProfile",
     "lambda:CreateEventSourceMapping",
     "lambda:ListEventSourceMappings",
@@ -13,6 +13,8 @@ const ANYWHERE: [&str; 7] = [
     "s3:ListAllMyBuckets",
     "ssm:DescribeParameters",
     "tag:GetResources",
+    "tag:TagResources",
+    "tag:UntagResources",
 ];
 
 /// Actions on a bucket's objects.

@@ -145,7 +145,7 @@ impl Policy {
     fn resource(&mut self, stack: &Stack<'_>, resource: &Resource, writes: bool, deletes: bool) {
         let Some(provider) = stack.providers.get(&resource.type_name) else { return };
         let (permissions, arns) = (provider.permissions(), provider.arns(resource, &stack.scope));
-        let write = permissions.write.iter().filter(|_| writes);
+        let write = permissions.write.iter().filter(|action| writes && permissions.needs(action, &resource.properties));
         let delete = permissions.delete.iter().filter(|_| deletes);
         for action in permissions.read.iter().chain(write).chain(delete) {
             let resources = actions::resources(action, &arns);

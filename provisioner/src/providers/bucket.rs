@@ -290,6 +290,7 @@ impl Provider for BucketProvider {
                 "s3:ListBucketMultipartUploads",
                 "s3:AbortMultipartUpload",
             ],
+            ..Permissions::default()
         }
     }
 

@@ -148,6 +148,7 @@ impl Provider for BucketPolicyProvider {
             read: vec!["s3:GetBucketPolicy"],
             write: vec!["s3:PutBucketPolicy"],
             delete: vec!["s3:DeleteBucketPolicy"],
+            ..Permissions::default()
         }
     }
 

@@ -447,6 +447,7 @@ impl Provider for EventSourceMappingProvider {
                 "lambda:UntagResource",
             ],
             delete: vec!["lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping"],
+            ..Permissions::default()
         }
     }
 

@@ -43,8 +43,8 @@ use super::observed::{as_wanted, listed};
 use super::permission::{STATEMENTS, statement_ids};
 use super::transient::{function_busy, role_not_assumable};
 use crate::engine::{
-    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
-    Resource, Schema, Scope, Shape, State, poll_until, retry_until,
+    DeleteOptions, Difference, Grant, Limit, Needed, Observed, Permissions, Poll, Progress, Property, Provider,
+    ProviderError, Resource, Schema, Scope, Shape, State, poll_until, retry_until,
 };
 
 const TYPE: &str = "AWS::Lambda::Function";
@@ -335,6 +335,10 @@ impl Provider for FunctionProvider {
                 "iam:PassRole",
             ],
             delete: vec!["lambda:DeleteFunction"],
+            decided: vec![
+                ("lambda:PutFunctionConcurrency", Needed::Given("ReservedConcurrentExecutions")),
+                ("lambda:DeleteFunctionConcurrency", Needed::LeftOut("ReservedConcurrentExecutions")),
+            ],
         }
     }
 

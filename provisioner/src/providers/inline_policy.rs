@@ -188,6 +188,7 @@ impl Provider for InlinePolicyProvider {
             read: vec!["iam:GetRolePolicy"],
             write: vec!["iam:PutRolePolicy", "iam:TagRole"],
             delete: vec!["iam:DeleteRolePolicy", "iam:UntagRole"],
+            ..Permissions::default()
         }
     }
 

@@ -25,8 +25,8 @@ use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use super::transient::log_group_busy;
 use crate::engine::{
-    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
-    Resource, Schema, Scope, Shape, retry_until,
+    DeleteOptions, Difference, Grant, Limit, Needed, Observed, Permissions, Progress, Property, Provider,
+    ProviderError, Resource, Schema, Scope, Shape, retry_until,
 };
 
 const TYPE: &str = "AWS::Logs::LogGroup";
@@ -260,6 +260,12 @@ impl Provider for LogGroupProvider {
                 "logs:UntagResource",
             ],
             delete: vec!["logs:DeleteLogGroup"],
+            decided: vec![
+                ("logs:PutRetentionPolicy", Needed::Given("RetentionInDays")),
+                ("logs:DeleteRetentionPolicy", Needed::LeftOut("RetentionInDays")),
+                ("logs:AssociateKmsKey", Needed::Given("KmsKeyId")),
+                ("logs:DisassociateKmsKey", Needed::LeftOut("KmsKeyId")),
+            ],
         }
     }
 

@@ -309,6 +309,7 @@ impl Provider for ManagedPolicyProvider {
                 "iam:DetachUserPolicy",
                 "iam:DetachGroupPolicy",
             ],
+            ..Permissions::default()
         }
     }
 

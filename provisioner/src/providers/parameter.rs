@@ -214,6 +214,7 @@ impl Provider for ParameterProvider {
             read: vec!["ssm:GetParameter", "ssm:DescribeParameters", "ssm:ListTagsForResource"],
             write: vec!["ssm:PutParameter", "ssm:AddTagsToResource", "ssm:RemoveTagsFromResource"],
             delete: vec!["ssm:DeleteParameter"],
+            ..Permissions::default()
         }
     }
 

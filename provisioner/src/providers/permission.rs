@@ -223,6 +223,7 @@ impl Provider for PermissionProvider {
             read: vec!["lambda:GetPolicy"],
             write: vec!["lambda:AddPermission", "lambda:RemovePermission"],
             delete: vec!["lambda:RemovePermission"],
+            ..Permissions::default()
         }
     }
 

@@ -373,6 +373,7 @@ impl Provider for QueueProvider {
             read: vec!["sqs:GetQueueAttributes", "sqs:ListQueueTags"],
             write: vec!["sqs:CreateQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"],
             delete: vec!["sqs:DeleteQueue", "sqs:GetQueueUrl"],
+            ..Permissions::default()
         }
     }
 

@@ -171,6 +171,7 @@ impl Provider for QueuePolicyProvider {
             read: vec!["sqs:GetQueueAttributes"],
             write: vec!["sqs:SetQueueAttributes", "sqs:TagQueue"],
             delete: vec!["sqs:SetQueueAttributes", "sqs:UntagQueue"],
+            ..Permissions::default()
         }
     }
 

@@ -34,8 +34,8 @@ use super::role_policies::{Inline, attached_in, policies};
 use super::tags::TagChanges;
 use super::transient::iam_settling;
 use crate::engine::{
-    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
-    Resource, Schema, Scope, Shape, retry_until,
+    DeleteOptions, Difference, Grant, Limit, Needed, Observed, Permissions, Progress, Property, Provider,
+    ProviderError, Resource, Schema, Scope, Shape, retry_until,
 };
 
 const TYPE: &str = "AWS::IAM::Role";
@@ -365,6 +365,11 @@ impl Provider for RoleProvider {
                 "iam:DetachRolePolicy",
                 "iam:ListInstanceProfilesForRole",
                 "iam:RemoveRoleFromInstanceProfile",
+            ],
+            decided: vec![
+                ("iam:AttachRolePolicy", Needed::Given("ManagedPolicyArns")),
+                ("iam:PutRolePermissionsBoundary", Needed::Given("PermissionsBoundary")),
+                ("iam:DeleteRolePermissionsBoundary", Needed::LeftOut("PermissionsBoundary")),
             ],
         }
     }

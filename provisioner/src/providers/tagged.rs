@@ -3,11 +3,11 @@
 //! It lags: it tells of what was deleted for a while longer, and of a new tag a while later. So it says where to look, and spares a
 //! look only where nothing hangs on the last minute.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_config::SdkConfig;
 use aws_sdk_resourcegroupstagging::Client;
-use aws_sdk_resourcegroupstagging::types::TagFilter;
+use aws_sdk_resourcegroupstagging::types::{FailureInfo, TagFilter};
 
 use super::errors::failed;
 use crate::engine::{ProviderError, tag};
@@ -15,6 +15,7 @@ use crate::engine::{ProviderError, tag};
 pub(super) type Tags = BTreeMap<String, String>;
 
 /// The tagging API of an account and region.
+#[derive(Clone)]
 pub(super) struct Tagged {
     client: Client,
 }
@@ -47,5 +48,33 @@ impl Tagged {
             mapping.tags().iter().map(|tag| (tag.key.clone(), tag.value.clone())).collect()
         };
         Ok(found.iter().map(|mapping| (mapping.resource_arn().unwrap_or_default().to_owned(), tags(mapping))).collect())
+    }
+
+    /// Sets one tag of the resource of an ARN.
+    pub(super) async fn tag(&self, arn: &str, key: &str, value: &str) -> Result<(), ProviderError> {
+        let call = self.client.tag_resources().resource_arn_list(arn).tags(key, value);
+        let answer = call.send().await.map_err(failed("tag:TagResources"))?;
+        refused("tag:TagResources", answer.failed_resources_map())
+    }
+
+    /// Takes one tag off.
+    pub(super) async fn untag(&self, arn: &str, key: &str) -> Result<(), ProviderError> {
+        let call = self.client.untag_resources().resource_arn_list(arn).tag_keys(key);
+        let answer = call.send().await.map_err(failed("tag:UntagResources"))?;
+        refused("tag:UntagResources", answer.failed_resources_map())
+    }
+}
+
+/// The tagging API succeeds, and tells which resources failed.
+fn refused(operation: &str, failures: Option<&HashMap<String, FailureInfo>>) -> Result<(), ProviderError> {
+    match failures.into_iter().flatten().next() {
+        Some((arn, failure)) => Err(ProviderError::Api {
+            operation: operation.to_owned(),
+            code: failure
+                .error_code()
+                .map_or_else(|| failure.status_code().to_string(), |code| code.as_str().to_owned()),
+            message: format!("{arn}: {}", failure.error_message().unwrap_or_default()),
+        }),
+        None => Ok(()),
     }
 }

@@ -92,15 +92,28 @@ fn e35_a_raised_timeout_changes_the_queue_first_and_a_lowered_one_the_function()
 }
 
 /// What people have changed by hand, as `meddle.py` does.
-const DRIFT: [(&str, &str); 8] = [
+const DRIFT: [(&str, &str); 21] = [
     ("CrawlerFunction", "Code"),
     ("CrawlerFunction", "MemorySize"),
+    ("CrawlerFunction", "ReservedConcurrentExecutions"),
+    ("CrawlerFunction", "Tags.provision:logical-id"),
     ("CrawlerLogGroup", "RetentionInDays"),
+    ("CrawlerLogGroup", "Tags.provision:logical-id"),
+    ("CrawlerRole", "AssumeRolePolicyDocument"),
+    ("CrawlerRole", "Description"),
+    ("CrawlerRole", "ManagedPolicyArns"),
+    ("CrawlerRole", "MaxSessionDuration"),
+    ("CrawlerRole", "PermissionsBoundary"),
     ("CrawlerRole", "Policies"),
+    ("CrawlerRole", "Tags.provision:logical-id"),
     ("JobsMapping", "ScalingConfig.MaximumConcurrency"),
     ("JobsQueue", "DelaySeconds"),
     ("JobsQueue", "Tags.provision:logical-id"),
+    ("LakeBucket", "BucketEncryption"),
+    ("LakeBucket", "OwnershipControls"),
     ("LakeBucket", "PublicAccessBlockConfiguration"),
+    ("LakeBucket", "Tags.provision:logical-id"),
+    ("LakeBucket", "VersioningConfiguration"),
 ];
 
 #[test]

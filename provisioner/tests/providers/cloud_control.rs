@@ -91,11 +91,104 @@ async fn a_schedule_without_tags_is_known_by_the_name_that_was_made_for_it_and_t
     });
     let schedule = created(&stage, SCHEDULE, "Nightly", properties.clone()).await;
     assert_eq!(schedule.properties["Name"], "cc-schedule-Nightly");
-    assert!(stage.provider(SCHEDULE).is_untracked(), "nothing finds it once it left the template, which a plan tells");
+    let alone = json!({"Nightly": {"Type": SCHEDULE, "Properties": properties}});
+    let plan = stage.plan(&alone).await.unwrap();
+    assert!(plan.changes[0].untracked, "nothing finds it once it left the template, which a plan tells");
     let mut named = properties;
     named["Name"] = "mine".into();
     let refused = stage.provider(SCHEDULE).physical_id("Nightly", &named, &stage.scope).unwrap_err();
     assert!(refused.to_string().contains(SCHEDULE) && refused.help().contains("leave Name out"), "{refused}");
+}
+
+/// A queue, and (where `scheduled`) a schedule that sends to it, which takes no tags.
+fn work(scheduled: bool) -> Value {
+    let mut work = json!({"Other": {"Type": "AWS::SQS::Queue"}, "Work": {"Type": "AWS::SQS::Queue"}});
+    if scheduled {
+        let target = json!({"Arn": {"Fn::GetAtt": ["Work", "Arn"]}, "RoleArn": "arn:aws:iam::000000000000:role/r"});
+        let window = json!({"Mode": "OFF"});
+        let properties = json!({"ScheduleExpression": "rate(1 day)", "FlexibleTimeWindow": window, "Target": target});
+        work["Nightly"] = json!({"Type": SCHEDULE, "Properties": properties});
+    }
+    work
+}
+
+/// The operations that change something, in the order in which they began.
+fn changing(proxy: &FaultProxy) -> Vec<String> {
+    proxy.mutating_calls().into_iter().map(|call| call.operation).collect()
+}
+
+#[tokio::test]
+async fn a_schedule_that_left_the_template_is_found_by_the_queue_that_keeps_it() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-kept", &proxy.url()).await.with_types(&[SCHEDULE]).await;
+    stage.up(&work(true)).await;
+    let calls = changing(&proxy);
+    assert_eq!(calls[2..], ["TagResources", "CreateResource"], "no moment in which nothing knows of it: {calls:?}");
+    assert!(stage.plan(&work(true)).await.unwrap().changes.iter().all(|change| !change.untracked));
+
+    let later = Stage::at("cc-kept", &proxy.url()).await.with_types(&[]).await;
+    let mut renamed = work(false);
+    renamed["Nightly"] = json!({"Type": "AWS::SQS::Queue"});
+    assert_eq!(later.plan(&renamed).await.unwrap().destructive().len(), 1, "another type may have its name");
+    let plan = later.plan(&work(false)).await.unwrap();
+    let left: Vec<_> = plan.destructive().into_iter().map(|change| change.physical_id.as_str()).collect();
+    assert_eq!(left, ["cc-kept-Nightly"]);
+    proxy.forget();
+    later.up(&work(false)).await;
+    assert_eq!(changing(&proxy), ["DeleteResource", "UntagResources"], "what kept it forgets it");
+    proxy.forget();
+    assert!(later.plan(&work(false)).await.unwrap().is_empty());
+    assert!(proxy.calls().iter().all(|call| call.operation != "GetResource"), "nothing is remembered");
+    later.down(&work(false)).await;
+}
+
+#[tokio::test]
+async fn a_mark_that_was_taken_off_is_put_back_and_one_that_moved_is_taken_off() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-mark", &proxy.url()).await.with_types(&[SCHEDULE]).await;
+    stage.up(&work(true)).await;
+    let sqs = aws_sdk_sqs::Client::new(&config(&proxy.url(), "us-east-1").await);
+    let url = |name: &str| format!("{}/000000000000/cc-mark-{name}", endpoint());
+    let marks = async |name: &str| {
+        let tags = sqs.list_queue_tags().queue_url(url(name)).send().await.unwrap().tags.unwrap_or_default();
+        tags.into_keys().filter(|key| key.starts_with("provision:keeps:")).collect::<Vec<_>>()
+    };
+    let mark = marks("Work").await;
+    assert_eq!((mark.len(), marks("Other").await.len()), (1, 0));
+    sqs.untag_queue().queue_url(url("Work")).tag_keys(&mark[0]).send().await.unwrap();
+    let plan = stage.plan(&work(true)).await.unwrap();
+    let changed: Vec<_> = plan.changes.iter().flat_map(|change| &change.differences).map(|one| &one.path).collect();
+    assert_eq!(changed, ["Tags.provision:kept-by"]);
+    stage.up(&work(true)).await;
+    assert_eq!(marks("Work").await, mark);
+
+    let mut moved = work(true);
+    moved["Nightly"]["Properties"]["Target"]["Arn"] = json!({"Fn::GetAtt": ["Other", "Arn"]});
+    stage.up(&moved).await;
+    assert_eq!((marks("Work").await, marks("Other").await), (vec![], mark));
+    stage.down(&moved).await;
+}
+
+#[tokio::test]
+async fn what_is_kept_goes_before_what_keeps_it_and_stays_where_its_deletion_policy_says_so() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-order", &proxy.url()).await.with_types(&[SCHEDULE]).await;
+    let mut retained = work(true);
+    retained["Nightly"]["DeletionPolicy"] = "Retain".into();
+    stage.up(&retained).await;
+    let plan = stage.plan(&work(false)).await.unwrap();
+    assert_eq!((plan.destructive().len(), plan.kept.len()), (0, 1), "{plan:?}");
+    stage.up(&work(true)).await;
+
+    let later = Stage::at("cc-order", &proxy.url()).await.with_types(&[]).await;
+    proxy.forget();
+    later.down(&json!({"Other": {"Type": "AWS::SQS::Queue"}})).await;
+    let calls = changing(&proxy);
+    let place = |operation: &str| calls.iter().rposition(|call| call == operation);
+    assert!(
+        place("DeleteResource") < place("DeleteQueue") && !calls.contains(&"UntagResources".to_owned()),
+        "{calls:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,20 +1,21 @@
-//! What a template left behind of types that it no longer names: found by its tags, whatever it is, and deleted through Cloud
-//! Control.
+//! What a template left behind: of types that it no longer names, found by its tags, and of kinds without tags, found by those of their
+//! keepers. It is deleted through Cloud Control.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
+use futures::future::try_join_all;
 use serde_json::{Value, json};
 
 use super::super::fields::Fields;
 use super::super::observed::listed;
 use super::super::tagged::{Tagged, Tags};
+use super::keeping::Keeping;
 use super::requests::Requests;
 use super::tagging::TYPE_TAG;
 use crate::engine::{
     DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Provider, ProviderError, Resource,
-    Schema, Scope, tag,
+    Schema, Scope, keep_by, keepers, kept, tag, taggable_arn,
 };
 
 /// How long a request of a type whose schema is not at hand may take.
@@ -23,6 +24,7 @@ const LIMIT: Limit = Limit::seconds(7200);
 /// Resources of any type but those that the template names.
 pub(super) struct LeftBehind {
     tagging: Tagged,
+    keeping: Keeping,
     requests: Requests,
     /// Types that providers of their own find.
     named: BTreeSet<String>,
@@ -30,10 +32,15 @@ pub(super) struct LeftBehind {
 }
 
 impl LeftBehind {
-    pub(super) fn new<'n>(config: &SdkConfig, requests: Requests, named: impl IntoIterator<Item = &'n str>) -> Self {
+    pub(super) fn new<'n>(
+        tagging: Tagged,
+        keeping: Keeping,
+        requests: Requests,
+        named: impl IntoIterator<Item = &'n str>,
+    ) -> Self {
         let named = named.into_iter().map(str::to_owned).collect();
         let schema = Schema::new("AWS::CloudControl::Any", vec![], &[]);
-        Self { tagging: Tagged::new(config), requests, named, schema }
+        Self { tagging, keeping, requests, named, schema }
     }
 
     /// ARNs with their tags, by type. The tagging API tells of what was deleted for a while longer.
@@ -154,7 +161,8 @@ impl Provider for LeftBehind {
                 "delete it yourself; by its tags it is this stack's and no longer in the template",
             ));
         };
-        self.requests.delete(&observed.type_name, &identifier, LIMIT, progress).await
+        self.requests.delete(&observed.type_name, &identifier, LIMIT, progress).await?;
+        self.keeping.forget(observed, keepers(&observed.tags)).await
     }
 
     async fn find(&self, scope: &Scope, _named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
@@ -174,6 +182,27 @@ impl Provider for LeftBehind {
         Ok(found)
     }
 
+    /// The marks tell it; only what they tell and the template does not name, by type and name, is asked for.
+    async fn find_on(&self, parents: &[&Observed], named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
+        let mut by_name: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+        for keeper in parents {
+            let remembered = keeper.tags.iter().filter_map(|(key, value)| kept(key, value));
+            for (type_name, name) in
+                remembered.filter(|(type_name, name)| !named.contains(&format!("{type_name} {name}")))
+            {
+                by_name.entry((type_name, name)).or_default().extend(taggable_arn(&keeper.attributes));
+            }
+        }
+        let looks = by_name.into_iter().map(|((type_name, name), arns)| async move {
+            let there = self.requests.get(&type_name, &name).await?.is_some();
+            let mut tags = Tags::new();
+            keep_by(&mut tags, &arns);
+            let handle = json!({"Identifier": name});
+            Ok(there.then(|| Observed { handle, ..listed(&type_name, name, tags, BTreeMap::new()) }))
+        });
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
+    }
+
     fn is_slow(&self) -> bool {
         true
     }
@@ -183,6 +212,7 @@ impl Provider for LeftBehind {
             read: vec!["tag:GetResources", "cloudformation:GetResource", "cloudformation:ListResources"],
             write: vec![],
             delete: vec!["cloudformation:DeleteResource", "cloudformation:GetResourceRequestStatus"],
+            ..Permissions::default()
         }
     }
 

@@ -12,10 +12,11 @@
 //!
 //! What the template gave is remembered by the tag [`GIVEN_TAG`]. `Ref` gives the primary identifier. A resource is found by its
 //! identifier where that can be a name, else by its tags in a listing. A kind without tags is this stack's if it has the name that
-//! was made for it, or belongs to a resource of the stack; one that left the template is not found again. What carries tags is found even if the template
-//! names no resource of its type any more.
+//! was made for it, or belongs to a resource of the stack. One that left the template is found by its tags, or by those of its keeper,
+//! even if the template names no resource of its type any more.
 
 mod found;
+mod keeping;
 mod left_behind;
 mod other_types;
 mod registry;
@@ -32,6 +33,7 @@ use serde_json::{Map, Value, json};
 pub use self::other_types::OtherTypes;
 
 use self::found::{Described, described, within};
+use self::keeping::Keeping;
 use self::requests::Requests;
 use self::tagging::{GIVEN_TAG, TYPE_TAG, given, given_names, tags_in, tags_out};
 use self::type_schema::TypeSchema;
@@ -41,7 +43,7 @@ use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Provider, ProviderError, Resource, Schema,
-    Scope, remember_given, retry_until, tag,
+    Scope, keepers, remember_given, retry_until, tag,
 };
 
 /// Types whose `Ref` is not their primary identifier but this property.
@@ -53,6 +55,7 @@ const SETTLES: Limit = Limit::seconds(120);
 /// Resources of one type, over Cloud Control.
 struct CloudControlProvider {
     requests: Requests,
+    keeping: Keeping,
     about: TypeSchema,
 }
 
@@ -255,6 +258,8 @@ impl Provider for CloudControlProvider {
     }
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        // First, so that there is no moment in which nothing knows of it.
+        self.keeping.remember(resource, progress).await?;
         let desired = self.desired(resource);
         let made = retry_until("AWS to take the new resource", SETTLES, progress, requests::passes, || {
             self.requests.create(self.type_name(), &desired, self.limit(), progress)
@@ -273,11 +278,18 @@ impl Provider for CloudControlProvider {
         differences: &[Difference],
         progress: &Progress,
     ) -> Result<Observed, ProviderError> {
+        if self.is_untracked() && differences.iter().any(|difference| difference.property() == "Tags") {
+            self.keeping.remember(resource, progress).await?;
+            let former = &keepers(&observed.tags) - &keepers(&resource.tags);
+            self.keeping.forget(observed, former).await?;
+        }
         let (identifier, patch) = (identifier_of(observed), self.patch(resource, observed, differences));
-        retry_until("AWS to take the change", SETTLES, progress, requests::passes, || {
-            self.requests.update(self.type_name(), &identifier, &patch, self.limit(), progress)
-        })
-        .await?;
+        if patch != json!([]) {
+            retry_until("AWS to take the change", SETTLES, progress, requests::passes, || {
+                self.requests.update(self.type_name(), &identifier, &patch, self.limit(), progress)
+            })
+            .await?;
+        }
         Ok(self.observed(resource, self.described_now(&identifier).await?))
     }
 
@@ -288,7 +300,8 @@ impl Provider for CloudControlProvider {
         progress: &Progress,
     ) -> Result<(), ProviderError> {
         let identifier = identifier_of(observed);
-        self.requests.delete(self.type_name(), &identifier, self.limit(), progress).await
+        self.requests.delete(self.type_name(), &identifier, self.limit(), progress).await?;
+        self.keeping.forget(observed, keepers(&observed.tags)).await
     }
 
     async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
@@ -329,6 +342,7 @@ impl Provider for CloudControlProvider {
         let with = |handlers: &[&str], own: &[&'static str]| {
             self.about.actions(handlers).into_iter().chain(own.iter().copied()).collect::<Vec<_>>()
         };
+        let marks = ["tag:TagResources", "tag:UntagResources"].into_iter().filter(|_| self.is_untracked());
         Permissions {
             read: with(
                 &["read", "list"],
@@ -341,8 +355,12 @@ impl Provider for CloudControlProvider {
                     "cloudformation:UpdateResource",
                     "cloudformation:GetResourceRequestStatus",
                 ],
-            ),
+            )
+            .into_iter()
+            .chain(marks)
+            .collect(),
             delete: with(&["delete"], &["cloudformation:DeleteResource", "cloudformation:GetResourceRequestStatus"]),
+            ..Permissions::default()
         }
     }
 }

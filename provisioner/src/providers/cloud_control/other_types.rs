@@ -7,7 +7,9 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use futures::future::try_join_all;
 
+use super::super::tagged::Tagged;
 use super::CloudControlProvider;
+use super::keeping::Keeping;
 use super::left_behind::LeftBehind;
 use super::registry::Registry;
 use super::requests::Requests;
@@ -48,12 +50,18 @@ impl OtherTypes {
             }
         }))
         .await?;
-        let left_behind = LeftBehind::new(config, requests.clone(), types.iter().copied());
+        let tagging = Tagged::new(config);
+        let keeping = Keeping::new(tagging.clone());
+        let left_behind = LeftBehind::new(tagging, keeping.clone(), requests.clone(), types.iter().copied());
         let mut found = Self { left_behind: Some(Arc::new(left_behind)), ..Self::default() };
         for (type_name, schema) in types.into_iter().zip(schemas) {
             match schema.map(|schema| TypeSchema::parse(type_name, &schema)) {
                 Some(Ok(about)) => {
-                    found.providers.push(Arc::new(CloudControlProvider { requests: requests.clone(), about }));
+                    found.providers.push(Arc::new(CloudControlProvider {
+                        requests: requests.clone(),
+                        keeping: keeping.clone(),
+                        about,
+                    }));
                 }
                 Some(Err(refusal)) => drop(found.refused.insert(type_name.to_owned(), refusal)),
                 None => {}
