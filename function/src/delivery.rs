@@ -4,15 +4,15 @@ use std::collections::HashSet;
 
 use crawler_core::{
     CrawlError, Crawler, Job, Lake, Marker, Order,
-    crawl::Refresh,
+    crawl::{MOST_IDLE, Refresh},
     imdb::{Manifest, ManifestError},
     tmdb::TmdbError,
 };
-use futures::future::join_all;
+use futures::{StreamExt as _, stream};
 use tokio::time::Instant;
 
-/// Receives in a row without one more film done: then it is the job.
-const MOST_IDLE: u32 = 2;
+/// Films that are asked for side by side keep all connections busy.
+const FILMS_IN_HAND: u32 = 10;
 
 /// What becomes of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,17 +37,27 @@ pub async fn deliver(crawler: &Crawler, lake: &dyn Lake, body: &str, deadline: I
         Ok(work) => work,
         Err(verdict) => return verdict,
     };
-    // Those of one message have few titles each: they share the time and the connections, so that asking never idles.
+    let width = side_by_side(&jobs);
+    let (dataset, refresh) = (&dataset, &refresh);
     let runs = jobs.iter().map(async |job| {
-        let result = match &refresh {
-            None => crawler.run(job, &dataset, deadline).await,
-            Some(refresh) => crawler.refresh(job, &dataset, refresh, deadline).await,
+        let result = match refresh {
+            None => crawler.run(job, dataset, deadline).await,
+            Some(refresh) => crawler.refresh(job, dataset, refresh, deadline).await,
         };
         log(job, &result);
         result.map_or_else(judge, |_| Verdict::Done)
     });
+    let runs: Vec<_> = runs.collect();
     // A job that can never be done does not hold up those that share its message.
-    join_all(runs).await.into_iter().max_by_key(weight).unwrap_or(Verdict::Done)
+    let verdicts: Vec<Verdict> = stream::iter(runs).buffer_unordered(width).collect().await;
+    verdicts.into_iter().max_by_key(weight).unwrap_or(Verdict::Done)
+}
+
+/// How many jobs of a message are done at once: small ones share the connections, so that asking never idles; of large ones (a whole
+/// partition's) some are whole when the time is over, where side by side none would be.
+fn side_by_side(jobs: &[Job]) -> usize {
+    let largest = jobs.iter().map(|job| job.titles).max().unwrap_or(1).max(1);
+    1 + (FILMS_IN_HAND / largest) as usize
 }
 
 /// Of the verdicts on a message's jobs the heaviest is the message's.

@@ -1,7 +1,11 @@
 //! TMDb's key, read from its SSM SecureString.
 
 use aws_config::{SdkConfig, retry::RetryConfig};
-use aws_sdk_ssm::{Client, config::Builder, error::DisplayErrorContext, error::ProvideErrorMetadata as _};
+use aws_sdk_ssm::{
+    Client,
+    config::Builder,
+    error::{DisplayErrorContext, ProvideErrorMetadata as _, SdkError},
+};
 use crawler_core::Secret;
 
 /// SSM answers 40 such questions a second for the whole account, and a fleet may begin all at once (E56).
@@ -61,7 +65,11 @@ impl Keys {
             Err(error) if error.code() == Some("ParameterNotFound") => Err(KeyError::Missing(self.parameter.clone())),
             Err(error) => Err(KeyError::Unreadable {
                 parameter: self.parameter.clone(),
-                cause: DisplayErrorContext(error).to_string(),
+                cause: match error {
+                    // What is said of it shows the answer itself, which may hold the key.
+                    SdkError::ResponseError(_) => "SSM's answer cannot be read".to_owned(),
+                    error => DisplayErrorContext(error).to_string(),
+                },
             }),
         }
     }

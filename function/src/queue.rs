@@ -61,6 +61,7 @@ impl Queues {
 
 /// An attribute must have a value, of characters that XML allows.
 fn readable(text: &str) -> String {
-    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(1_000).collect();
+    let is_plain = |c: &char| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}');
+    let text: String = text.chars().map(|c| if is_plain(&c) { c } else { ' ' }).take(1_000).collect();
     if text.is_empty() { "unknown".to_owned() } else { text }
 }

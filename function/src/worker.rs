@@ -21,6 +21,8 @@ use crate::{
 
 /// Seconds until a message that TMDb spoiled is seen again.
 const SPOILED_AGAIN: i32 = 30;
+/// The longest that a message rests whose delivery failed for no fault of TMDb's, in seconds.
+const LONGEST_REST: i32 = 900;
 /// Receives of a message that makes the delivery panic.
 const MOST_PANICS: u32 = 2;
 
@@ -101,11 +103,13 @@ impl Worker {
     /// Delivers one message and does what its verdict says; whether it may be deleted.
     async fn message(&self, message: &SqsMessage, deadline: Instant) -> bool {
         let body = message.body.as_deref().unwrap_or_default();
-        let verdict = self.verdict(body, deadline).await;
+        let verdict = self.verdict(body, attempts(message), deadline).await;
         match &verdict {
             Verdict::Done => true,
             Verdict::Again { seconds, reason } => {
-                self.hand_back(message, *seconds, reason).await;
+                // An outage of the lake may last: deliveries must not run out meanwhile.
+                let seconds = seconds.saturating_mul(attempts(message) as i32).min(LONGEST_REST);
+                self.hand_back(message, seconds, reason).await;
                 false
             }
             Verdict::Spoiled { reason, certain } => {
@@ -127,7 +131,7 @@ impl Worker {
 
     /// After a refused key the key is read again, once: a new one goes on without a new process. A delivery that TMDb answered and did not
     /// spoil tells that it answers; one that found its jobs done tells nothing.
-    async fn verdict(&self, body: &str, deadline: Instant) -> Verdict {
+    async fn verdict(&self, body: &str, deliveries: u32, deadline: Instant) -> Verdict {
         let tmdb = match self.tmdb().await {
             Ok(tmdb) => tmdb,
             Err(error) => {
@@ -135,8 +139,8 @@ impl Worker {
             }
         };
         tmdb.try_again();
-        let crawler =
-            Crawler::new(Arc::clone(&self.lake), tmdb.clone(), self.settings.fetch).with_layout(self.settings.layout);
+        let crawler = Crawler::new(Arc::clone(&self.lake), tmdb.clone(), self.settings.fetch);
+        let crawler = crawler.with_layout(self.settings.layout).with_deliveries(deliveries);
         let mut verdict = deliver(&crawler, &*self.lake, body, deadline).await;
         if matches!(verdict, Verdict::Spoiled { certain: true, .. })
             && let Ok(key) = self.keys.read().await

@@ -312,6 +312,11 @@ impl From<EngineError> for Failure {
                 format!("{logical_id} ({physical_id})"),
             )
             .help("run provision up again: it makes it anew"),
+            EngineError::Unusable { logical_id, physical_id, reason } => Self::failed(
+                format!("it is as the template says and cannot be used: {reason}"),
+                format!("{logical_id} ({physical_id})"),
+            )
+            .help("mend what AWS names; if it stays so, delete it by hand, and provision up makes it anew"),
             EngineError::ReplaceLosesData { logical_id, physical_id } => {
                 Self::usage("a change would replace what holds data", format!("{logical_id} ({physical_id})"))
                     .help("take the change of its name back, empty it first, or give the new one another logical id")

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crawler_core::{Job, Order};
 use testkit::titles;
 
-use super::stack::{KEY, Stack};
+use super::stack::{KEY, Options, Stack};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_are_done_and_what_is_no_job_is_a_dead_letter_with_its_reason() {
@@ -50,6 +50,19 @@ async fn e34_a_job_longer_than_the_timeout_is_done_in_several_deliveries_and_har
     let needed: HashSet<_> = requests.iter().collect();
     let (asked, needed) = (requests.len() as f64, needed.len() as f64);
     assert!(asked <= needed * 1.05, "{asked} requests, {needed} are needed, in {parts} parts");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_takes_many_deliveries_gets_further_with_each_and_pauses_nobody() {
+    let stack = Stack::start_with(Options { timeout: 10, visibility: 60, fleet: 8, rate: 60 }).await;
+    let manifest = stack.index(10).await;
+    let partition = manifest.jobs_of_partition(Some(1994), "TH").cloned().collect::<Vec<Job>>();
+    assert!(partition.len() >= 4, "{}", partition.len());
+    stack.send(r#"{"year":1994,"initial":"TH"}"#).await;
+    stack.until("the partition is done", async || stack.are_done(&partition).await).await;
+    assert_eq!(stack.dead_letters(0).await, []);
+    let log = stack.log().await;
+    assert!(log.contains("message handed back") && !log.contains("the fleet has paused itself"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use indexmap::IndexMap;
+
 use super::opened::Purpose;
 use super::{Opened, Run, adopt};
 use crate::cli;
@@ -21,31 +23,61 @@ pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
         true => Report::default(),
         false => carry_out(run, &stack, &plan).await?,
     };
-    // Where anything came or went everything is read again: what comes now is what AWS says, not what we wanted (E43).
-    let seen = match report.came_or_went() && !report.interrupted {
-        false => None,
-        true => {
-            let look = async { Ok(stack.look_after(&report, &run.ui.observer()).await?) };
-            let seen = interrupt::unless_cut_off(&run.interrupt, look).await?;
-            report.interrupted = seen.is_none();
-            seen
+    // What was done is told first, whatever fails from here on.
+    let mut followed = Ok(());
+    if plan.count(Action::Replace) > 0 && report.is_whole() {
+        match follow(run, &stack).await {
+            Ok(more) => report.extend(more),
+            Err(failure) => followed = Err(failure),
         }
+    }
+    let (seen, looked) = look_again(run, &stack, &mut report).await;
+    let closing = followed.and(looked);
+    let looks = seen.unwrap_or_else(|| looks(&plan));
+    report.count_unusable(&looks);
+    let (outputs, closing) = match stack.outputs(&looks) {
+        Ok(outputs) => (outputs, closing),
+        Err(problems) => (IndexMap::new(), closing.and(Err(problems.into()))),
     };
-    let looks = match seen {
-        None => looks(&plan),
-        Some(seen) => {
-            report.miss(&seen);
-            seen
-        }
-    };
-    let outputs = stack.outputs(&looks)?;
     for (mapping, reason) in looks.iter().filter_map(paused) {
         run.ui.warn(&format!("{mapping} is paused and stays so ({reason}); to go on: provision resume"));
     }
     let whole =
         report::Up { scope: &stack.scope, plan: &plan, report: &report, outputs: &outputs, took: started.elapsed() };
     run.ui.result(|| whole.text(), &whole.document())?;
-    report::failures(&run.ui, report)
+    report::failures(&run.ui, report)?;
+    closing
+}
+
+/// What was replaced took with it what hung on it, and others may name what it was: they follow, as a second plan finds.
+async fn follow(run: &Run, stack: &Stack<'_>) -> Result<Report, Failure> {
+    let plan = stack.plan(false).await?;
+    match plan.is_empty() {
+        true => Ok(Report::default()),
+        false => carry_out(run, stack, &plan).await,
+    }
+}
+
+/// Where anything came or went everything is read again: what comes now is what AWS says, not what we wanted (E43). Nothing is
+/// seen where that was cut off or has failed.
+async fn look_again(run: &Run, stack: &Stack<'_>, report: &mut Report) -> (Option<Vec<Look>>, Result<(), Failure>) {
+    if !report.came_or_went() || report.interrupted {
+        return (None, Ok(()));
+    }
+    let done: &Report = report;
+    let look = async { Ok(stack.look_after(done, &run.ui.observer()).await?) };
+    let looked = interrupt::unless_cut_off(&run.interrupt, look).await;
+    match looked {
+        Ok(Some(seen)) => {
+            report.miss(&seen);
+            (Some(seen), Ok(()))
+        }
+        Ok(None) => {
+            report.interrupted = true;
+            (None, Ok(()))
+        }
+        Err(failure) => (None, Err(failure)),
+    }
 }
 
 /// What the plan has seen.
@@ -64,14 +96,12 @@ fn paused(look: &Look) -> Option<(&str, &str)> {
 
 async fn carry_out(run: &Run, stack: &Stack<'_>, plan: &Plan) -> Result<Report, Failure> {
     run.ui.note(&plan::text(plan, &stack.scope));
-    let losses: Vec<_> = plan.destructive().into_iter().map(plan::named).collect();
-    if !losses.is_empty() {
-        let question = format!("this deletes or replaces {}", losses.join(", "));
+    if let Some(question) = plan::losses(plan) {
         interrupt::until(&run.interrupt, run.ui.confirm(&question)).await?;
     }
     adopt::warn_of_cloudformation(run, plan);
     if plan.count(Action::Adopt) > 0 {
         run.ui.warn("what is adopted is this stack's from now on: `down` deletes it");
     }
-    Ok(stack.apply(plan, &run.ui.observer(), &run.interrupt).await?)
+    Ok(stack.apply(plan, &run.ui.observer(), &run.interrupt).await)
 }

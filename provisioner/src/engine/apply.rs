@@ -12,7 +12,7 @@ use super::plan::{Change, Late, Plan};
 use super::stack::{KnownAttributes, Look, Stack};
 use super::walk::Walk;
 use super::{
-    Action, DeleteOptions, EngineError, Event, Observed, Observer, Progress, Provider, ProviderError, Resource,
+    Action, DeleteOptions, EngineError, Event, Observed, Observer, Progress, Provider, ProviderError, Resource, State,
 };
 
 /// Why something was not tried that Ctrl-C kept from beginning.
@@ -61,6 +61,34 @@ impl Report {
         }
     }
 
+    /// Adds what a second walk has done.
+    pub fn extend(&mut self, more: Self) {
+        self.done.extend(more.done);
+        self.failed.extend(more.failed);
+        self.skipped.extend(more.skipped);
+        self.interrupted |= more.interrupted;
+        self.known.extend(more.known);
+    }
+
+    /// Counts as failed what AWS says cannot be used although it is as the template says. What was changed has told by its own
+    /// wait.
+    pub fn count_unusable(&mut self, looks: &[Look]) {
+        for Look { resource, observed } in looks {
+            let Some(State::Failed(reason)) = observed.as_ref().map(|observed| &observed.state) else { continue };
+            let logical_id = resource.logical_id.clone();
+            if !self.tells_of(&logical_id) {
+                let (physical_id, reason) = (resource.physical_id.clone(), reason.clone());
+                self.failed.push((logical_id.clone(), EngineError::Unusable { logical_id, physical_id, reason }));
+            }
+        }
+    }
+
+    fn tells_of(&self, logical_id: &str) -> bool {
+        self.done.iter().any(|(id, _)| id == logical_id)
+            || self.failed.iter().any(|(id, _)| id == logical_id)
+            || self.skipped.iter().any(|(id, _)| id == logical_id)
+    }
+
     /// Whether anything came or went; what was only changed in place has told by its answers how it is.
     pub fn came_or_went(&self) -> bool {
         self.done.iter().any(|(_, action)| !matches!(action, Action::Update | Action::None))
@@ -69,19 +97,11 @@ impl Report {
 
 impl Stack<'_> {
     /// Carries a plan out. A failure lets what does not stand on it finish; nothing is rolled back by deleting. After
-    /// `interrupt` nothing new begins and what is under way ends.
-    ///
-    /// # Errors
-    /// The template's problems; failures of resources are in the report.
-    pub async fn apply(
-        &self,
-        plan: &Plan,
-        observer: &Observer,
-        interrupt: &CancellationToken,
-    ) -> Result<Report, EngineError> {
+    /// `interrupt` nothing new begins and what is under way ends. All failures are in the report, so that none loses it.
+    pub async fn apply(&self, plan: &Plan, observer: &Observer, interrupt: &CancellationToken) -> Report {
         let (gone, wanted): (Vec<_>, Vec<_>) = plan.changes.iter().partition(|change| change.resource.is_none());
         let mut report = self.walk(&wanted, &plan.late, observer, interrupt).await;
-        let gone = self.without_wanted(gone, &wanted, &report)?;
+        let gone = self.without_wanted(gone, &wanted, &mut report);
         if report.is_whole() {
             self.delete_all(&gone, DeleteOptions::default(), observer, interrupt, &mut report).await;
         } else {
@@ -89,28 +109,28 @@ impl Stack<'_> {
                 .skipped
                 .extend(gone.iter().map(|change| (change.logical_id.clone(), "what failed before".to_owned())));
         }
-        Ok(report)
+        report
     }
 
-    /// What goes, but for what a resource has turned out to be whose name became known by the walk.
-    fn without_wanted<'p>(
-        &self,
-        gone: Vec<&'p Change>,
-        wanted: &[&Change],
-        report: &Report,
-    ) -> Result<Vec<&'p Change>, EngineError> {
+    /// What goes, but for what a resource has turned out to be whose name became known by the walk. One whose name cannot be told
+    /// after all counts as failed, so that nothing is deleted: it may be any of these.
+    fn without_wanted<'p>(&self, gone: Vec<&'p Change>, wanted: &[&Change], report: &mut Report) -> Vec<&'p Change> {
         let late =
             wanted.iter().filter_map(|change| change.resource.as_ref()).filter(|one| !one.after_apply.is_empty());
         let mut names = BTreeSet::new();
         for resource in late {
             let declared = self.bound.resources().find(|declared| declared.logical_id == resource.logical_id);
-            if let Some(declared) = declared {
-                let (settled, _) = self.resource(declared, &report.known)?;
-                names.insert((settled.type_name, settled.physical_id));
+            match declared.map(|declared| self.resource(declared, &report.known)) {
+                Some(Ok((settled, _))) => drop(names.insert((settled.type_name, settled.physical_id))),
+                // After another failure that is why nothing is deleted.
+                Some(Err(problems)) if report.is_whole() => {
+                    report.failed.push((resource.logical_id.clone(), problems.into()));
+                }
+                Some(Err(_)) | None => {}
             }
         }
         let is_wanted = |change: &&Change| names.contains(&(change.type_name.clone(), change.physical_id.clone()));
-        Ok(gone.into_iter().filter(|change| !is_wanted(change)).collect())
+        gone.into_iter().filter(|change| !is_wanted(change)).collect()
     }
 
     async fn walk(

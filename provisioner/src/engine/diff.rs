@@ -47,6 +47,7 @@ struct Place {
     path: String,
     pointer: String,
     replaces: bool,
+    hidden: bool,
 }
 
 impl Place {
@@ -57,7 +58,13 @@ impl Place {
             path,
             pointer: format!("{}/{escaped}", self.pointer),
             replaces: self.replaces || on_change == OnChange::Replace,
+            hidden: self.hidden,
         }
+    }
+
+    /// The same where what is there may be a secret that the template does not tell of: a value that it no longer gives (E24).
+    fn hidden(&self, hidden: bool) -> Self {
+        Self { hidden: self.hidden || hidden, ..self.clone() }
     }
 }
 
@@ -84,8 +91,9 @@ impl Differences<'_> {
     }
 
     fn property(&mut self, place: &Place, property: &Property, wanted: Option<&Value>, observed: Option<&Value>) {
+        let whole = place.hidden(has_free_keys(&property.shape));
         if let Some(reference) = self.waits_for(place) {
-            return self.push(place, observed, None, Some(reference));
+            return self.push(&whole, observed, None, Some(reference));
         }
         let default = match &property.absent {
             Absent::Default(value) => Some(value),
@@ -94,7 +102,7 @@ impl Differences<'_> {
         match (wanted.or(default), observed.or(default)) {
             (Some(wanted), observed) => self.value(place, &property.shape, wanted, observed),
             (None, Some(observed)) if property.absent == Absent::Removed && !is_empty(observed) => {
-                self.push(place, Some(observed), None, None);
+                self.push(&whole, Some(observed), None, None);
             }
             (None, _) => {}
         }
@@ -112,7 +120,8 @@ impl Differences<'_> {
                 let after = canonical(wanted, shape);
                 let before = observed.map(|value| canonical(value, shape));
                 if before.as_ref() != Some(&after) && !(before.is_none() && is_empty(&after)) {
-                    self.push(place, before.as_ref(), Some(&after), None);
+                    let place = place.hidden(before.is_some() && has_free_keys(shape));
+                    self.push(&place, before.as_ref(), Some(&after), None);
                 }
             }
         }
@@ -127,7 +136,7 @@ impl Differences<'_> {
             }
         }
         for (key, value) in observed.iter().filter(|(key, _)| !wanted.contains_key(*key)) {
-            self.push(&place.field(key, OnChange::Update), Some(value), None, None);
+            self.push(&place.field(key, OnChange::Update).hidden(true), Some(value), None, None);
         }
     }
 
@@ -144,7 +153,7 @@ impl Differences<'_> {
 
     fn push(&mut self, place: &Place, before: Option<&Value>, after: Option<&Value>, after_apply: Option<String>) {
         let inside = format!("{}/", place.pointer);
-        let secret = self.resource.secret.iter().any(|pointer| {
+        let given_secret = self.resource.secret.iter().any(|pointer| {
             *pointer == place.pointer
                 || pointer.starts_with(&inside)
                 || place.pointer.starts_with(&format!("{pointer}/"))
@@ -155,7 +164,7 @@ impl Differences<'_> {
             after: after.cloned(),
             after_apply,
             on_change: if place.replaces { OnChange::Replace } else { OnChange::Update },
-            secret,
+            secret: place.hidden || given_secret,
         });
     }
 }
@@ -169,6 +178,16 @@ impl Place {
 
 fn given<'v>(map: &'v Map<String, Value>, name: &str) -> Option<&'v Value> {
     map.get(name).filter(|value| !value.is_null())
+}
+
+/// Whether it holds values under names of the user's choosing: an environment's variables.
+fn has_free_keys(shape: &Shape) -> bool {
+    match shape {
+        Shape::Map(_) => true,
+        Shape::Object(properties) => properties.iter().any(|property| has_free_keys(&property.shape)),
+        Shape::List(of) | Shape::Set(of) | Shape::TextOr(of) => has_free_keys(of),
+        _ => false,
+    }
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -272,6 +291,35 @@ mod tests {
     fn e24_an_unknown_key_of_a_map_is_drift() {
         let (wanted, seen) = (json!({"Variables": {"A": "1"}}), json!({"Variables": {"A": "1", "B": "2"}}));
         assert_eq!(paths(wanted, seen), ["Variables.B"]);
+    }
+
+    #[test]
+    fn e24_what_the_template_no_longer_gives_in_a_map_is_not_shown() {
+        let variables = Shape::Object(vec![Property::new("Variables", Shape::map(Shape::Text)).removed_when_absent()]);
+        let properties = vec![
+            Property::new("Environment", variables.clone()).removed_when_absent(),
+            Property::new("Stages", Shape::list(variables)),
+            Property::new("Description", Shape::Text).removed_when_absent(),
+        ];
+        let schema = Schema::new("AWS::Lambda::Function", properties, &[]);
+        let told = |wanted: Value, seen: Value| -> Vec<(String, bool)> {
+            let list = diff(&resource(wanted), &observed(seen), &schema);
+            list.into_iter().map(|difference| (difference.path, difference.secret)).collect()
+        };
+        let with = |variables: Value| json!({"Environment": {"Variables": variables}});
+        let seen = with(json!({"STAGE": "test", "KEY": "hunter2"}));
+        let secret = |path: &str| vec![(path.to_owned(), true)];
+        assert_eq!(told(with(json!({"STAGE": "test"})), seen.clone()), secret("Environment.Variables.KEY"));
+        assert_eq!(told(json!({"Environment": {"Variables": null}}), seen.clone()), secret("Environment.Variables"));
+        assert_eq!(told(json!({}), seen.clone()), secret("Environment"));
+        assert_eq!(told(json!({"Environment": "none"}), seen), secret("Environment"));
+        let stages = |key: &str| json!({"Stages": [{"Variables": {"KEY": key}}]});
+        assert_eq!(told(stages("new"), stages("hunter2")), secret("Stages"));
+        let shown = |path: &str| vec![(path.to_owned(), false)];
+        let stage = |stage: &str| with(json!({"STAGE": stage}));
+        assert_eq!(told(stage("prod"), stage("test")), shown("Environment.Variables.STAGE"));
+        assert_eq!(told(stage("test"), json!({})), shown("Environment"));
+        assert_eq!(told(json!({}), json!({"Description": "films"})), shown("Description"));
     }
 
     #[test]

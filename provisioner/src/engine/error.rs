@@ -152,6 +152,16 @@ pub enum EngineError {
         /// The name under which AWS knows it.
         physical_id: String,
     },
+    /// It is as the template says, and AWS says that it cannot be used.
+    #[error("{logical_id} ({physical_id}) cannot be used: {reason}")]
+    Unusable {
+        /// The name within the template.
+        logical_id: String,
+        /// The name under which AWS knows it.
+        physical_id: String,
+        /// AWS's own.
+        reason: String,
+    },
     /// A change would delete what holds data.
     #[error("{logical_id} ({physical_id}) would be replaced, and it holds data")]
     ReplaceLosesData {
@@ -185,6 +195,7 @@ impl EngineError {
     pub fn reason(&self) -> String {
         match self {
             Self::Provider { error, .. } => error.to_string(),
+            Self::Unusable { reason, .. } => format!("it cannot be used: {reason}"),
             other => other.to_string(),
         }
     }

@@ -6,7 +6,7 @@ use super::diff::diff;
 use super::remembered::{child_key, remember_child};
 use super::stack::{Look, Stack};
 use super::survey::{Purpose, Survey, is_named, parents};
-use super::{Action, Difference, EngineError, Observed, OnChange, Provider, Resource, tag};
+use super::{Action, Difference, EngineError, Observed, OnChange, Provider, Resource, Schema, tag};
 
 /// All that `up` would do.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct Change {
     pub action: Action,
     /// Why: the properties that differ.
     pub differences: Vec<Difference>,
+    /// Paths of those of them that lose data, as they lower how much or how long it keeps.
+    pub lowered: Vec<String>,
     /// What the template wants; none for a resource that goes.
     pub resource: Option<Resource>,
     /// What is there; none for a resource that is missing.
@@ -51,9 +53,10 @@ impl Plan {
         self.changes.iter().all(|change| change.action == Action::None)
     }
 
-    /// Changes that delete or replace something that holds data: these ask first.
+    /// Changes that delete or replace something, or make it keep less of its data: these ask first.
     pub fn destructive(&self) -> Vec<&Change> {
-        self.changes.iter().filter(|change| matches!(change.action, Action::Delete | Action::Replace)).collect()
+        let loses = |change: &&Change| change.goes() || !change.lowered.is_empty();
+        self.changes.iter().filter(loses).collect()
     }
 
     /// The CloudFormation stacks that own what is adopted, each with the logical ids of what it owns.
@@ -72,6 +75,13 @@ impl Plan {
     /// How many changes have this action.
     pub fn count(&self, action: Action) -> usize {
         self.changes.iter().filter(|change| change.action == action).count()
+    }
+}
+
+impl Change {
+    /// Whether what is there is deleted.
+    pub fn goes(&self) -> bool {
+        matches!(self.action, Action::Delete | Action::Replace)
     }
 }
 
@@ -242,6 +252,7 @@ impl Stack<'_> {
             physical_id: observed.physical_id.clone(),
             action: Action::Delete,
             differences: Vec::new(),
+            lowered: Vec::new(),
             resource: None,
             slow: self.is_slow(&observed.type_name),
             untracked: false,
@@ -276,12 +287,14 @@ impl Stack<'_> {
         if let (Action::Replace, Some(observed)) = (action, observed) {
             self.replaces_nothing_precious(resource, observed, &differences, owned).await?;
         }
+        let lowered = lowered(&differences, self.provider_of(resource)?.schema());
         Ok(Some(Change {
             logical_id: resource.logical_id.clone(),
             type_name: resource.type_name.clone(),
             physical_id: resource.physical_id.clone(),
             action,
             differences,
+            lowered,
             resource: Some(resource.clone()),
             observed: observed.clone(),
             slow: self.is_slow(&resource.type_name),
@@ -305,6 +318,13 @@ fn differences(resource: &Resource, observed: &Observed, provider: &dyn Provider
     differences
 }
 
+/// Paths of what becomes lower and loses data by it.
+fn lowered(differences: &[Difference], schema: &Schema) -> Vec<String> {
+    let loses = |path: &str| schema.property_at(path).is_some_and(|property| property.loses_when_lowered);
+    let lowered = differences.iter().filter(|difference| difference.lowers() && loses(&difference.path));
+    lowered.map(|difference| difference.path.clone()).collect()
+}
+
 /// Whether it is the parameter that `secret set` made.
 pub(super) fn is_secret(observed: &Observed) -> bool {
     observed.tags.get(tag::KIND).is_some_and(|kind| kind == "secret")
@@ -312,4 +332,36 @@ pub(super) fn is_secret(observed: &Observed) -> bool {
 
 pub(super) fn retained(observed: &Observed) -> bool {
     observed.tags.get(tag::DELETION_POLICY).is_some_and(|policy| policy == "Retain")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::{Property, Shape};
+    use super::*;
+
+    fn difference(path: &str, before: Value, after: Option<Value>) -> Difference {
+        let (path, before) = (path.to_owned(), Some(before));
+        Difference { path, before, after, after_apply: None, on_change: OnChange::Update, secret: false }
+    }
+
+    #[test]
+    fn only_a_lower_number_of_a_property_that_keeps_data_loses_some() {
+        let inner = Property::new("Days", Shape::Integer).loses_when_lowered();
+        let properties = vec![
+            Property::new("Retention", Shape::Integer).loses_when_lowered(),
+            Property::new("Timeout", Shape::Integer),
+            Property::new("Backup", Shape::Object(vec![inner])),
+        ];
+        let schema = Schema::new("AWS::Some::Store", properties, &[]);
+        let told =
+            |path: &str, before: Value, after: Option<Value>| lowered(&[difference(path, before, after)], &schema);
+        assert_eq!(told("Retention", json!(60), Some(json!(59))), ["Retention"]);
+        assert_eq!(told("Backup.Days", json!(2), Some(json!(1))), ["Backup.Days"]);
+        assert_eq!(told("Retention", json!(60), None), ["Retention"], "what is not known yet may be lower");
+        assert_eq!(told("Retention", json!(59), Some(json!(60))), Vec::<String>::new());
+        assert_eq!(told("Timeout", json!(60), Some(json!(59))), Vec::<String>::new());
+        assert_eq!(told("Tags.Retention", json!("60"), Some(json!("59"))), Vec::<String>::new());
+    }
 }

@@ -102,6 +102,15 @@ impl Difference {
     pub fn property(&self) -> &str {
         self.path.split(['.', '[']).next().unwrap_or(&self.path)
     }
+
+    /// Whether a number becomes a lower one, or one that is not known yet.
+    pub fn lowers(&self) -> bool {
+        let number = |value: &Option<Value>| value.as_ref().and_then(Value::as_f64);
+        match (number(&self.before), number(&self.after)) {
+            (Some(before), Some(after)) => after < before,
+            (before, after) => before.is_some() && after.is_none(),
+        }
+    }
 }
 
 /// How far a delete may go.

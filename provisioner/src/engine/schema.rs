@@ -45,6 +45,8 @@ pub struct Property {
     pub by_name: bool,
     /// AWS takes it and never gives it back, so it cannot be compared.
     pub unseen: bool,
+    /// A lower number makes AWS delete data that the higher one kept, so that it asks first.
+    pub loses_when_lowered: bool,
 }
 
 /// What a value looks like, and therefore when two values are the same.
@@ -126,6 +128,13 @@ impl Schema {
     pub fn property(&self, name: &str) -> Option<&Property> {
         self.properties.iter().find(|property| property.name == name)
     }
+
+    /// The property at a dotted path.
+    pub fn property_at(&self, path: &str) -> Option<&Property> {
+        let mut names = path.split('.');
+        let first = self.property(names.next()?)?;
+        names.try_fold(first, |outer, name| outer.shape.properties().iter().find(|inner| inner.name == name))
+    }
 }
 
 impl Property {
@@ -139,6 +148,7 @@ impl Property {
             absent: Absent::Ignored,
             by_name: false,
             unseen: false,
+            loses_when_lowered: false,
         }
     }
 
@@ -163,6 +173,12 @@ impl Property {
     /// What is named in it need not stand when the resource is made: an environment variable, an ARN in a role's policy.
     pub fn by_name(mut self) -> Self {
         self.by_name = true;
+        self
+    }
+
+    /// AWS deletes what a lower number no longer keeps: a queue's older messages.
+    pub fn loses_when_lowered(mut self) -> Self {
+        self.loses_when_lowered = true;
         self
     }
 

@@ -22,6 +22,8 @@ struct Leaving<'c> {
     after_call: Vec<&'c str>,
     /// Others that must be gone before.
     after_gone: Vec<&'c str>,
+    /// What only its tags find again: where that fails to go, this stays too.
+    keeps: Vec<&'c str>,
 }
 
 /// How far all are; what failed counts as gone, as the rest goes on.
@@ -29,6 +31,7 @@ struct Leaving<'c> {
 struct Away {
     called: BTreeSet<String>,
     gone: BTreeSet<String>,
+    failed: BTreeSet<String>,
 }
 
 impl Stack<'_> {
@@ -50,8 +53,8 @@ impl Stack<'_> {
         while let Some((one, result)) = results.next().await {
             let id = one.logical_id.to_owned();
             match result {
-                Ok(true) => report.done.push((id, Action::Delete)),
-                Ok(false) => report.skipped.push((id, INTERRUPTED.to_owned())),
+                Ok(None) => report.done.push((id, Action::Delete)),
+                Ok(Some(because)) => report.skipped.push((id, because)),
                 Err(error) => {
                     observer(Event::Failed { logical_id: id.clone(), error: error.to_string() });
                     report.failed.push((id, error));
@@ -84,14 +87,15 @@ impl Stack<'_> {
                     None => (vec![], users(&change.logical_id)),
                 };
                 let observed = forgotten_by_others(change.observed.clone()?, &going);
-                let after_gone = after_gone.into_iter().chain(kept_by(change, changes)).collect();
+                let keeps = kept_by(change, changes);
                 // What stands on a kind without a rank goes before it, whatever its own rank.
                 Some(Leaving {
                     logical_id: &change.logical_id,
                     observed,
                     rank: own.unwrap_or(0),
                     after_call,
-                    after_gone,
+                    after_gone: after_gone.into_iter().chain(keeps.iter().copied()).collect(),
+                    keeps,
                 })
             })
             .collect();
@@ -99,7 +103,7 @@ impl Stack<'_> {
         leaving
     }
 
-    /// Whether it was deleted; false where an interruption came first.
+    /// Deletes it, when its turn has come; otherwise why not: an interruption, or what it keeps and could not be deleted.
     async fn delete_one(
         &self,
         one: &Leaving<'_>,
@@ -107,18 +111,21 @@ impl Stack<'_> {
         observer: &Observer,
         interrupt: &CancellationToken,
         away: &watch::Sender<Away>,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<Option<String>, EngineError> {
         let turn = |away: &Away| {
             one.after_call.iter().all(|id| away.called.contains(*id))
                 && one.after_gone.iter().all(|id| away.gone.contains(*id))
         };
         // The sender lives as long as this future: the wait cannot fail.
         let _ = away.subscribe().wait_for(turn).await;
-        let deleted = match interrupt.is_cancelled() {
-            true => Ok(false),
-            false => self.call_and_wait(one, options, observer, away).await.map(|()| true),
+        let held = one.keeps.iter().find(|id| away.borrow().failed.contains(**id));
+        let deleted = match held {
+            _ if interrupt.is_cancelled() => Ok(Some(INTERRUPTED.to_owned())),
+            Some(kept) => Ok(Some((*kept).to_owned())),
+            None => self.call_and_wait(one, options, observer, away).await.map(|()| None),
         };
         away.send_modify(|away| {
+            away.failed.extend(deleted.is_err().then(|| one.logical_id.to_owned()));
             away.called.insert(one.logical_id.to_owned());
             away.gone.insert(one.logical_id.to_owned());
         });
@@ -162,11 +169,12 @@ fn forgotten_by_others(mut observed: Observed, going: &BTreeSet<String>) -> Obse
     observed
 }
 
-/// The logical ids of what a resource keeps: it is what finds them again, so they go first.
+/// The names of what a resource keeps and no template names: it alone finds them again, so they go first.
 fn kept_by<'c>(keeper: &Change, changes: &[&'c Change]) -> Vec<&'c str> {
     let Some(arn) = keeper.observed.as_ref().and_then(|observed| taggable_arn(&observed.attributes)) else {
         return Vec::new();
     };
+    let left = changes.iter().filter(|change| change.resource.is_none());
     let kept = |change: &&&Change| change.observed.as_ref().is_some_and(|kept| keepers(&kept.tags).contains(&arn));
-    changes.iter().filter(kept).map(|change| change.logical_id.as_str()).collect()
+    left.filter(kept).map(|change| change.logical_id.as_str()).collect()
 }

@@ -221,10 +221,14 @@ impl Provider for BucketProvider {
         progress: &Progress,
     ) -> Result<(), ProviderError> {
         let bucket = &observed.physical_id;
-        if options.empty {
-            empty_bucket(&self.s3, bucket, progress).await?;
-        }
-        let deleted = retry_until("S3 to delete the bucket", SETTLES, progress, bucket_busy, || async {
+        let transient = |error: &ProviderError| match options.empty && error.is("BucketNotEmpty") {
+            true => Some("something was written into it meanwhile"),
+            false => bucket_busy(error),
+        };
+        let deleted = retry_until("S3 to delete the bucket", SETTLES, progress, transient, || async {
+            if options.empty {
+                empty_bucket(&self.s3, bucket, progress).await?;
+            }
             self.s3.delete_bucket().bucket(bucket).send().await.map_err(failed("s3:DeleteBucket"))
         });
         match deleted.await {

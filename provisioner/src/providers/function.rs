@@ -98,10 +98,23 @@ impl FunctionProvider {
         }))
     }
 
-    /// A role that cannot be assumed is waited for only if its trust policy lets it be (E7).
     async fn create_as_role_settles(&self, resource: &Resource, progress: &Progress) -> Result<(), ProviderError> {
         let code = self.codes.of(resource)?;
-        match self.call_create(resource, code.clone()).await {
+        self.as_role_settles(resource, progress, || self.call_create(resource, code.clone())).await
+    }
+
+    /// A role that cannot be assumed is waited for only if its trust policy lets it be (E7).
+    pub(super) async fn as_role_settles<F, Fut>(
+        &self,
+        resource: &Resource,
+        progress: &Progress,
+        mut attempt: F,
+    ) -> Result<(), ProviderError>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<(), ProviderError>>,
+    {
+        match attempt().await {
             Err(error) if role_not_assumable(&error).is_some() => {
                 progress.waiting("role not assumable yet");
                 self.roles.check_trust(&role_of(resource)).await?;
@@ -109,10 +122,7 @@ impl FunctionProvider {
             made => return made,
         }
         let limit = Limit::seconds(120);
-        retry_until("Lambda to be able to assume the role", limit, progress, role_not_assumable, || {
-            self.call_create(resource, code.clone())
-        })
-        .await
+        retry_until("Lambda to be able to assume the role", limit, progress, role_not_assumable, attempt).await
     }
 }
 

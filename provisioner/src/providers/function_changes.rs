@@ -20,23 +20,38 @@ impl FunctionProvider {
     async fn update_settings(
         &self,
         resource: &Resource,
-        changed: impl Fn(&str) -> bool,
+        changed: impl Fn(&str) -> bool + Sync,
         revision: Option<String>,
         progress: &Progress,
     ) -> Result<Option<String>, ProviderError> {
         if !CONFIGURED.iter().any(|name| changed(name)) {
             return Ok(revision);
         }
+        let send = || self.send_settings(resource, &changed, revision.clone(), progress);
+        match changed("Role") {
+            true => self.as_role_settles(resource, progress, send).await?,
+            false => send().await?,
+        }
+        // The next update is refused until this one has ended (E16).
+        self.settled(&resource.physical_id, progress).await.map(Some)
+    }
+
+    async fn send_settings(
+        &self,
+        resource: &Resource,
+        changed: &(dyn Fn(&str) -> bool + Sync),
+        revision: Option<String>,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
         let name = &resource.physical_id;
         retry_until("the function's earlier update to end", SETTLES, progress, function_busy, || {
             let call = self.lambda.update_function_configuration().function_name(name);
-            let settings = Settings::of_change(&resource.properties, name, &changed);
+            let settings = Settings::of_change(&resource.properties, name, changed);
             let call = settings.on_update(call).set_revision_id(revision.clone());
             async { call.send().await.map_err(failed("lambda:UpdateFunctionConfiguration")) }
         })
-        .await?;
-        // The next update is refused until this one has ended (E16).
-        self.settled(name, progress).await.map(Some)
+        .await
+        .map(drop)
     }
 
     async fn update_code(

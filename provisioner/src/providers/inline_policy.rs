@@ -98,6 +98,14 @@ fn roles(properties: &Value) -> BTreeSet<String> {
     Fields(properties).texts("Roles").unwrap_or_default().into_iter().collect()
 }
 
+/// Whether one of these policies is of this name, and of the role among others.
+fn covers(keys: &BTreeSet<String>, name: &str, role: &str) -> bool {
+    let parts = |key: &String| {
+        key.split_once('/').is_some_and(|(of, roles)| of == name && roles.split('/').any(|one| one == role))
+    };
+    keys.iter().any(parts)
+}
+
 /// What a delete needs: the policy's name and its roles.
 fn handle(properties: &Value) -> Value {
     json!({"PolicyName": properties.get("PolicyName"), "Roles": roles(properties)})
@@ -170,12 +178,15 @@ impl Provider for InlinePolicyProvider {
         try_join_all(roles.iter().map(|role| self.remove(role, &name))).await.map(drop)
     }
 
-    /// The marks tell it: no call is needed.
+    /// The marks tell it: no call is needed. A role that a policy of the template has by now is no longer the earlier one's.
     async fn find_on(&self, parents: &[&Observed], named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let mut by_key: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for role in parents {
             for (key, value) in &role.tags {
-                if let Some(name) = key.strip_prefix(MARK).filter(|_| !named.contains(value)) {
+                if let Some(name) = key
+                    .strip_prefix(MARK)
+                    .filter(|name| !named.contains(value) && !covers(named, name, &role.physical_id))
+                {
                     by_key.entry((value.clone(), name.to_owned())).or_default().push(role.physical_id.clone());
                 }
             }

@@ -26,13 +26,14 @@ use super::names::Naming;
 use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use crate::engine::{
-    DeleteOptions, Difference, Grant, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
-    Schema, Scope, Shape, tag,
+    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
+    Resource, Schema, Scope, Shape, retry_until, tag,
 };
 
 const TYPE: &str = "AWS::SSM::Parameter";
 const NAMING: Naming = Naming { kind: "parameter", property: "Name", longest: 1011, marks: "-_./" };
 const MISSING: &str = "ParameterNotFound";
+const TAKEN: &str = "ParameterAlreadyExists";
 
 /// How many parameters' tags are read side by side.
 const WIDTH: usize = 8;
@@ -84,6 +85,17 @@ impl ParameterProvider {
         Ok(())
     }
 
+    /// Whether it was made, and not there already. The error of a taken name that no read finds may pass.
+    async fn put_first(&self, resource: &Resource) -> Result<bool, ProviderError> {
+        match self.put(resource, false).await {
+            Err(error) if error.is(TAKEN) => match self.value(&resource.physical_id).await? {
+                Some(_) => Ok(false),
+                None => Err(error),
+            },
+            made => made.map(|()| true),
+        }
+    }
+
     async fn set_tags(&self, name: &str, changes: TagChanges) -> Result<(), ProviderError> {
         let kind = ResourceTypeForTagging::Parameter;
         if !changes.removed.is_empty() {
@@ -120,6 +132,11 @@ fn schema() -> Schema {
         Property::new("Tags", Shape::Tags),
     ];
     Schema::new(TYPE, properties, &["Type", "Value"])
+}
+
+/// A deleted parameter's name is taken for some seconds more (E56).
+fn name_not_free(error: &ProviderError) -> Option<&'static str> {
+    error.is(TAKEN).then_some("SSM has not freed the name of the earlier parameter yet")
 }
 
 fn ssm_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
@@ -170,9 +187,11 @@ impl Provider for ParameterProvider {
     }
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
-        match self.put(resource, false).await {
-            Err(error) if error.is("ParameterAlreadyExists") => take_over(self, resource, progress).await,
-            made => made.map(|()| as_wanted(resource)),
+        let limit = Limit::seconds(60);
+        let put = || self.put_first(resource);
+        match retry_until("SSM to free the parameter's name", limit, progress, name_not_free, put).await? {
+            true => Ok(as_wanted(resource)),
+            false => take_over(self, resource, progress).await,
         }
     }
 

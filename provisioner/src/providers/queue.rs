@@ -5,7 +5,7 @@
 //! | QueueName | replaces | stack and logical id |
 //! | FifoQueue | replaces | false |
 //! | VisibilityTimeout | in place | 30 |
-//! | MessageRetentionPeriod | in place | 345600 |
+//! | MessageRetentionPeriod | in place; a lower one asks first, as what is older goes | 345600 |
 //! | DelaySeconds, ReceiveMessageWaitTimeSeconds | in place | 0 |
 //! | MaximumMessageSize | in place | 1048576; 262144, which was AWS's default before, stays |
 //! | RedrivePolicy, RedriveAllowPolicy | in place | removed |
@@ -170,7 +170,7 @@ fn schema() -> Schema {
         Property::new("QueueName", Shape::Text).replaces(),
         Property::new("FifoQueue", Shape::Boolean).replaces().default(false),
         Property::new("VisibilityTimeout", Shape::Integer).default(30),
-        Property::new("MessageRetentionPeriod", Shape::Integer).default(345_600),
+        Property::new("MessageRetentionPeriod", Shape::Integer).default(345_600).loses_when_lowered(),
         Property::new("DelaySeconds", Shape::Integer).default(0),
         Property::new("ReceiveMessageWaitTimeSeconds", Shape::Integer).default(0),
         Property::new("MaximumMessageSize", Shape::Integer).default(LARGEST_MESSAGE),

@@ -155,10 +155,11 @@ impl Provider for QueuePolicyProvider {
         try_join_all(urls.iter().map(|url| self.remove(url))).await.map(drop)
     }
 
-    /// The mark tells it: no call is needed.
+    /// The mark tells it: no call is needed. A queue that a policy of the template has by now is no longer the earlier one's.
     async fn find_on(&self, parents: &[&Observed], named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for queue in parents {
+        let covered = |queue: &&&Observed| named.iter().any(|key| key.split('/').any(|name| name == queue.physical_id));
+        for queue in parents.iter().filter(|queue| !covered(queue)) {
             if let (Some(key), Some(url)) = (queue.tags.get(MARK), Fields(&queue.handle).text("QueueUrl")) {
                 by_key.entry(key.clone()).or_default().push(url);
             }

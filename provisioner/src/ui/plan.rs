@@ -6,7 +6,7 @@ use owo_colors::OwoColorize;
 use serde_json::{Value, json};
 
 use super::progress::colour;
-use crate::engine::{Action, Change, Difference, OnChange, Plan, Resource, Scope};
+use crate::engine::{Action, Change, Difference, OnChange, Plan, Resource, Scope, State};
 
 /// What stands for a value that is never shown.
 const MASK: &str = "****";
@@ -17,14 +17,15 @@ const LONGEST: usize = 120;
 pub fn text(plan: &Plan, scope: &Scope) -> String {
     if plan.is_empty() {
         return format!(
-            "Nothing to change: all {} resources of stack {} are as the template says.{}",
+            "Nothing to change: all {} resources of stack {} are as the template says.{}{}",
             plan.changes.len(),
             scope.stack,
+            unusable(plan),
             kept(plan)
         );
     }
     let mut text = String::new();
-    for change in plan.changes.iter().filter(|change| change.action != Action::None) {
+    for change in plan.changes.iter().filter(|change| change.action != Action::None || failed(change).is_some()) {
         let sign = format!("{:>3}", change.action.sign());
         let _ = writeln!(
             text,
@@ -60,8 +61,24 @@ pub fn text(plan: &Plan, scope: &Scope) -> String {
 fn marks(change: &Change) -> String {
     let slow = change.slow.then_some("slow: AWS does it through Cloud Control");
     let untracked = change.untracked.then_some("no tags: delete it by hand once it left the template");
-    let marks: Vec<_> = [slow, untracked].into_iter().flatten().collect();
+    let lowered = (!change.lowered.is_empty()).then(|| format!("loses data: {} is lowered", change.lowered.join(", ")));
+    let failed = failed(change).map(|reason| format!("Failed: {reason}"));
+    let marks = [slow.map(str::to_owned), untracked.map(str::to_owned), lowered, failed];
+    let marks: Vec<_> = marks.into_iter().flatten().collect();
     if marks.is_empty() { String::new() } else { format!("  ({})", marks.join("; ")) }
+}
+
+/// AWS's reason why what is there cannot be used; none where it can, or where nothing is there.
+fn failed(change: &Change) -> Option<&str> {
+    match &change.observed.as_ref()?.state {
+        State::Failed(reason) => Some(reason.as_str()),
+        _ => None,
+    }
+}
+
+fn unusable(plan: &Plan) -> String {
+    let failed = plan.changes.iter().filter_map(|change| Some((change, failed(change)?)));
+    failed.map(|(change, reason)| format!("\nIt cannot be used: {}, {reason}", named(change))).collect()
 }
 
 /// The plan for a program: `{"changes": [{"logical_id", "type", "action", "properties": [{"path", "before", "after"}]}]}`.
@@ -77,12 +94,31 @@ pub fn named(change: &Change) -> String {
     format!("{} ({})", change.logical_id, change.physical_id)
 }
 
+/// What a person should say yes to before it is lost; none where nothing is.
+pub fn losses(plan: &Plan) -> Option<String> {
+    let (gone, lowered): (Vec<_>, Vec<_>) = plan.destructive().into_iter().partition(|change| change.goes());
+    let gone: Vec<_> = gone.into_iter().map(named).collect();
+    let gone = (!gone.is_empty()).then(|| format!("deletes or replaces {}", gone.join(", ")));
+    let losses: Vec<_> = gone.into_iter().chain(lowered.into_iter().map(lowers)).collect();
+    (!losses.is_empty()).then(|| format!("this {}", losses.join(", and ")))
+}
+
+/// `lowers MessageRetentionPeriod from 345600 to 60 of JobsQueue (films-jobs), which loses data`.
+fn lowers(change: &Change) -> String {
+    let lowered = change.differences.iter().filter(|difference| change.lowered.contains(&difference.path));
+    let lowered = lowered.map(|difference| {
+        let (before, after) = ends(difference);
+        format!("{} from {} to {}", difference.path, before.unwrap_or_default(), after.unwrap_or_default())
+    });
+    format!("lowers {} of {}, which loses data", lowered.collect::<Vec<_>>().join(", "), named(change))
+}
+
 fn change(change: &Change) -> Value {
     let properties: Vec<_> = match (&change.resource, change.action) {
         (Some(resource), Action::Create) => created(resource),
         _ => change.differences.iter().map(property).collect(),
     };
-    json!({
+    let mut document = json!({
         "logical_id": change.logical_id,
         "type": change.type_name,
         "physical_id": change.physical_id,
@@ -90,7 +126,11 @@ fn change(change: &Change) -> Value {
         "slow": change.slow,
         "untracked": change.untracked,
         "properties": properties,
-    })
+    });
+    if let Some(reason) = failed(change) {
+        document["failed"] = json!(reason);
+    }
+    document
 }
 
 /// Of something new, each property that the template gives.
@@ -129,13 +169,19 @@ fn property(difference: &Difference) -> Value {
     property
 }
 
-fn line(difference: &Difference) -> String {
+/// What is there and what comes, as they are shown.
+fn ends(difference: &Difference) -> (Option<String>, Option<String>) {
     let shown = |value: &Value| if difference.secret { MASK.to_owned() } else { short(value) };
     let before = difference.before.as_ref().map(shown);
     let after = match &difference.after_apply {
         Some(reference) => Some(known_after(reference)),
         None => difference.after.as_ref().map(shown),
     };
+    (before, after)
+}
+
+fn line(difference: &Difference) -> String {
+    let (before, after) = ends(difference);
     let (action, values) = match (before, after) {
         (None, after) => (Action::Create, after.unwrap_or_else(|| "(nothing)".to_owned())),
         (Some(before), None) => (Action::Delete, before),
@@ -202,6 +248,7 @@ fn kept(plan: &Plan) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Observed;
 
     fn difference(path: &str, before: Option<Value>, after: Option<Value>) -> Difference {
         Difference { path: path.into(), before, after, after_apply: None, on_change: OnChange::Update, secret: false }
@@ -242,6 +289,7 @@ mod tests {
             physical_id: format!("films-{logical_id}"),
             action,
             differences,
+            lowered: vec![],
             resource: None,
             observed: None,
             slow: false,
@@ -273,6 +321,42 @@ mod tests {
     fn a_secret_is_in_neither_form() {
         let both = format!("{}{}", text(&plan(), &scope()), document(&plan(), &scope()));
         assert!(!both.contains("\"old\"") && !both.contains("\"new\""), "{both}");
+    }
+
+    #[test]
+    fn what_deletes_and_what_keeps_less_is_asked_for() {
+        let mut plan = plan();
+        let goes = "this deletes or replaces Third (films-Third), Fourth (films-Fourth)";
+        assert_eq!(losses(&plan).as_deref(), Some(goes));
+        plan.changes.retain(|change| !change.goes());
+        assert_eq!(losses(&plan), None);
+        plan.changes[1].differences.push(difference("Retention", Some(json!(600)), Some(json!(60))));
+        plan.changes[1].lowered = vec!["Retention".into()];
+        let lowers = "this lowers Retention from 600 to 60 of Letters (films-Letters), which loses data";
+        assert_eq!(losses(&plan).as_deref(), Some(lowers));
+        assert!(text(&plan, &scope()).contains("(loses data: Retention is lowered)"));
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_with_its_reason_though_nothing_changes() {
+        let mut plan = plan();
+        let reason = "InvalidImage: the image cannot be pulled";
+        plan.changes.last_mut().unwrap().observed = Some(Observed {
+            type_name: "AWS::SQS::Queue".into(),
+            physical_id: "films-Fifth".into(),
+            properties: json!({}),
+            tags: Default::default(),
+            attributes: Default::default(),
+            state: State::Failed(reason.into()),
+            handle: Value::Null,
+        });
+        let beside_others = text(&plan, &scope());
+        assert!(beside_others.contains(&format!("films-Fifth  (Failed: {reason})")), "{beside_others}");
+        assert_eq!(document(&plan, &scope()).pointer("/changes/5/failed"), Some(&json!(reason)));
+        plan.changes.retain(|change| change.action == Action::None);
+        let alone = text(&plan, &scope());
+        assert!(alone.starts_with("Nothing to change"), "{alone}");
+        assert!(alone.contains(&format!("It cannot be used: Fifth (films-Fifth), {reason}")), "{alone}");
     }
 
     #[test]

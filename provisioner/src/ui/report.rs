@@ -29,7 +29,7 @@ pub struct Up<'a> {
 impl Up<'_> {
     /// For a terminal.
     pub fn text(&self) -> String {
-        if self.plan.is_empty() {
+        if self.plan.is_empty() && self.report.is_whole() {
             return plan::text(self.plan, self.scope);
         }
         let mut text = String::new();

@@ -140,6 +140,45 @@ fn paths(change: &Value) -> Vec<(String, String)> {
     properties.map(|property| (text(&change["logical_id"]), text(&property["path"]))).collect()
 }
 
+/// A role whose path changes is another role: what hung on it went with it.
+const REPLACED: &str = "Parameters:
+  Path: { Type: String, Default: / }
+Resources:
+  Worker:
+    Type: AWS::IAM::Role
+    Properties:
+      Path: !Ref Path
+      AssumeRolePolicyDocument:
+        Version: '2012-10-17'
+        Statement: [{ Effect: Allow, Principal: { Service: lambda.amazonaws.com }, Action: sts:AssumeRole }]
+  Own:
+    Type: AWS::IAM::Policy
+    Properties:
+      PolicyName: own
+      Roles: [!Ref Worker]
+      PolicyDocument:
+        Version: '2012-10-17'
+        Statement: [{ Effect: Allow, Action: s3:GetObject, Resource: '*' }]
+  Shared:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      Roles: [!Ref Worker]
+      PolicyDocument:
+        Version: '2012-10-17'
+        Statement: [{ Effect: Allow, Action: s3:GetObject, Resource: '*' }]
+";
+
+#[test]
+fn what_hung_on_something_that_was_replaced_is_there_again_after_the_same_up() {
+    let (_emulator, proxy) = Emulator::start_behind_proxy(&Default::default()).unwrap();
+    let user = light_user(&proxy.url()).file("replaced.yaml", REPLACED);
+    user.run(words("up --yes --template replaced.yaml")).succeeds();
+    user.run(words("up --yes --template replaced.yaml --param Path=/workers/"))
+        .succeeds()
+        .says("1 replaced, 1 updated, 1 created");
+    user.run(words("plan --exit-code --template replaced.yaml --param Path=/workers/")).succeeds();
+}
+
 #[test]
 fn a_new_logical_id_under_the_same_name_is_tagged_anew_and_nothing_else() {
     let (_emulator, proxy) = Emulator::start_behind_proxy(&Default::default()).unwrap();

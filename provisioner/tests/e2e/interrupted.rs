@@ -96,6 +96,25 @@ fn what_is_done_is_told_when_the_closing_look_is_cut_off() {
 }
 
 #[test]
+fn what_was_done_is_told_when_the_closing_look_fails() {
+    let (_emulator, proxy) = account();
+    let user = light_user(&proxy.url());
+    let expired = "The provided token has expired.";
+    // Once before the changes, and once after them.
+    proxy.rule(Rule::on("s3", "GetBucketTagging").nth(2).answer(400, "ExpiredToken", expired));
+    let told = user.run(words("up --yes")).exits(4).says("is done").says(" created in ");
+    told.complains(expired).complains("aws sso login");
+    proxy.behave();
+    user.run(words("plan --exit-code")).succeeds();
+    user.run(words("down --yes --delete-data")).succeeds();
+    proxy.rule(Rule::on("s3", "GetBucketTagging").nth(2).answer(400, "ExpiredToken", expired));
+    let told = user.run(words("up --yes --json")).exits(4).complains(expired).json();
+    let done = told["report"]["done"].as_array().unwrap();
+    assert!(done.iter().any(|one| one["logical_id"] == "JobsMapping"), "{told}");
+    assert_eq!(told["report"]["failed"], serde_json::json!([]), "{told}");
+}
+
+#[test]
 fn a_second_interruption_ends_at_once() {
     let (_emulator, proxy) = account();
     let user = light_user(&proxy.url());

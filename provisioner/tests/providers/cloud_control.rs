@@ -7,6 +7,7 @@ use testkit::fault_proxy::{Edge, Rule};
 use crate::stage::{Stage, config, endpoint};
 
 const ALARM: &str = "AWS::CloudWatch::Alarm";
+const DOMAIN: &str = "AWS::OpenSearchService::Domain";
 const SCHEDULE: &str = "AWS::Scheduler::Schedule";
 const TOPIC: &str = "AWS::SNS::Topic";
 
@@ -181,8 +182,16 @@ async fn what_is_kept_goes_before_what_keeps_it_and_stays_where_its_deletion_pol
     stage.up(&work(true)).await;
 
     let later = Stage::at("cc-order", &proxy.url()).await.with_types(&[]).await;
+    proxy.rule(Rule::on("*", "DeleteResource").times(1).answer(400, "AccessDeniedException", "not allowed"));
+    let other = json!({"Other": {"Type": "AWS::SQS::Queue"}});
+    let report = later.try_up(&other).await;
+    assert!(
+        report.failed.len() == 1 && report.skipped == [("Work".to_owned(), "cc-order-Nightly".to_owned())],
+        "{report:?}"
+    );
+    assert_eq!(later.plan(&other).await.unwrap().destructive().len(), 2, "it is found again");
     proxy.forget();
-    later.down(&json!({"Other": {"Type": "AWS::SQS::Queue"}})).await;
+    later.down(&other).await;
     let calls = changing(&proxy);
     let place = |operation: &str| calls.iter().rposition(|call| call == operation);
     assert!(
@@ -257,4 +266,39 @@ async fn what_is_left_of_a_type_that_no_template_names_any_more_is_found_by_its_
     assert_eq!(left, [(TOPIC, true)]);
     stage.up(&queue).await;
     stage.down(&queue).await;
+}
+
+/// A domain that a run of the stack has made, as the tagging API tells of it.
+async fn made_domain(stage: &Stage, logical_id: &str, name: &str) -> Value {
+    let mut tags = stage.scope.ownership_tags(logical_id, "Delete");
+    tags.insert("provision:type".into(), DOMAIN.into());
+    let tags: Vec<_> = tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+    // The emulator takes `Id` for the identifier.
+    let desired = json!({"Id": name, "DomainName": name, "Tags": tags}).to_string();
+    let client = aws_sdk_cloudcontrol::Client::new(&stage.config);
+    client.create_resource().type_name(DOMAIN).desired_state(desired).send().await.unwrap();
+    told_of(name, &tags)
+}
+
+fn told_of(name: &str, tags: &[Value]) -> Value {
+    json!({"ResourceARN": format!("arn:aws:es:us-east-1:000000000000:domain/{name}"), "Tags": tags})
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_type_that_the_template_names_and_aws_cannot_list_is_found_by_its_tags() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-unlisted", &proxy.url()).await.with_types(&[DOMAIN]).await;
+    let old = made_domain(&stage, "Old", "cc-unlisted-old").await;
+    let new = made_domain(&stage, "New", "cc-unlisted-new").await;
+    let hidden = told_of("cc-unlisted-hidden", old["Tags"].as_array().unwrap());
+    let told = json!([old, new, hidden]);
+    proxy.rule(Rule::on("tagging", "GetResources").rewrite(move |answer| {
+        answer["ResourceTagMappingList"] = told.clone();
+    }));
+    proxy.rule(Rule::on("*", "ListResources").answer(400, "UnsupportedActionException", "It has no list handler."));
+    assert_eq!(stage.found(DOMAIN).await, Vec::<String>::new());
+    let resources = json!({"New": {"Type": DOMAIN, "Properties": {"DomainName": "cc-unlisted-new"}}});
+    let plan = stage.plan(&resources).await.unwrap();
+    let left: Vec<_> = plan.destructive().into_iter().map(|change| change.physical_id.as_str()).collect();
+    assert_eq!(left, ["cc-unlisted-old"], "neither what is named nor what may be: it cannot be told which it is");
 }

@@ -1,6 +1,7 @@
 use provisioner::engine::Resource;
 use serde_json::{Value, json};
 use testkit::FaultProxy;
+use testkit::fault_proxy::Rule;
 
 use crate::stage::{Stage, endpoint};
 
@@ -8,10 +9,14 @@ const FUNCTION: &str = "AWS::Lambda::Function";
 const ROLE: &str = "AWS::IAM::Role";
 
 pub async fn role(stage: &Stage) -> Resource {
+    role_named(stage, "Role").await
+}
+
+async fn role_named(stage: &Stage, logical_id: &str) -> Resource {
     let statement =
         json!({"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"});
     let document = json!({"Version": "2012-10-17", "Statement": [statement]});
-    let role = stage.resource(ROLE, "Role", json!({"AssumeRolePolicyDocument": document})).await;
+    let role = stage.resource(ROLE, logical_id, json!({"AssumeRolePolicyDocument": document})).await;
     stage.create(&role).await;
     role
 }
@@ -50,6 +55,24 @@ async fn a_function_lives_from_create_to_delete() {
     let in_order: Vec<&str> =
         schema.properties.iter().map(|p| p.name.as_str()).filter(|name| changed.contains(name)).collect();
     stage.live_through(&first, &second, &in_order).await;
+}
+
+#[tokio::test]
+async fn e7_a_new_role_of_a_function_that_exists_is_waited_for_too() {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    let stage = Stage::at("function-new-role", &proxy.url()).await;
+    let first = stage.resource(FUNCTION, "Function", properties(&role(&stage).await, "code")).await;
+    stage.create(&first).await;
+    let other = role_named(&stage, "Other").await;
+    let second = stage.resource(FUNCTION, "Function", properties(&other, "code")).await;
+    let told = "The role defined for the function cannot be assumed by Lambda.";
+    let update = Rule::on("lambda", "UpdateFunctionConfiguration").times(2);
+    proxy.rule(update.answer(400, "InvalidParameterValueException", told));
+    assert_eq!(stage.paths(&second).await, ["Role"]);
+    stage.update(&second).await;
+    assert_eq!(stage.paths(&second).await, Vec::<String>::new());
+    let updates = proxy.calls().into_iter().filter(|call| call.operation == "UpdateFunctionConfiguration");
+    assert_eq!(updates.count(), 3);
 }
 
 #[tokio::test]

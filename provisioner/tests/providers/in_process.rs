@@ -35,14 +35,15 @@ impl Stage {
         assert!(report.is_whole(), "{report:?}");
         let plan = self.plan(resources).await.unwrap();
         let left: Vec<_> = plan.changes.iter().filter(|change| !change.differences.is_empty()).collect();
-        assert!(plan.is_empty(), "{left:#?}");
+        let all: Vec<_> = plan.changes.iter().map(|change| (&change.physical_id, change.action)).collect();
+        assert!(plan.is_empty(), "{left:#?} {all:?}");
     }
 
     pub async fn try_up(&self, resources: &Value) -> Report {
         let template = self.template(resources.clone());
         let stack = self.stack(&template);
         let plan = stack.plan(false).await.unwrap();
-        stack.apply(&plan, &observer(), &Default::default()).await.unwrap()
+        stack.apply(&plan, &observer(), &Default::default()).await
     }
 
     pub async fn looks(&self, resources: &Value) -> Vec<Look> {

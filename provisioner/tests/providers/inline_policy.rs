@@ -4,6 +4,7 @@ use crate::function;
 use crate::stage::Stage;
 
 const POLICY: &str = "AWS::IAM::Policy";
+const ROLE: &str = "AWS::IAM::Role";
 
 #[tokio::test]
 async fn a_name_that_does_not_fit_into_the_mark_on_its_roles_is_refused_in_words() {
@@ -44,4 +45,41 @@ async fn a_policy_of_its_own_is_no_drift_of_its_role_and_is_found_by_its_mark() 
     stage.delete(&made).await;
     assert_eq!(stage.read(&first).await, None);
     assert_eq!(stage.found(POLICY).await, Vec::<String>::new());
+}
+
+/// Two roles, and a policy in some of them.
+fn two_roles(covered: &[&str]) -> Value {
+    let statement =
+        json!({"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"});
+    let trust = json!({"Version": "2012-10-17", "Statement": [statement]});
+    let role = json!({"Type": ROLE, "Properties": {"AssumeRolePolicyDocument": trust}});
+    let roles: Vec<_> = covered.iter().map(|name| json!({"Ref": name})).collect();
+    let properties = json!({"PolicyName": "own", "Roles": roles, "PolicyDocument": document("s3:GetObject")});
+    json!({"A": role, "B": role, "Policy": {"Type": POLICY, "Properties": properties}})
+}
+
+/// The logical ids of the roles that have an inline policy.
+async fn covered(stage: &Stage, resources: &Value) -> Vec<String> {
+    let iam = aws_sdk_iam::Client::new(&stage.config);
+    let mut covered = Vec::new();
+    for look in stage.looks(resources).await.into_iter().filter(|look| look.resource.type_name == ROLE) {
+        let listed = iam.list_role_policies().role_name(&look.resource.physical_id).send().await.unwrap();
+        if !listed.policy_names().is_empty() {
+            covered.push(look.resource.logical_id);
+        }
+    }
+    covered.sort();
+    covered
+}
+
+#[tokio::test]
+async fn a_policy_whose_roles_become_more_or_fewer_is_in_exactly_those() {
+    let stage = Stage::new("inline-grows").await;
+    let steps: [&[&str]; 3] = [&["A"], &["A", "B"], &["B"]];
+    for wanted in steps {
+        let resources = two_roles(wanted);
+        stage.up(&resources).await;
+        assert_eq!(covered(&stage, &resources).await, wanted);
+    }
+    stage.down(&two_roles(&["B"])).await;
 }

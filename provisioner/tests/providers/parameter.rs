@@ -1,6 +1,8 @@
 use serde_json::json;
+use testkit::FaultProxy;
+use testkit::fault_proxy::Rule;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, endpoint};
 
 const PARAMETER: &str = "AWS::SSM::Parameter";
 
@@ -13,4 +15,19 @@ async fn a_parameter_lives_from_create_to_delete() {
     let first = stage.resource(PARAMETER, "Parameter", first).await;
     let second = stage.resource(PARAMETER, "Parameter", second).await;
     stage.live_through(&first, &second, &["Value", "Description", "AllowedPattern"]).await;
+}
+
+#[tokio::test]
+async fn e56_a_parameter_whose_name_is_not_free_yet_is_waited_for() {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    let stage = Stage::at("parameter-name", &proxy.url()).await;
+    let of_type = |kind: &str| json!({"Parameter": {"Type": PARAMETER, "Properties": {"Type": kind, "Value": "1"}}});
+    stage.up(&of_type("String")).await;
+    proxy.forget();
+    let taken = Rule::on("ssm", "PutParameter").times(2);
+    proxy.rule(taken.answer(400, "ParameterAlreadyExists", "The parameter already exists."));
+    stage.up(&of_type("StringList")).await;
+    let changing: Vec<_> = proxy.mutating_calls().into_iter().map(|call| call.operation).collect();
+    assert_eq!(changing, ["DeleteParameter", "PutParameter", "PutParameter", "PutParameter"]);
+    stage.down(&of_type("StringList")).await;
 }

@@ -1,8 +1,10 @@
+use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value, json};
 
 use crate::stage::Stage;
 
 const POLICY: &str = "AWS::SQS::QueuePolicy";
+const QUEUE: &str = "AWS::SQS::Queue";
 
 fn document(action: &str) -> Value {
     let statement =
@@ -34,4 +36,39 @@ async fn a_queue_policy_covers_its_queues_and_is_found_by_its_mark() {
     stage.delete(&made).await;
     assert_eq!(stage.read(&first).await, None);
     assert_eq!(stage.found(POLICY).await, Vec::<String>::new());
+}
+
+/// Two queues, and a policy of some of them.
+fn two_queues(covered: &[&str]) -> Value {
+    let queues: Vec<_> = covered.iter().map(|name| json!({"Ref": name})).collect();
+    let properties = json!({"Queues": queues, "PolicyDocument": document("sqs:SendMessage")});
+    json!({"A": {"Type": QUEUE}, "B": {"Type": QUEUE}, "Policy": {"Type": POLICY, "Properties": properties}})
+}
+
+/// The logical ids of the queues that have a policy.
+async fn covered(stage: &Stage, resources: &Value) -> Vec<String> {
+    let sqs = aws_sdk_sqs::Client::new(&stage.config);
+    let mut covered = Vec::new();
+    for look in stage.looks(resources).await.into_iter().filter(|look| look.resource.type_name == QUEUE) {
+        let url = look.observed.unwrap().attributes["Ref"].as_str().unwrap().to_owned();
+        let call = sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::Policy);
+        let attributes = call.send().await.unwrap().attributes.unwrap_or_default();
+        if attributes.get(&QueueAttributeName::Policy).is_some_and(|text| !text.is_empty()) {
+            covered.push(look.resource.logical_id);
+        }
+    }
+    covered.sort();
+    covered
+}
+
+#[tokio::test]
+async fn a_policy_whose_queues_become_more_or_fewer_is_on_exactly_those() {
+    let stage = Stage::new("queuepolicy-grows").await;
+    let steps: [&[&str]; 3] = [&["A"], &["A", "B"], &["B"]];
+    for wanted in steps {
+        let resources = two_queues(wanted);
+        stage.up(&resources).await;
+        assert_eq!(covered(&stage, &resources).await, wanted);
+    }
+    stage.down(&two_queues(&["B"])).await;
 }

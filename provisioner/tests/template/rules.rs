@@ -72,6 +72,7 @@ fn plan(stack: &Stack<'_>) -> Plan {
         physical_id: resource.physical_id.clone(),
         action: Action::Create,
         differences: vec![],
+        lowered: vec![],
         resource: Some(resource),
         observed: None,
         slow: false,

@@ -13,7 +13,7 @@ use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Answer, CrawlError,
+    Answer, CrawlError, MOST_IDLE,
     output::{damaged, gunzip, gzip},
 };
 use crate::{
@@ -119,6 +119,11 @@ impl Checkpoint {
         }
     }
 
+    /// The job's titles are another's by now: what was told of them is nobody's.
+    pub async fn unsettle(lake: &dyn Lake, job: &Job, refresh: Option<&str>) -> Result<(), CrawlError> {
+        Ok(lake.delete(&layout::settled(job, refresh)).await?)
+    }
+
     /// As it is stored.
     fn pack(&self, lake: &dyn Lake, key: &str) -> Result<Bytes, CrawlError> {
         let films = self.answers.values().map(|answer| (answer.id.to_string(), Cow::Borrowed(&answer.lines[..])));
@@ -128,14 +133,27 @@ impl Checkpoint {
         gzip(&text).map_err(|error| damaged(lake, key, &error))
     }
 
-    /// The deadline came; `before` films were there when this delivery began.
-    pub fn out_of_time(&mut self, job: &Job, before: usize) -> CrawlError {
-        self.idle = if self.len() > before { 0 } else { self.idle + 1 };
+    /// Says that this delivery got no further, until it has: its process may die. An error if those before were `suspect` and too many.
+    pub async fn begin(&mut self, lake: &dyn Lake, job: &Job, suspect: bool) -> Result<(), CrawlError> {
+        if suspect && self.idle >= MOST_IDLE {
+            let (done, titles) = (self.len() as u32, job.titles);
+            return Err(CrawlError::OutOfTime { job: job.name(), done, titles, idle: self.idle });
+        }
+        self.idle += 1;
+        let saved = self.save(lake, job).await;
+        self.idle -= 1;
+        saved
+    }
+
+    /// The deadline came; `before` films were there when this delivery began. One that came to ask nothing does not count.
+    pub fn out_of_time(&mut self, job: &Job, before: usize, asked: bool) -> CrawlError {
+        self.idle = if self.len() > before { 0 } else { self.idle + u32::from(asked) };
         CrawlError::OutOfTime { job: job.name(), done: self.len() as u32, titles: job.titles, idle: self.idle }
     }
 
-    /// Adds a film.
+    /// Adds a film: this delivery got further.
     pub fn add(&mut self, answer: Answer) {
+        self.idle = 0;
         self.answers.insert(answer.id, answer);
     }
 

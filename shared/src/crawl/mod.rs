@@ -53,6 +53,12 @@ const LONGEST_FILM: Duration = Duration::from_secs(5);
 /// Without one usable answer for so long it is not the job that gets no further.
 const SILENCE: Duration = Duration::from_secs(2);
 
+/// Deliveries in a row that may get no further; one more of that kind, and it is the job.
+pub const MOST_IDLE: u32 = 2;
+
+/// From this delivery on a job says before it begins that it got no further: what kills its process leaves no time to say so.
+const DEADLY: u32 = 3;
+
 /// Does jobs.
 #[derive(Clone, Debug)]
 pub struct Crawler {
@@ -62,6 +68,7 @@ pub struct Crawler {
     layout: Layout,
     stop: CancellationToken,
     clock: fn() -> Timestamp,
+    deliveries: u32,
     answers: Arc<AtomicU64>,
 }
 
@@ -123,7 +130,7 @@ impl Crawler {
     /// A crawler that writes what `tmdb` answers to `lake`.
     pub fn new(lake: Arc<dyn Lake>, tmdb: Client, fetch: FetchMode) -> Self {
         let (layout, stop) = (Layout::default(), CancellationToken::new());
-        Self { lake, tmdb, fetch, layout, stop, clock: Timestamp::now, answers: Arc::default() }
+        Self { lake, tmdb, fetch, layout, stop, clock: Timestamp::now, deliveries: 1, answers: Arc::default() }
     }
 
     /// The same crawler, which lays films and reviews out so.
@@ -134,6 +141,11 @@ impl Crawler {
     /// The same crawler, for which the deadline is at the latest when `stop` is cancelled.
     pub fn with_stop(self, stop: CancellationToken) -> Self {
         Self { stop, ..self }
+    }
+
+    /// The same crawler for jobs that are delivered for so many times by now.
+    pub fn with_deliveries(self, deliveries: u32) -> Self {
+        Self { deliveries, ..self }
     }
 
     /// The same crawler by another clock, which gives the day of `fetched_on`.
@@ -183,10 +195,17 @@ impl Crawler {
         let kept = output::read(lake, &objects_of(&markers)).await?.into_values();
         checkpoint.keep(kept.filter(|answer| refresh.is_none_or(|refresh| refresh.keeps(answer))));
         checkpoint.keep_only(&ids);
+        if self.deliveries >= DEADLY {
+            checkpoint.begin(lake, job, self.deliveries > DEADLY).await?;
+        }
         let tmdb = self.tmdb.begin();
         self.ask(&tmdb, job, &ids, &mut checkpoint, deadline).await?;
         let checkpoint = checkpoint.settle(lake, job).await?;
-        let marker = self.end(job, dataset, refresh, &ids, &checkpoint).await?;
+        let ended = self.end(job, dataset, refresh, &ids, &checkpoint).await;
+        if matches!(ended, Err(CrawlError::Superseded { .. })) {
+            Checkpoint::unsettle(lake, job, name.as_deref()).await?;
+        }
+        let marker = ended?;
         Checkpoint::forget(lake, job, name.as_deref()).await?;
         Ok(marker)
     }
@@ -268,7 +287,7 @@ impl Crawler {
             deadline - deadline.saturating_duration_since(Instant::now()).mul_f64(LAST_FILMS).min(LONGEST_FILM);
         let left = stream::iter(left).take_while(|_| ready(Instant::now() < begin_until));
         let mut answers = left.map(|id| self.answer(tmdb, job, id)).buffer_unordered(tmdb.connections());
-        let began = Instant::now();
+        let (began, heard) = (Instant::now(), tmdb.answers());
         let mut saved = began;
         let stopped = loop {
             let next = self.stop.run_until_cancelled(tokio::time::timeout_at(deadline, answers.next()));
@@ -276,10 +295,12 @@ impl Crawler {
                 Some(Ok(Some(Ok(answer)))) => checkpoint.add(answer),
                 Some(Ok(Some(Err(error)))) => break Some(error.into()),
                 Some(Ok(None)) if ids.iter().all(|id| checkpoint.answer(*id).is_some()) => break None,
-                Some(Ok(None) | Err(_)) if began.elapsed() > SILENCE && tmdb.tally().answers() == 0 => {
+                Some(Ok(None) | Err(_)) if began.elapsed() > SILENCE && tmdb.answers() == heard => {
                     break Some(TmdbError::silent().into());
                 }
-                Some(Ok(None) | Err(_)) | None => break Some(checkpoint.out_of_time(job, before)),
+                Some(Ok(None) | Err(_)) | None => {
+                    break Some(checkpoint.out_of_time(job, before, tmdb.tally().requests() > 0));
+                }
             }
             if saved.elapsed() > SAVE_EVERY {
                 checkpoint.asked = asked_before.plus(tmdb.tally());
@@ -292,7 +313,7 @@ impl Crawler {
         let Some(error) = stopped else {
             return Ok(());
         };
-        if checkpoint.len() > before || matches!(error, CrawlError::OutOfTime { .. }) {
+        if checkpoint.len() > before || matches!(error, CrawlError::OutOfTime { idle: 1.., .. }) {
             checkpoint.save(&*self.lake, job).await?;
         }
         Err(error)

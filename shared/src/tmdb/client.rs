@@ -33,10 +33,12 @@ const REPEATS: usize = 5;
 const REPEATS_OF_MALFORMED: usize = 2;
 /// Times that a request is repeated because there were too many.
 const PATIENCE: usize = 40;
-/// Requests in a row, of all titles, without a usable answer: then it is not the titles.
+/// Requests in a row, of all titles, without a usable answer: then it may not be the titles, and one question more tells.
 const OUTAGE: u32 = 10;
-/// Requests that another try may spend while the outage lasts, one after the other.
-const PROBES: u32 = 3;
+/// Above any count of them: that question had no answer either.
+const KNOWN_OUTAGE: u32 = 1 << 16;
+/// Requests that another try may spend while the outage lasts, one after the other, before it asks the one question.
+const PROBES: u32 = 2;
 /// Far above any answer of TMDb; a wrong server must not fill the memory.
 const LARGEST_BODY: usize = 16 << 20;
 
@@ -49,11 +51,14 @@ pub struct Settings {
     pub key: Secret,
     /// This process's share of the fleet's rate.
     pub requests_per_second: f64,
-    /// Requests that may be in flight at once.
+    /// Requests that may be in flight at once; more than [`MOST_CONNECTIONS`] are as many.
     pub connections: usize,
     /// What [`super::FetchMode::Details`] appends to a film beside its reviews: `credits`, `external_ids`, at most [`MOST_APPENDED`].
     pub append: Vec<String>,
 }
+
+/// What one process may ask of TMDb side by side.
+pub const MOST_CONNECTIONS: usize = 10;
 
 /// TMDb takes twenty sub-requests in one call, and the reviews are one.
 pub const MOST_APPENDED: usize = 19;
@@ -109,6 +114,8 @@ struct Shared {
     doubt: Mutex<()>,
     /// Requests in a row without a usable answer.
     failures: AtomicU32,
+    /// Usable answers to all clients that share this.
+    answers: AtomicU64,
     /// The refusal, once the key was refused.
     refused: RwLock<Option<TmdbError>>,
 }
@@ -133,7 +140,7 @@ impl Client {
         if let Some(cause) = unfit(&settings.append) {
             return Err(setup(cause));
         }
-        let connections = settings.connections.max(1);
+        let connections = settings.connections.clamp(1, MOST_CONNECTIONS);
         let http = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(Duration::from_secs(5))
@@ -157,6 +164,7 @@ impl Client {
             in_flight: Semaphore::new(connections),
             doubt: Mutex::new(()),
             failures: AtomicU32::new(0),
+            answers: AtomicU64::new(0),
             refused: RwLock::new(None),
         };
         Ok(Self { shared: Arc::new(shared), tally: Arc::default() })
@@ -181,6 +189,11 @@ impl Client {
         &self.tally
     }
 
+    /// Usable answers to this client and all that share its connections.
+    pub fn answers(&self) -> u64 {
+        self.shared.answers.load(Ordering::Relaxed)
+    }
+
     /// Requests that may be in flight at once.
     pub fn connections(&self) -> usize {
         self.shared.connections
@@ -203,9 +216,9 @@ impl Client {
 
     /// Asks for `/3/{path}` until there is an answer or no hope. An error is of this path alone, or it is systemic.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, TmdbError> {
-        let answers = self.tally.answers();
+        let answers = self.answers();
         match self.repeated(path, query).await {
-            Err(error) if self.tally.answers() == answers && may_be_systemic(path, &error) => {
+            Err(error) if self.answers() == answers && may_be_systemic(path, &error) => {
                 Err(self.whose_fault(error).await)
             }
             result => result,
@@ -268,31 +281,54 @@ impl Client {
         let shared = &self.shared;
         // The semaphore is never closed.
         let _permit = shared.in_flight.acquire().await.ok();
-        self.hope()?;
-        let in_doubt = shared.failures.load(Ordering::Relaxed) >= OUTAGE - PROBES;
-        let _alone = if in_doubt { Some(shared.doubt.lock().await) } else { None };
-        shared.pace.turn().await;
-        self.hope()?;
+        let _alone = loop {
+            self.hope().await?;
+            let in_doubt = shared.failures.load(Ordering::Relaxed) >= OUTAGE - PROBES;
+            let alone = if in_doubt { Some(shared.doubt.lock().await) } else { None };
+            shared.pace.turn().await;
+            // Others may have had no answer while this one waited.
+            if self.refusal().is_none() && shared.failures.load(Ordering::Relaxed) < OUTAGE {
+                break alone;
+            }
+        };
+        self.sent(path, query).await
+    }
+
+    /// Sends a request whose turn it is, and learns from its answer.
+    async fn sent<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, TmdbError> {
         self.tally.requests.fetch_add(1, Ordering::Relaxed);
         let result = self.send(path, query).await;
         self.learn(&result);
         result
     }
 
-    /// Whether a request has any hope; the reason if not.
-    fn hope(&self) -> Result<(), TmdbError> {
-        if let Some(refused) = &*read(&self.shared.refused) {
-            return Err(refused.clone());
+    /// Whether a request has any hope; the reason if not. Whether many failures in a row are the films' own is asked once.
+    async fn hope(&self) -> Result<(), TmdbError> {
+        let shared = &self.shared;
+        if let Some(refused) = self.refusal() {
+            return Err(refused);
         }
-        match self.shared.failures.load(Ordering::Relaxed) {
-            OUTAGE.. => Err(TmdbError::Unavailable {
-                status: None,
-                cause: format!("{OUTAGE} requests in a row had no usable answer").into(),
-                retry_after: None,
-                systemic: true,
-            }),
-            _ => Ok(()),
+        if shared.failures.load(Ordering::Relaxed) < OUTAGE {
+            return Ok(());
         }
+        let _alone = shared.doubt.lock().await;
+        match shared.failures.load(Ordering::Relaxed) {
+            ..OUTAGE => return Ok(()),
+            KNOWN_OUTAGE.. => return Err(given_up()),
+            _ => shared.pace.turn().await,
+        }
+        match self.sent::<serde_json::Value>(&PROBE, &[]).await {
+            Ok(_) => Ok(()),
+            Err(error @ (TmdbError::Unauthorized { .. } | TmdbError::RateLimited { .. })) => Err(error),
+            Err(_) => {
+                shared.failures.fetch_max(KNOWN_OUTAGE, Ordering::Relaxed);
+                Err(given_up())
+            }
+        }
+    }
+
+    fn refusal(&self) -> Option<TmdbError> {
+        read(&self.shared.refused).clone()
     }
 
     /// What an answer means for the requests after it.
@@ -320,6 +356,7 @@ impl Client {
             Err(TmdbError::NotFound { .. } | TmdbError::Rejected { .. } | TmdbError::Setup { .. }) => {}
             Ok(_) => {
                 self.tally.answers.fetch_add(1, Ordering::Relaxed);
+                shared.answers.fetch_add(1, Ordering::Relaxed);
                 shared.failures.store(0, Ordering::Relaxed);
                 shared.pace.speed_up();
             }
@@ -371,11 +408,17 @@ impl Client {
 /// What TMDb always answers, whichever films it has.
 const PROBE: [&str; 1] = ["authentication"];
 
-/// Whether an error for this path may be that of any other: no answer, a redirect, or nothing where there is always something.
+fn given_up() -> TmdbError {
+    let cause = format!("{OUTAGE} requests in a row had no usable answer, nor has /3/{}", PROBE[0]).into();
+    TmdbError::Unavailable { status: None, cause, retry_after: None, systemic: true }
+}
+
+/// Whether an error for this path may be that of any other: no answer, a redirect, a refusal without a word about the key, or nothing
+/// where there is always something.
 fn may_be_systemic(path: &[&str], error: &TmdbError) -> bool {
     match error {
         TmdbError::Unavailable { systemic, .. } => !systemic,
-        TmdbError::Rejected { status, .. } => (300..400).contains(status),
+        TmdbError::Rejected { status, .. } => (300..400).contains(status) || *status == 403,
         TmdbError::NotFound { .. } => path.first() == Some(&"find"),
         _ => false,
     }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// TMDb gave no usable answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum TmdbError {
-    /// The key is refused (401 or 403). No request helps until there is a new one.
+    /// The key is refused (401, or 403 where nothing but the key is asked about). No request helps until there is a new one.
     #[error("TMDb refuses the key ({status}: {message}); store a valid one with `provision secret set`")]
     Unauthorized {
         /// The HTTP status.
@@ -121,9 +121,11 @@ pub(super) fn of_status(path: &str, status: u16, retry_after: Option<Duration>, 
         Some(code) => format!("code {code}, {message}"),
         None => message,
     };
+    // An edge server may refuse one film with 403; that it is the key is told by the path that asks for nothing else.
+    let of_key = status == 401 || (status == 403 && path.ends_with("/authentication"));
     let path = path.to_owned();
     match status {
-        401 | 403 => TmdbError::Unauthorized { status, message },
+        _ if of_key => TmdbError::Unauthorized { status, message },
         404 => TmdbError::NotFound { path },
         429 => TmdbError::RateLimited { retry_after },
         408 | 500..=599 => TmdbError::Unavailable {

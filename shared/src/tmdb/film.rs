@@ -26,7 +26,7 @@ pub struct Movie {
 }
 
 /// What an IMDb id may be at TMDb instead of a film.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OtherKind {
     /// A person.

@@ -1,5 +1,7 @@
 //! `/3/find/{imdb_id}`: what TMDb has for an IMDb id, in five arrays.
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
 use serde::Deserialize;
 
@@ -31,7 +33,9 @@ impl Found {
         ];
         let others =
             |(kind, objects): (OtherKind, Vec<Object>)| objects.into_iter().map(move |object| Other { kind, object });
-        arrays.into_iter().flat_map(others).collect()
+        let mut seen = HashSet::new();
+        let others = arrays.into_iter().flat_map(others);
+        others.filter(|other| seen.insert((other.kind, other.object.get("id").map(ToString::to_string)))).collect()
     }
 }
 

@@ -48,9 +48,9 @@ impl Client {
         // A review that moves to the next page while we turn it is seen twice.
         let mut seen = HashSet::new();
         let results = pages.into_iter().flat_map(|page| page.results);
-        let results = results.filter(|review| match review.get("id") {
-            Some(id) => seen.insert(id.to_string()),
-            None => true,
+        let results = results.filter(|review| {
+            let whole = || serde_json::to_string(review).unwrap_or_default();
+            seen.insert(review.get("id").map_or_else(whole, ToString::to_string))
         });
         Ok(Reviews { results: results.collect(), total_results })
     }

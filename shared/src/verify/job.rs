@@ -54,6 +54,11 @@ pub(super) struct Line {
     /// TMDb's id: a number for a film, a text for a review.
     #[serde(default)]
     id: serde_json::Value,
+    #[serde(default)]
+    kind: String,
+    /// By what one without an id differs.
+    content: Option<serde_json::Value>,
+    created_at: Option<serde_json::Value>,
     movie_id: Option<u64>,
     total_reviews: Option<u64>,
 }
@@ -65,9 +70,10 @@ impl Line {
         Some((line.id_imdb.parse().ok()?, line))
     }
 
-    /// What no two records of one kind and title share: TMDb's ids of the film and the review.
+    /// What no two records of one kind and title share: TMDb's ids of the film and the review, or what a person or series is.
     pub fn which(&self) -> String {
-        format!("{:?} {}", self.movie_id, self.id)
+        let without_id = self.id.is_null().then_some((&self.content, &self.created_at));
+        format!("{} {:?} {} {without_id:?}", self.kind, self.movie_id, self.id)
     }
 }
 

@@ -162,6 +162,7 @@ async fn a_job_that_was_in_hand_when_a_newer_index_came_does_not_overwrite_what_
     let report = proof(&bench.lake).await;
     assert!(report.holds(), "{:?}", report.problems);
     assert_eq!((report.counts.titles, report.counts.not_done), (9, 0));
+    assert_eq!(bench.objects("tmdb/_checkpoints/").await.len(), 0, "what it was told is nobody's");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use crawler_core::{
-    CrawlError, Crawler, Job,
+    CrawlError, Crawler, Job, Lake as _,
     crawl::done,
     imdb::Selection,
     lake::layout::Kind,
@@ -198,6 +198,40 @@ async fn a_film_that_fails_while_tmdb_answers_is_set_aside_though_it_is_alone() 
     let id = bench.ids(&job).await.remove(0);
     bench.stand_in.behave(|behaviour| behaviour.broken = [(id, 500)].into());
     assert_eq!(bench.run(&bench.crawler(), &job).await.unwrap().failed, 1);
+}
+
+#[tokio::test]
+async fn films_that_fail_are_set_aside_though_no_other_is_asked_for() {
+    let bench = Bench::new(100).await;
+    for (titles, status) in [(2, 500), (4, 200), (2, 403)] {
+        let job = bench.manifest.jobs.iter().find(|job| job.titles == titles).cloned().unwrap();
+        let ids = bench.ids(&job).await;
+        bench.stand_in.behave(|behaviour| behaviour.broken = ids.into_iter().map(|id| (id, status)).collect());
+        let marker = bench.run(&bench.crawler(), &job).await.unwrap();
+        assert_eq!(marker.failed, titles, "{titles} films of status {status}");
+        bench.lake.delete(&marker.done().key()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_job_whose_deliveries_die_is_given_up_after_some_of_them() {
+    let bench = Bench::new(100).await;
+    let job = bench.job(90);
+    bench.stand_in.behave(|behaviour| behaviour.latency_ms = 60_000);
+    for delivery in 1..=4 {
+        let crawler = bench.crawler().with_deliveries(delivery);
+        let asked = bench.stand_in.requests().len();
+        tokio::select! {
+            ended = bench.run(&crawler, &job) => panic!("delivery {delivery}: {ended:?}"),
+            () = async { while bench.stand_in.requests().len() == asked { tokio::task::yield_now().await } } => {}
+        }
+    }
+    let error = bench.run(&bench.crawler().with_deliveries(5), &job).await.unwrap_err();
+    assert!(matches!(error, CrawlError::OutOfTime { idle: 2, done: 0, .. }), "{error:?}");
+    // Sent anew it is tried again, and what gets further is no such job.
+    bench.stand_in.behave(|behaviour| behaviour.latency_ms = 0);
+    bench.run(&bench.crawler().with_deliveries(4), &bench.job(90)).await.unwrap_err();
+    bench.run(&bench.crawler(), &job).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! What a template left behind: of types that it no longer names, found by its tags, and of kinds without tags, found by those of their
-//! keepers. It is deleted through Cloud Control.
+//! What a template left behind: of types that it no longer names or that cannot be listed, found by its tags, and of kinds without
+//! tags, found by those of their keepers. It is deleted through Cloud Control.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,26 +21,43 @@ use crate::engine::{
 /// How long a request of a type whose schema is not at hand may take.
 const LIMIT: Limit = Limit::seconds(7200);
 
-/// Resources of any type but those that the template names.
+/// GetResource's codes for an identifier of another form than the type's, and ListResources' for a type that it cannot list. Others,
+/// of a limit that was met say, tell nothing of the resource.
+const OTHER_FORM: [&str; 10] = [
+    "InvalidRequest",
+    "InvalidRequestException",
+    "ValidationException",
+    "ResourceNotFoundException",
+    "GeneralServiceException",
+    "NotFound",
+    "TypeNotFoundException",
+    "UnsupportedActionException",
+    "HandlerFailureException",
+    "HandlerInternalFailureException",
+];
+
+/// Resources of any type but those that providers of their own find.
 pub(super) struct LeftBehind {
     tagging: Tagged,
     keeping: Keeping,
     requests: Requests,
-    /// Types that providers of their own find.
+    /// Types of the template that providers of their own find.
     named: BTreeSet<String>,
+    /// Types of the template that cannot be listed: what cannot be identified may be the template's own.
+    unlisted: BTreeSet<String>,
     schema: Schema,
 }
 
 impl LeftBehind {
-    pub(super) fn new<'n>(
+    pub(super) fn new(
         tagging: Tagged,
         keeping: Keeping,
         requests: Requests,
-        named: impl IntoIterator<Item = &'n str>,
+        named: BTreeSet<String>,
+        unlisted: BTreeSet<String>,
     ) -> Self {
-        let named = named.into_iter().map(str::to_owned).collect();
         let schema = Schema::new("AWS::CloudControl::Any", vec![], &[]);
-        Self { tagging, keeping, requests, named, schema }
+        Self { tagging, keeping, requests, named, unlisted, schema }
     }
 
     /// ARNs with their tags, by type. The tagging API tells of what was deleted for a while longer.
@@ -110,11 +127,14 @@ impl LeftBehind {
     async fn is_ours(&self, type_name: &str, identifier: &str, tags: &Tags) -> Result<bool, ProviderError> {
         match self.requests.get(type_name, identifier).await {
             Ok(found) => Ok(found.is_some_and(|found| carry(&found.properties, tags))),
-            // An identifier of another form than the type's.
-            Err(ProviderError::Api { .. }) => Ok(false),
+            Err(error) if is_of_another_form(&error) => Ok(false),
             Err(error) => Err(error),
         }
     }
+}
+
+fn is_of_another_form(error: &ProviderError) -> bool {
+    error.code().is_some_and(|code| OTHER_FORM.contains(&code))
 }
 
 #[async_trait]
@@ -172,8 +192,9 @@ impl Provider for LeftBehind {
                 let (name, handle) = match self.identify(&type_name, &arn, &tags).await {
                     Ok(Some(identifier)) => (identifier.clone(), json!({"Identifier": identifier})),
                     Ok(None) => continue,
+                    Err(error) if is_of_another_form(&error) && self.unlisted.contains(&type_name) => continue,
                     // Some types are listed only within another resource. What is ours is told even where it cannot be deleted.
-                    Err(ProviderError::Api { .. }) => (arn, json!({})),
+                    Err(error) if is_of_another_form(&error) => (arn, json!({})),
                     Err(error) => return Err(error),
                 };
                 found.push(Observed { handle, ..listed(&type_name, name, tags, BTreeMap::new()) });
@@ -241,6 +262,19 @@ mod tests {
             likely("arn:aws:sns:us-east-1:000000000000:told"),
             ["told", "arn:aws:sns:us-east-1:000000000000:told"]
         );
+    }
+
+    #[test]
+    fn only_an_answer_about_the_identifier_lets_the_search_go_on() {
+        let error = |code: &str| ProviderError::Api {
+            operation: "cloudformation:GetResource".into(),
+            code: code.into(),
+            message: "told".into(),
+        };
+        assert!(is_of_another_form(&error("ValidationException")));
+        assert!(is_of_another_form(&error("UnsupportedActionException")));
+        assert!(!is_of_another_form(&error("ThrottlingException")));
+        assert!(!is_of_another_form(&error("ServiceInternalErrorException")));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Which types of a template go over Cloud Control, and which could not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ pub struct OtherTypes {
     pub providers: Vec<Arc<dyn Provider>>,
     /// Those that it cannot manage, and why.
     pub refused: BTreeMap<String, ProviderError>,
-    /// Finds and deletes what the template left behind of types that it no longer names.
+    /// Finds and deletes what the template left behind of types that it no longer names, or that cannot be listed.
     pub left_behind: Option<Arc<dyn Provider>>,
 }
 
@@ -52,11 +52,14 @@ impl OtherTypes {
         .await?;
         let tagging = Tagged::new(config);
         let keeping = Keeping::new(tagging.clone());
-        let left_behind = LeftBehind::new(tagging, keeping.clone(), requests.clone(), types.iter().copied());
-        let mut found = Self { left_behind: Some(Arc::new(left_behind)), ..Self::default() };
+        let (mut listed, mut unlisted) = (BTreeSet::new(), BTreeSet::new());
+        let mut found = Self::default();
         for (type_name, schema) in types.into_iter().zip(schemas) {
             match schema.map(|schema| TypeSchema::parse(type_name, &schema)) {
                 Some(Ok(about)) => {
+                    let finds_its_own = about.tags.is_some() && about.listable;
+                    let of_its_kind = if finds_its_own { &mut listed } else { &mut unlisted };
+                    of_its_kind.insert(type_name.to_owned());
                     found.providers.push(Arc::new(CloudControlProvider {
                         requests: requests.clone(),
                         keeping: keeping.clone(),
@@ -67,6 +70,8 @@ impl OtherTypes {
                 None => {}
             }
         }
+        let left_behind = LeftBehind::new(tagging, keeping, requests, listed, unlisted);
+        found.left_behind = Some(Arc::new(left_behind));
         Ok(found)
     }
 }

@@ -238,6 +238,7 @@ impl Reader<'_> {
                 },
                 absent: default(resolved(self.root, part)),
                 by_name: false,
+                loses_when_lowered: false,
                 unseen: self.write_only.contains(&of_items(&pointer)),
             })
             .collect()
