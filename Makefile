@@ -10,8 +10,6 @@ PROVISION := target/debug/provision
 FUZZ_SECONDS ?= 60
 CORPUS := provisioner/fuzz/corpus
 SEEDS := templates provisioner/tests/template/broken provisioner/tests/template/rules
-# Most tests wait, for the emulator or on purpose.
-export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: sweep help bench demo fuzz test lint package deploy destroy status tools build
