@@ -6,13 +6,10 @@ use crawler_core::{
     CrawlError, Crawler, Job, Lake, Marker, Order,
     crawl::{MOST_IDLE, Refresh},
     imdb::{Manifest, ManifestError},
-    tmdb::TmdbError,
+    tmdb::{MOST_CONNECTIONS, TmdbError},
 };
 use futures::{StreamExt as _, stream};
 use tokio::time::Instant;
-
-/// Films that are asked for side by side keep all connections busy.
-const FILMS_IN_HAND: u32 = 10;
 
 /// What becomes of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +54,7 @@ pub async fn deliver(crawler: &Crawler, lake: &dyn Lake, body: &str, deadline: I
 /// partition's) some are whole when the time is over, where side by side none would be.
 fn side_by_side(jobs: &[Job]) -> usize {
     let largest = jobs.iter().map(|job| job.titles).max().unwrap_or(1).max(1);
-    1 + (FILMS_IN_HAND / largest) as usize
+    1 + MOST_CONNECTIONS / largest as usize
 }
 
 /// Of the verdicts on a message's jobs the heaviest is the message's.

@@ -103,12 +103,13 @@ impl Worker {
     /// Delivers one message and does what its verdict says; whether it may be deleted.
     async fn message(&self, message: &SqsMessage, deadline: Instant) -> bool {
         let body = message.body.as_deref().unwrap_or_default();
-        let verdict = self.verdict(body, attempts(message), deadline).await;
+        let deliveries = attempts(message);
+        let verdict = self.verdict(body, deliveries, deadline).await;
         match &verdict {
             Verdict::Done => true,
             Verdict::Again { seconds, reason } => {
                 // An outage of the lake may last: deliveries must not run out meanwhile.
-                let seconds = seconds.saturating_mul(attempts(message) as i32).min(LONGEST_REST);
+                let seconds = seconds.saturating_mul(deliveries as i32).min(LONGEST_REST);
                 self.hand_back(message, seconds, reason).await;
                 false
             }

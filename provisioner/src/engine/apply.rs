@@ -76,17 +76,12 @@ impl Report {
         for Look { resource, observed } in looks {
             let Some(State::Failed(reason)) = observed.as_ref().map(|observed| &observed.state) else { continue };
             let logical_id = resource.logical_id.clone();
-            if !self.tells_of(&logical_id) {
+            let is_told = self.why_left(&logical_id).is_some() || self.done.iter().any(|(id, _)| *id == logical_id);
+            if !is_told {
                 let (physical_id, reason) = (resource.physical_id.clone(), reason.clone());
                 self.failed.push((logical_id.clone(), EngineError::Unusable { logical_id, physical_id, reason }));
             }
         }
-    }
-
-    fn tells_of(&self, logical_id: &str) -> bool {
-        self.done.iter().any(|(id, _)| id == logical_id)
-            || self.failed.iter().any(|(id, _)| id == logical_id)
-            || self.skipped.iter().any(|(id, _)| id == logical_id)
     }
 
     /// Whether anything came or went; what was only changed in place has told by its answers how it is.

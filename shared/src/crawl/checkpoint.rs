@@ -136,8 +136,7 @@ impl Checkpoint {
     /// Says that this delivery got no further, until it has: its process may die. An error if those before were `suspect` and too many.
     pub async fn begin(&mut self, lake: &dyn Lake, job: &Job, suspect: bool) -> Result<(), CrawlError> {
         if suspect && self.idle >= MOST_IDLE {
-            let (done, titles) = (self.len() as u32, job.titles);
-            return Err(CrawlError::OutOfTime { job: job.name(), done, titles, idle: self.idle });
+            return Err(self.unfinished(job));
         }
         self.idle += 1;
         let saved = self.save(lake, job).await;
@@ -148,6 +147,10 @@ impl Checkpoint {
     /// The deadline came; `before` films were there when this delivery began. One that came to ask nothing does not count.
     pub fn out_of_time(&mut self, job: &Job, before: usize, asked: bool) -> CrawlError {
         self.idle = if self.len() > before { 0 } else { self.idle + u32::from(asked) };
+        self.unfinished(job)
+    }
+
+    fn unfinished(&self, job: &Job) -> CrawlError {
         CrawlError::OutOfTime { job: job.name(), done: self.len() as u32, titles: job.titles, idle: self.idle }
     }
 

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, Semaphore};
 use url::Url;
 
-use super::{TmdbError, error, pace::Pace};
+use super::{Tally, TmdbError, error, pace::Pace};
 use crate::Secret;
 
 /// What we say we are.
@@ -62,37 +62,6 @@ pub const MOST_CONNECTIONS: usize = 10;
 
 /// TMDb takes twenty sub-requests in one call, and the reviews are one.
 pub const MOST_APPENDED: usize = 19;
-
-/// What was asked so far, for a job's marker.
-#[derive(Debug, Default)]
-pub struct Tally {
-    requests: AtomicU64,
-    retries: AtomicU64,
-    too_many: AtomicU64,
-    answers: AtomicU64,
-}
-
-impl Tally {
-    /// Requests that were sent, repeated ones among them.
-    pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
-    }
-
-    /// Requests that were repeated.
-    pub fn retries(&self) -> u64 {
-        self.retries.load(Ordering::Relaxed)
-    }
-
-    /// Usable answers.
-    pub fn answers(&self) -> u64 {
-        self.answers.load(Ordering::Relaxed)
-    }
-
-    /// Answers 429.
-    pub fn too_many(&self) -> u64 {
-        self.too_many.load(Ordering::Relaxed)
-    }
-}
 
 /// TMDb's API. Clones share connections, rate and key.
 #[derive(Clone)]

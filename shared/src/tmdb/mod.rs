@@ -11,12 +11,14 @@ mod film;
 mod find;
 mod pace;
 mod reviews;
+mod tally;
 
 pub use changes::Changes;
-pub use client::{Client, MOST_APPENDED, Settings, Tally, USER_AGENT};
+pub use client::{Client, MOST_APPENDED, MOST_CONNECTIONS, Settings, USER_AGENT};
 pub use error::TmdbError;
 pub use film::{Fetch, FetchMode, Film, Movie, Object, Other, OtherKind};
 pub use reviews::Reviews;
+pub use tally::Tally;
 
 /// Where TMDb's API is.
 pub const API: &str = "https://api.themoviedb.org";
