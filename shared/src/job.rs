@@ -53,14 +53,20 @@ pub fn name(year: Option<u16>, initial: &str, part: u32) -> String {
 /// Requests that a film takes, as a rule: itself and its reviews.
 const REQUESTS_A_FILM: f64 = 2.0;
 
+/// The most titles of a job: a function holds its answers until they are written.
+const MOST: u32 = 1_000;
+/// ... where more is appended to each film: an answer may have a hundred kilobytes then.
+const MOST_APPENDING: u32 = 200;
+
 /// How many titles a job may have so that it ends well inside a function's timeout; none where not even one film ends inside it.
 ///
-/// `share` is one function's requests a second, `timeout` the function's in seconds. Two thirds of the time leave room for retries,
-/// more pages of reviews and the writing.
-pub fn titles_per_job(share: f64, timeout: u32) -> Option<u32> {
+/// `share` is one function's requests a second, `timeout` the function's in seconds; `appends` whether credits or other things are
+/// appended to each film. Two thirds of the time leave room for retries, more pages of reviews and the writing.
+pub fn titles_per_job(share: f64, timeout: u32, appends: bool) -> Option<u32> {
     let usable = f64::from(timeout) - (f64::from(timeout) / 5.0).min(20.0);
     let films = share * usable / REQUESTS_A_FILM;
-    (films >= 1.0).then(|| ((films * 2.0 / 3.0) as u32).clamp(1, 1_000))
+    let most = if appends { MOST_APPENDING } else { MOST };
+    (films >= 1.0).then(|| ((films * 2.0 / 3.0) as u32).clamp(1, most))
 }
 
 #[cfg(test)]
@@ -103,9 +109,10 @@ mod tests {
 
     #[test]
     fn jobs_fit_the_timeout_at_the_share_of_the_rate() {
-        assert_eq!(titles_per_job(35.0 / 8.0, 900), Some(1_000));
-        assert_eq!(titles_per_job(35.0 / 8.0, 60), Some(70));
-        assert_eq!(titles_per_job(0.25, 10), Some(1));
-        assert_eq!(titles_per_job(0.1, 10), None, "two requests take longer than a function runs");
+        assert_eq!(titles_per_job(35.0 / 8.0, 900, false), Some(1_000));
+        assert_eq!(titles_per_job(35.0 / 8.0, 900, true), Some(200), "the answers are larger");
+        assert_eq!(titles_per_job(35.0 / 8.0, 60, false), Some(70));
+        assert_eq!(titles_per_job(0.25, 10, false), Some(1));
+        assert_eq!(titles_per_job(0.1, 10, false), None, "two requests take longer than a function runs");
     }
 }

@@ -7,7 +7,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 use bytes::Bytes;
 use crawler_core::{
     Crawler, Job, Lake, Secret,
-    crawl::prune_when_complete,
+    crawl::prune,
     imdb::{IndexOptions, Manifest, Source, build_index},
     lake::{
         MemoryLake, PutMode, layout,
@@ -79,7 +79,7 @@ impl Stage {
         for job in &manifest.jobs {
             self.run(&crawler, job, manifest).await;
         }
-        prune_when_complete(&self.lake, manifest).await.unwrap();
+        prune(&self.lake, manifest).await.unwrap();
         self.holds().await;
     }
 
@@ -203,8 +203,8 @@ async fn records_whose_job_is_ending_are_not_taken_for_left_over() {
     );
     put(&record).await;
     put(&settled).await;
-    prune_when_complete(&stage.lake, &manifest).await.unwrap();
+    prune(&stage.lake, &manifest).await.unwrap();
     assert!(stage.listing().await.contains(&record));
     stage.lake.delete(&settled).await.unwrap();
-    assert_eq!(prune_when_complete(&stage.lake, &manifest).await.unwrap(), [record]);
+    assert_eq!(prune(&stage.lake, &manifest).await.unwrap(), [record]);
 }

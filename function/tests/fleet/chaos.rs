@@ -41,7 +41,7 @@ async fn kill_until_done(stack: &Stack, jobs: &[Job]) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_film_and_review_is_there_once_whatever_goes_wrong() {
-    let stack = Stack::start_with(Options { timeout: 6, visibility: 8, fleet: 8, rate: 4_000 }).await;
+    let stack = Stack::start_with(Options { timeout: 6, visibility: 8, fleet: 8, rate: 4_000, append: None }).await;
     stack.tmdb.behave(|behaviour| {
         let faults = &mut behaviour.faults;
         (faults.too_many, faults.failed, faults.cut, faults.slow, faults.slow_ms) = (0.05, 0.05, 0.05, 0.05, 300);

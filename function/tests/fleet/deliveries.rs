@@ -1,8 +1,9 @@
 //! What becomes of each kind of message.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use crawler_core::{Job, Order};
+use crawler_core::{Job, Order, job::titles_per_job};
+use serde_json::json;
 use testkit::titles;
 
 use super::stack::{KEY, Options, Stack};
@@ -54,7 +55,7 @@ async fn e34_a_job_longer_than_the_timeout_is_done_in_several_deliveries_and_har
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_that_takes_many_deliveries_gets_further_with_each_and_pauses_nobody() {
-    let stack = Stack::start_with(Options { timeout: 10, visibility: 60, fleet: 8, rate: 60 }).await;
+    let stack = Stack::start_with(Options { timeout: 10, visibility: 60, fleet: 8, rate: 60, append: None }).await;
     let manifest = stack.index(10).await;
     let partition = manifest.jobs_of_partition(Some(1994), "TH").cloned().collect::<Vec<Job>>();
     assert!(partition.len() >= 4, "{}", partition.len());
@@ -65,21 +66,19 @@ async fn a_partition_that_takes_many_deliveries_gets_further_with_each_and_pause
     assert!(log.contains("message handed back") && !log.contains("the fleet has paused itself"), "{log}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_largest_job_takes_at_most_64_mebibytes() {
-    let stack = Stack::start(300).await;
+/// The most memory that a function took, in kB, which did a job of as many films as these in one go.
+async fn most_memory(stack: &Stack, films: &[String]) -> u32 {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("title.basics.tsv");
-    let films = titles::read(&titles::sample()).unwrap().into_iter().filter(|film| film.title_type == "movie");
     let mut rows =
         "tconst\ttitleType\tprimaryTitle\toriginalTitle\tisAdult\tstartYear\tendYear\truntimeMinutes\tgenres\n"
             .to_owned();
-    for film in films.take(1_000) {
-        rows += &format!("{}\tmovie\tThe Film\tThe Film\t0\t2017\t\\N\t90\tDrama\n", film.tconst);
+    for film in films {
+        rows += &format!("{film}\tmovie\tThe Film\tThe Film\t0\t2017\t\\N\t90\tDrama\n");
     }
     std::fs::write(&file, rows).unwrap();
-    let manifest = stack.index_of(file, 1_000).await;
-    assert_eq!((manifest.jobs.len(), manifest.jobs[0].titles), (1, 1_000));
+    let manifest = stack.index_of(file, films.len() as u32).await;
+    assert_eq!((manifest.jobs.len(), manifest.jobs[0].titles as usize), (1, films.len()));
     stack.send(r#"{"year":2017,"initial":"TH"}"#).await;
     stack.until("the job is done", async || stack.are_done(&manifest.jobs).await).await;
     let peak = |process: &u32| {
@@ -87,7 +86,44 @@ async fn the_largest_job_takes_at_most_64_mebibytes() {
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim();
         line.strip_suffix(" kB").unwrap().parse::<u32>().unwrap()
     };
-    let most = stack.emulator.function_processes().iter().map(peak).max().unwrap();
+    stack.emulator.function_processes().iter().map(peak).max().unwrap()
+}
+
+fn movies(most: u32) -> Vec<String> {
+    let films = titles::read(&titles::sample()).unwrap().into_iter().filter(|film| film.title_type == "movie");
+    films.map(|film| film.tconst).take(most as usize).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_job_takes_at_most_64_mebibytes() {
+    let stack = Stack::start(300).await;
+    let titles = titles_per_job(100.0, 900, false).unwrap();
+    let most = most_memory(&stack, &movies(titles)).await;
+    assert!(most <= 64 * 1024, "{most} kB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_job_with_all_credits_takes_at_most_64_mebibytes() {
+    let options = Options { timeout: 300, visibility: 1_800, fleet: 2, rate: 4_000, append: Some("credits") };
+    let stack = Stack::start_with(options).await;
+    let films = movies(titles_per_job(100.0, 900, true).unwrap());
+    // A film with a cast of four hundred has some 100 kB.
+    let cast: Vec<_> = (0..400).map(|n| json!({
+        "adult": false, "gender": 1, "id": 100_000 + n, "known_for_department": "Acting", "name": format!("Ann {n} Example"),
+        "original_name": format!("Ann {n} Example"), "popularity": 0.1, "character": format!("Person {n}"),
+        "credit_id": format!("52fe4{n:019x}"), "order": n, "profile_path": null,
+    })).collect();
+    let details = |n: usize, film: &String| {
+        json!({
+        "id": n + 1, "imdb_id": film, "title": "The Film", "release_date": "2017-01-01", "credits": { "cast": cast, "crew": [] },
+        "reviews": { "page": 1, "results": [], "total_pages": 0, "total_results": 0 },
+    }).to_string()
+    };
+    let scripted = films.iter().enumerate().map(|(n, film)| (format!("/3/movie/{film}"), details(n, film)));
+    let scripted: BTreeMap<_, _> = scripted.collect();
+    assert!(scripted.values().all(|film| film.len() > 90_000));
+    stack.tmdb.behave(|behaviour| behaviour.scripted = scripted);
+    let most = most_memory(&stack, &films).await;
     assert!(most <= 64 * 1024, "{most} kB");
 }
 

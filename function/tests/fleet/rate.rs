@@ -45,7 +45,8 @@ async fn used(stack: &Stack, dataset: &str, jobs: &[Job]) -> f64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fleet_of_eight_uses_the_rate_that_is_allowed_and_is_hardly_ever_refused() {
-    let stack = Stack::start_with(Options { timeout: 120, visibility: 720, fleet: FLEET, rate: RATE }).await;
+    let stack =
+        Stack::start_with(Options { timeout: 120, visibility: 720, fleet: FLEET, rate: RATE, append: None }).await;
     stack.tmdb.behave(|behaviour| (behaviour.rate, behaviour.latency_ms) = (Some(RATE), 40));
     let manifest = stack.index(45).await;
     let jobs: Vec<Job> = manifest.jobs.iter().filter(|job| job.titles >= 40).cloned().collect();

@@ -48,6 +48,8 @@ pub struct Options {
     pub fleet: i32,
     /// Requests a second that they may ask together.
     pub rate: u32,
+    /// What is appended to a film's details; none asks by `find`.
+    pub append: Option<&'static str>,
 }
 
 pub struct Stack {
@@ -64,7 +66,7 @@ pub struct Stack {
 impl Stack {
     /// A stack whose function has this timeout, in seconds.
     pub async fn start(timeout: i32) -> Self {
-        Self::start_with(Options { timeout, visibility: timeout * 6, fleet: 2, rate: 4_000 }).await
+        Self::start_with(Options { timeout, visibility: timeout * 6, fleet: 2, rate: 4_000, append: None }).await
     }
 
     pub async fn start_with(options: Options) -> Self {
@@ -115,7 +117,8 @@ impl Stack {
                     ("JOBS_QUEUE_URL", &self.jobs),
                     ("DEAD_LETTER_QUEUE_URL", &self.dead_letters),
                     ("MAX_CONNECTIONS", "10"),
-                    ("FETCH", "find"),
+                    ("FETCH", options.append.map_or("find", |_| "details")),
+                    ("APPEND", options.append.unwrap_or_default()),
                     ("RUST_LOG", "debug"),
                 ]
                 .map(|(name, value)| (name.to_owned(), value.to_owned())),

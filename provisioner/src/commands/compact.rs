@@ -2,7 +2,7 @@
 
 use crawler_core::Lake;
 use crawler_core::compact::{CompactError, Compacted, Format, compact};
-use crawler_core::crawl::prune_when_complete;
+use crawler_core::crawl::prune;
 use crawler_core::imdb::Manifest;
 
 use super::{Run, lake};
@@ -18,12 +18,12 @@ pub(super) async fn run(run: &Run, flags: &cli::Compact) -> Result<(), Failure> 
     run.ui.result(|| text(&compacted, &lake.uri()), &compacted)
 }
 
-/// Removes what an earlier index left over, where all is done, and merges the rest.
+/// Removes what an earlier index left over, as far as the jobs of this one are done, and merges the rest.
 pub(super) async fn merge(run: &Run, lake: &dyn Lake, format: Format) -> Result<Compacted, Failure> {
     let busy = run.ui.busy(&format!("merging {}", lake.uri()));
     let merging = async {
         if let Some(manifest) = Manifest::current(lake).await.map_err(CompactError::from)? {
-            prune_when_complete(lake, &manifest).await?;
+            prune(lake, &manifest).await?;
         }
         compact(lake, format, |merged, of| busy.say(&format!("merged {merged} of {of} jobs"))).await
     };

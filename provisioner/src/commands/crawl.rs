@@ -20,6 +20,8 @@ pub(super) struct Crawl {
     pub(super) settings: FleetSettings,
     /// How long one call of the function may take.
     pub(super) timeout: Duration,
+    /// Whether more than the reviews is appended to each film.
+    appends: bool,
 }
 
 impl Crawl {
@@ -45,7 +47,8 @@ impl Crawl {
             details: variable("FETCH") == "details",
         };
         let timeout = number(&properties["Timeout"]).unwrap_or(DEFAULT_TIMEOUT);
-        Ok(Self { fleet, settings, timeout: Duration::from_secs_f64(timeout.max(0.0)) })
+        let appends = settings.details && variable("APPEND").as_str().is_some_and(|names| !names.is_empty());
+        Ok(Self { fleet, settings, timeout: Duration::from_secs_f64(timeout.max(0.0)), appends })
     }
 
     /// Titles that one job may have to end within the function's timeout.
@@ -54,7 +57,7 @@ impl Crawl {
     /// Not even one would: its message would only go round.
     pub(super) fn job_titles(&self) -> Result<u32, Failure> {
         let (share, timeout) = (self.settings.rate / self.settings.concurrency, self.timeout.as_secs());
-        titles_per_job(share, timeout as u32).ok_or_else(|| {
+        titles_per_job(share, timeout as u32, self.appends).ok_or_else(|| {
             let what = format!("no film would be done: it takes two requests, and a function may ask {share:.2} a second for {timeout} s");
             Failure::usage(what, "FunctionTimeout, TmdbRate, MaximumConcurrency")
                 .help("raise the timeout or the rate, or let fewer functions share it: --param MaximumConcurrency=2; then `provision up`")

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
-use crawler_core::crawl::prune_when_complete;
+use crawler_core::crawl;
 use crawler_core::imdb::Manifest;
 use crawler_core::lake::{LocalLake, S3Lake};
 use crawler_core::{CrawlError, Lake};
@@ -42,13 +42,13 @@ pub(super) async fn given_or_stacks(run: &Run, given: Option<&str>) -> Result<Ar
     Ok(Crawl::open(&stack, &opened.aws.config)?.fleet.lake)
 }
 
-/// Removes what an earlier index left over, once all jobs of this one are done; before that nothing.
+/// Removes what an earlier index left over, as far as the jobs of this one are done.
 ///
 /// # Errors
 /// A failed read or delete; what is left goes the next time.
 pub(super) async fn prune(run: &Run, lake: &dyn Lake, manifest: &Manifest) -> Result<(), Failure> {
     let failed = |error: CrawlError| Failure::failed(error.to_string(), lake.uri()).help("run the same command again");
-    let pruned = prune_when_complete(lake, manifest).await.map_err(failed)?;
+    let pruned = crawl::prune(lake, manifest).await.map_err(failed)?;
     if !pruned.is_empty() {
         run.ui.note(&format!("removed {} objects that an earlier index left over", pruned.len()));
     }

@@ -114,7 +114,7 @@ impl Launch {
         if !self.plan.jobs.is_empty() {
             key_is_stored(run, &opened.aws.config).await?;
             run.ui.note(&words::estimate(&self.estimate));
-        } else if self.plan.done == self.manifest.jobs.len() {
+        } else {
             self.prune(run).await?;
         }
         let busy = run.ui.busy("sending the jobs");
@@ -132,7 +132,7 @@ impl Launch {
         Ok(words::Outcome::new(&self.plan, launched, self.estimate))
     }
 
-    /// What an older index left over goes, once every job of this one is done.
+    /// What an older index left over goes, as far as the jobs of this one are done.
     pub(super) async fn prune(&self, run: &Run) -> Result<(), Failure> {
         lake::prune(run, &*self.crawl.fleet.lake, &self.manifest).await
     }

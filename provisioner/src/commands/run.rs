@@ -29,9 +29,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Run) -> Result<(), Failure> {
         Ended::Paused(pause) => return Err(stands_still(run, &pause)),
         Ended::Complete(progress) | Ended::Incomplete(progress) => return Err(unfinished(run, &progress)),
     };
-    if progress.jobs.done == progress.jobs.indexed {
-        launch.prune(run).await?;
-    }
+    launch.prune(run).await?;
     if let Some(format) = run.settings.format {
         let lake = &*launch.crawl.fleet.lake;
         let compacted = compact::merge(run, lake, format).await?;

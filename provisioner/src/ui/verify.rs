@@ -83,7 +83,7 @@ impl Proof<'_> {
         if *left_over_objects > 0 {
             let _ = write!(
                 text,
-                "\nLeft over     {left_over_objects} objects of an earlier index: they go when all jobs are done"
+                "\nLeft over     {left_over_objects} objects of an earlier index: they go when the jobs that have their titles now are done"
             );
         }
     }

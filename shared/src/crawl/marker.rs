@@ -1,13 +1,16 @@
 //! The done marker: the last object of a job, whose key tells its counts and whose content tells the rest.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, CrawlError, Outcome, checkpoint::Asked, output::damaged};
+use super::{Answer, CrawlError, Outcome, checkpoint::Asked, output, output::damaged};
 use crate::{
     Job, Lake,
+    imdb::ImdbId,
     lake::{
         LakeError, PutMode, layout,
         layout::{Done, Kind},
@@ -109,6 +112,13 @@ impl Marker {
     pub async fn read(lake: &dyn Lake, key: &str) -> Result<Option<Self>, CrawlError> {
         let marker = lake.get(key).await?.map(|bytes| serde_json::from_slice(&bytes)).transpose();
         marker.map_err(|error| damaged(lake, key, &error))
+    }
+
+    /// The titles that its objects tell about.
+    pub(crate) async fn titles_in_lake(&self, lake: &dyn Lake) -> Result<HashSet<ImdbId>, CrawlError> {
+        let tells_where = |key: &&String| layout::kind_of(key) != Some(Kind::Reviews);
+        let objects = self.objects.iter().filter(tells_where).cloned().collect();
+        Ok(output::read(lake, &objects).await?.into_keys().collect())
     }
 
     /// Writes it in the place of the job's earlier markers. Where there is none, another delivery of the job may be first, and stays.

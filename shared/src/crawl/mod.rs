@@ -40,7 +40,7 @@ use crate::{
 pub use answer::Outcome;
 pub use marker::{Marker, done};
 pub(crate) use output::{read_object, text_of};
-pub use prune::prune_when_complete;
+pub use prune::prune;
 pub use refresh::{Films, Refresh, changed_films};
 
 /// The longest that films are only in memory.

@@ -88,12 +88,13 @@ struct Records {
     seen: HashSet<(Kind, ImdbId, String)>,
 }
 
-/// Reads a job's marker and all that it names, and holds both against the titles of the index.
+/// Reads a job's marker and all that it names, and holds both against the titles of the index, and those against `earlier` jobs' titles.
 pub(super) async fn check(
     lake: &dyn Lake,
     dataset: &str,
     job: &Job,
     markers: &[Done],
+    earlier: &HashMap<ImdbId, String>,
     before: Date,
 ) -> Result<Checked, LakeError> {
     let titles = u64::from(job.titles);
@@ -124,7 +125,10 @@ pub(super) async fn check(
     checked.objects = marker.objects.clone();
     let range = lake.get_range(&layout::titles(dataset), job.offset..job.offset + job.length).await?;
     match range.and_then(|range| read_titles(job, &range)) {
-        Some(ids) => checked.places(&ids, &records),
+        Some(ids) => {
+            checked.places(&ids, &records);
+            checked.also_in(&ids, earlier);
+        }
         None => checked.wrong(Fault::Index, job.name()),
     }
     checked.reviews_of(&records);
@@ -202,6 +206,16 @@ impl Checked {
         self.counts.missed = count(Kind::Misses);
         self.counts.others = count(Kind::Others);
         self.counts.failed = count(Kind::Failed);
+    }
+
+    /// Titles that an earlier index had elsewhere, and that stand there still.
+    fn also_in(&mut self, ids: &[ImdbId], earlier: &HashMap<ImdbId, String>) {
+        for (id, job) in ids.iter().filter_map(|id| Some((id, earlier.get(id)?))) {
+            self.wrong(
+                Fault::TwoPlaces,
+                format!("{id} (also in {job} as an earlier index had it; `provision launch` mends it)"),
+            );
+        }
     }
 
     fn reviews_of(&mut self, records: &Records) {

@@ -15,9 +15,9 @@ use jiff::civil::Date;
 
 pub use self::report::{Age, Counts, Fault, LargeFiles, Partition, Problem, Report, Reviews};
 use crate::{
-    Job, Lake, compact,
+    CrawlError, Job, Lake, Marker, compact,
     crawl::done,
-    imdb::{Manifest, ManifestError},
+    imdb::{ImdbId, Manifest, ManifestError},
     lake::{LakeError, layout, layout::Done, layout::Kind},
 };
 
@@ -50,12 +50,13 @@ pub async fn verify(lake: &dyn Lake, before: Date, progress: impl Fn(usize, usiz
     let done = compact::done_jobs(lake, &manifest).await?;
     let mut records = compacted::Records::default();
     let mut report = Report::new(&manifest);
+    let earlier = earlier(lake, &manifest, &markers, &mut report).await?;
     let mut named = HashSet::new();
     let none = Vec::new();
     let mut checked = stream::iter(&manifest.jobs)
         .map(|job| {
             let markers = markers.get(&job.name()).unwrap_or(&none);
-            let checked = job::check(lake, &manifest.dataset, job, markers, before);
+            let checked = job::check(lake, &manifest.dataset, job, markers, &earlier, before);
             async move { checked.await.map(|checked| (job, checked)) }
         })
         .buffered(WIDTH);
@@ -82,9 +83,43 @@ async fn markers(lake: &dyn Lake) -> Result<HashMap<String, Vec<Done>>, LakeErro
     Ok(markers)
 }
 
+/// The titles that stand in objects of an earlier index's jobs, which no job of this one has replaced yet, each with that job's name.
+async fn earlier(
+    lake: &dyn Lake,
+    manifest: &Manifest,
+    markers: &HashMap<String, Vec<Done>>,
+    report: &mut Report,
+) -> Result<HashMap<ImdbId, String>, LakeError> {
+    let mut left: HashMap<&String, &Vec<Done>> = markers.iter().collect();
+    for job in &manifest.jobs {
+        if markers.get(&job.name()).is_some_and(|markers| markers.iter().any(|done| done.is_of(job))) {
+            left.remove(&job.name());
+        }
+    }
+    let mut titles = HashMap::new();
+    let reads = left.into_iter().flat_map(|(name, markers)| markers.iter().map(move |done| (name, done.key())));
+    let reads = reads.map(async |(name, key)| (name, titles_of(lake, &key).await, key));
+    let mut reads = stream::iter(reads).buffer_unordered(WIDTH);
+    while let Some((name, ids, key)) = reads.next().await {
+        match ids {
+            Ok(ids) => titles.extend(ids.into_iter().map(|id| (id, name.clone()))),
+            Err(CrawlError::Lake(error)) => return Err(error),
+            Err(_) => report.problem(Problem::new(Fault::Unreadable, key)),
+        }
+    }
+    Ok(titles)
+}
+
+async fn titles_of(lake: &dyn Lake, key: &str) -> Result<HashSet<ImdbId>, CrawlError> {
+    match Marker::read(lake, key).await? {
+        Some(marker) => marker.titles_in_lake(lake).await,
+        None => Ok(HashSet::new()),
+    }
+}
+
 /// What stands in the lake and is named by no marker of the index's jobs.
 ///
-/// A job that is not done may have written already, and an earlier index's jobs stay until all of the new one are done: both only wait.
+/// A job that is not done may have written already, and an earlier index's jobs stay until those of the new one are done: both only wait.
 async fn strangers(
     lake: &dyn Lake,
     manifest: &Manifest,

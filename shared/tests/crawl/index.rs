@@ -9,7 +9,7 @@ use std::{
 
 use crawler_core::{
     CrawlError, Crawler, Lake, Marker,
-    crawl::{done, prune_when_complete},
+    crawl::{done, prune},
     imdb::{IndexOptions, Manifest, Source, build_index},
     lake::{MemoryLake, PutMode},
     tmdb::FetchMode,
@@ -65,7 +65,7 @@ async fn a_newer_index_under_a_half_done_crawl_asks_only_for_what_has_no_answer(
         crawler.run(job, &new.dataset, soon()).await.unwrap();
         proof().await;
     }
-    prune_when_complete(&bench.lake, &new).await.unwrap();
+    prune(&bench.lake, &new).await.unwrap();
     let report = proof().await;
     assert_eq!((report.counts.titles, report.counts.not_done, report.left_over_objects), (25, 0, 0));
     let without_answer = (11..=25).chain([7, 30]).map(|id| format!("tt{id:07}"));
@@ -81,7 +81,7 @@ async fn a_newer_index_asks_only_for_what_is_new_and_leaves_no_film_twice() {
         for job in &manifest.jobs {
             crawler.run(job, &manifest.dataset, soon()).await.unwrap();
         }
-        prune_when_complete(&bench.lake, manifest).await.unwrap();
+        prune(&bench.lake, manifest).await.unwrap();
     };
     let old = index((1..=25).map(|id| row(id, 2004)).chain([row(90, 1999)]).collect()).await;
     crawl(&old).await;
@@ -118,6 +118,43 @@ async fn a_newer_index_asks_only_for_what_is_new_and_leaves_no_film_twice() {
 }
 
 #[tokio::test]
+async fn a_film_in_two_places_is_told_while_only_some_jobs_of_a_newer_index_are_done() {
+    let bench = Bench::new(100).await;
+    let crawler = bench.crawler();
+    let lake = &bench.lake;
+    let old = index(lake, (1..=9).map(|id| row(id, 2004)).chain([row(90, 1999), row(91, 1998)]).collect()).await;
+    for job in &old.jobs {
+        crawler.run(job, &old.dataset, soon()).await.unwrap();
+    }
+    // 7 moved to another year, and the only films of two years moved there and to a third.
+    let kept = (1..=9).filter(|id| *id != 7).map(|id| row(id, 2004));
+    let new = index(lake, kept.chain([row(7, 2005), row(90, 2005), row(91, 2006)]).collect()).await;
+    let of = |year| new.jobs.iter().find(|job| job.year == Some(year)).unwrap();
+    assert!(proof(lake).await.holds(), "nothing of the new index is done yet");
+    crawler.run(of(2005), &new.dataset, soon()).await.unwrap();
+    let told: Vec<String> = proof(lake).await.problems.iter().map(ToString::to_string).collect();
+    let also = |film: &str, job: &str| {
+        format!("{film} (also in {job} as an earlier index had it; `provision launch` mends it) is in two places")
+    };
+    assert_eq!(told, [also("tt0000007", "year=2004/AD-000"), also("tt0000090", "year=1999/AD-000")]);
+
+    // What no job has any more goes, unless its film has no other place yet.
+    let pruned = prune(lake, &new).await.unwrap();
+    assert_eq!(pruned.len(), 2, "{pruned:?}");
+    assert!(pruned.iter().all(|key| key.contains("year=1999")), "{pruned:?}");
+    assert_eq!(prune(lake, &new).await.unwrap(), [""; 0]);
+    let told: Vec<String> = proof(lake).await.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(told, [also("tt0000007", "year=2004/AD-000")]);
+    for year in [2004, 2006] {
+        crawler.run(of(year), &new.dataset, soon()).await.unwrap();
+    }
+    prune(lake, &new).await.unwrap();
+    let report = proof(lake).await;
+    assert!(report.holds(), "{:?}", report.problems);
+    assert_eq!((report.counts.titles, report.counts.not_done, report.left_over_objects), (11, 0, 0));
+}
+
+#[tokio::test]
 async fn smaller_jobs_under_a_half_done_crawl_ask_for_nothing_that_has_an_answer() {
     let bench = Bench::new(100).await;
     let rows: String = (1..=25).map(|id| row(id, 2004)).collect();
@@ -137,7 +174,7 @@ async fn smaller_jobs_under_a_half_done_crawl_ask_for_nothing_that_has_an_answer
     for job in &new.jobs {
         bench.crawler().run(job, &new.dataset, soon()).await.unwrap();
     }
-    prune_when_complete(&bench.lake, &new).await.unwrap();
+    prune(&bench.lake, &new).await.unwrap();
     let report = proof(&bench.lake).await;
     assert!(report.holds(), "{:?}", report.problems);
     assert_eq!((report.counts.titles, report.counts.not_done, report.left_over_objects), (25, 0, 0));
@@ -178,14 +215,14 @@ async fn what_a_newer_index_left_over_goes_whole_wherever_the_tidying_is_killed(
     crawl(&old).await;
     let new = index(&bench.lake, (1..=12).map(|id| row(id, 2004)).collect()).await;
     // Who still holds the old index for the crawl's has nothing to say of what the new one's jobs write.
-    assert_eq!(prune_when_complete(&bench.lake, &old).await.unwrap(), [""; 0]);
+    assert_eq!(prune(&bench.lake, &old).await.unwrap(), [""; 0]);
     crawl(&new).await;
-    assert_eq!(prune_when_complete(&bench.lake, &old).await.unwrap(), [""; 0]);
+    assert_eq!(prune(&bench.lake, &old).await.unwrap(), [""; 0]);
     let markers: usize = old.jobs.len() + new.jobs.len();
     assert_eq!(done(&bench.lake).count().await, markers);
     for writes in 0.. {
         let lake = copy(&bench.lake).await;
-        let tidied = prune_when_complete(&Killed::after(writes, &lake), &new).await;
+        let tidied = prune(&Killed::after(writes, &lake), &new).await;
         let markers: Vec<_> = done(&lake).try_collect().await.unwrap();
         for marker in markers {
             for key in Marker::read(&lake, &marker.key()).await.unwrap().unwrap().objects {
