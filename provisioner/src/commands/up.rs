@@ -20,6 +20,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
     drop(busy);
     let stack = opened.stack(run)?;
     let mut report = match plan.is_empty() {
+        true if plan.waits() => stack.apply(&plan, &run.ui.observer(), &run.interrupt).await,
         true => Report::default(),
         false => carry_out(run, &stack, &plan).await?,
     };

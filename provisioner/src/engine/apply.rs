@@ -175,7 +175,7 @@ impl Stack<'_> {
         stood: mpsc::UnboundedSender<(String, BTreeMap<String, Value>)>,
     ) -> Result<Option<Observed>, EngineError> {
         let Some(resource) = change.resource.as_ref().filter(|_| change.action != Action::None) else {
-            return Ok(change.observed.clone());
+            return self.ready(change, observer).await;
         };
         let started = Instant::now();
         observer(Event::Started { logical_id: change.logical_id.clone(), action: change.action });
@@ -197,6 +197,18 @@ impl Stack<'_> {
             elapsed: started.elapsed(),
         });
         Ok(Some(made))
+    }
+
+    /// What needs no change, once what was begun on it has ended.
+    async fn ready(&self, change: &Change, observer: &Observer) -> Result<Option<Observed>, EngineError> {
+        if let (Some(resource), Some(observed)) = (&change.resource, &change.observed)
+            && matches!(observed.state, State::Changing(_))
+        {
+            let progress = Progress::new(&change.logical_id, observer.clone());
+            let ready = self.provider_of(resource)?.ready(observed, &progress);
+            ready.await.map_err(|error| EngineError::provider(&change.logical_id, &change.physical_id, error))?;
+        }
+        Ok(change.observed.clone())
     }
 
     async fn make(&self, change: &Change, resource: &Resource, progress: &Progress) -> Result<Observed, EngineError> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::{ProviderError, Resource};
-use crate::template::{DynamicReference, Resolved};
+use crate::template::{DynamicReference, Resolved, dynamic_references};
 
 /// Who knows the values of stored parameters.
 #[async_trait]
@@ -56,6 +56,13 @@ impl DynamicValues {
                 (Some(_), None) => {}
             }
         }
+    }
+
+    /// The same in an output, where a reference that is not known stays as it is.
+    pub(super) fn fill_output(&self, output: &mut Value) {
+        let Some(text) = output.as_str() else { return };
+        let known = dynamic_references(text).into_iter().filter_map(|one| Some((self.value(&name(&one))?, one.text)));
+        *output = known.fold(text.to_owned(), |text, (value, reference)| text.replace(&reference, &value)).into();
     }
 
     fn value(&self, name: &str) -> Option<String> {

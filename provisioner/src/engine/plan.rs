@@ -6,7 +6,7 @@ use super::diff::diff;
 use super::remembered::{child_key, remember_child};
 use super::stack::{Look, Stack};
 use super::survey::{Purpose, Survey, is_named, parents};
-use super::{Action, Difference, EngineError, Observed, OnChange, Provider, Resource, Schema, tag};
+use super::{Action, Difference, EngineError, Observed, OnChange, Provider, Resource, Schema, State, tag};
 
 /// All that `up` would do.
 #[derive(Clone, Debug)]
@@ -51,6 +51,12 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.changes.iter().all(|change| change.action == Action::None)
+    }
+
+    /// Whether something that needs no change is being changed still.
+    pub fn waits(&self) -> bool {
+        let mut observed = self.changes.iter().filter_map(|change| change.observed.as_ref());
+        observed.any(|observed| matches!(observed.state, State::Changing(_)))
     }
 
     /// Changes that delete or replace something, or make it keep less of its data: these ask first.

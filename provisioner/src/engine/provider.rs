@@ -192,6 +192,14 @@ pub trait Provider: Send + Sync {
         progress: &Progress,
     ) -> Result<(), ProviderError>;
 
+    /// Waits until what an earlier run, or somebody else, has begun on a resource has ended. Most kinds are ready at once.
+    ///
+    /// # Errors
+    /// Any failed call, a wait that took too long, or that it cannot be used.
+    async fn ready(&self, _observed: &Observed, _progress: &Progress) -> Result<(), ProviderError> {
+        Ok(())
+    }
+
     /// Waits until what was deleted is gone, where AWS takes its time.
     ///
     /// # Errors
@@ -284,14 +292,14 @@ pub struct Permissions<'p> {
     pub write: Vec<&'p str>,
     /// For `down`, besides `read`.
     pub delete: Vec<&'p str>,
-    /// Those of `write` that a property decides on.
+    /// Those of `read` and `write` that a property decides on.
     pub decided: Vec<(&'p str, Needed)>,
 }
 
 impl Permissions<'_> {
-    /// Whether a resource with these properties, in CloudFormation's shape, ever needs this action of `write`.
+    /// Whether a resource with these properties, in CloudFormation's shape, ever needs this action.
     pub fn needs(&self, action: &str, properties: &Value) -> bool {
-        let given = |name: &str| properties.get(name).is_some();
+        let given = |name: &str| properties.pointer(&format!("/{}", name.replace('.', "/"))).is_some();
         self.decided.iter().filter(|(decided, _)| *decided == action).all(|(_, needed)| match needed {
             Needed::Given(name) => given(name),
             Needed::LeftOut(name) => !given(name),
@@ -302,7 +310,7 @@ impl Permissions<'_> {
 /// When an action is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needed {
-    /// Where the template gives this property.
+    /// Where the template gives this property; dots lead into it.
     Given(&'static str),
     /// Where it does not: what somebody set by hand is put back.
     LeftOut(&'static str),

@@ -11,7 +11,8 @@ use super::remembered::{policy_word, remember_given};
 use super::validate::validate;
 use super::{EngineError, Observed, Provider, ProviderError, Resource, Schema, Scope};
 use crate::template::{
-    Attribute, Attributes, Bound, Diagnostic, Diagnostics, Resolved, ResourceDecl, nearest, property_path,
+    Attribute, Attributes, Bound, Diagnostic, Diagnostics, Resolved, ResourceDecl, dynamic_references, nearest,
+    property_path,
 };
 
 /// How many calls go side by side; AWS's control planes take more, and a stack seldom has more.
@@ -249,7 +250,15 @@ impl Stack<'_> {
     ) -> Result<(), EngineError> {
         let lookup = Lookup { stack: self, known };
         let resolved = resources.filter_map(|declared| self.bound.resolve(&declared.logical_id, &lookup).ok());
-        let references: Vec<_> = resolved.flat_map(|resolved| resolved.dynamic).collect();
+        let mut references: Vec<_> = resolved.flat_map(|resolved| resolved.dynamic).collect();
+        references.extend(
+            self.bound
+                .outputs(&lookup)
+                .iter()
+                .flat_map(IndexMap::values)
+                .filter_map(Value::as_str)
+                .flat_map(dynamic_references),
+        );
         let read = self.providers.dynamic.read(&references).await;
         read.map_err(|error| EngineError::provider("dynamic references", "dynamic references", error))
     }
@@ -266,7 +275,9 @@ impl Stack<'_> {
     /// # Errors
     /// The template's problems.
     pub fn outputs(&self, looks: &[Look]) -> Result<IndexMap<String, Value>, Diagnostics> {
-        self.bound.outputs(&Lookup { stack: self, known: &self.known(looks) })
+        let mut outputs = self.bound.outputs(&Lookup { stack: self, known: &self.known(looks) })?;
+        outputs.values_mut().for_each(|output| self.providers.dynamic.fill_output(output));
+        Ok(outputs)
     }
 
     fn provider_named(&self, type_name: &str) -> Option<&Arc<dyn Provider>> {

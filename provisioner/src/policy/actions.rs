@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use crate::engine::{Resource, Scope};
 
 /// Actions that IAM ties to no resource.
-const ANYWHERE: [&str; 9] = [
+const ANYWHERE: [&str; 12] = [
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcs",
     "iam:RemoveRoleFromInstanceProfile",
     "lambda:CreateEventSourceMapping",
     "lambda:ListEventSourceMappings",
@@ -18,11 +21,12 @@ const ANYWHERE: [&str; 9] = [
 ];
 
 /// Actions on a bucket's objects.
-const OBJECTS: [&str; 6] = [
+const OBJECTS: [&str; 7] = [
     "s3:AbortMultipartUpload",
     "s3:DeleteObject",
     "s3:DeleteObjectVersion",
     "s3:GetObject",
+    "s3:GetObjectVersion",
     "s3:ListMultipartUploadParts",
     "s3:PutObject",
 ];
@@ -47,6 +51,7 @@ pub(super) fn resources(action: &str, arns: &[String]) -> Vec<String> {
         ("s3", true, false) => Some(format!("{arn}/*")),
         ("s3", false, true) => None,
         ("iam", ..) => arn.contains(iam_kind(action)).then(|| arn.clone()),
+        ("lambda", ..) => (arn.contains(":layer:") == action.contains("Layer")).then(|| arn.clone()),
         _ => Some(arn.clone()),
     });
     narrowed.collect()
@@ -103,6 +108,9 @@ mod tests {
         assert_eq!(resources("s3:PutObject", &arns), ["arn:aws:s3:::lake/*", "arn:aws:s3:::code/a.zip"]);
         assert_eq!(resources("iam:PassRole", &arns), ["arn:aws:iam::1:role/r"]);
         assert_eq!(resources("iam:GetPolicy", &arns), [""; 0]);
+        let arns = ["arn:aws:lambda:r:1:function:f", "arn:aws:lambda:r:1:layer:l:3"].map(str::to_owned);
+        assert_eq!(resources("lambda:GetLayerVersion", &arns), ["arn:aws:lambda:r:1:layer:l:3"]);
+        assert_eq!(resources("lambda:GetFunction", &arns), ["arn:aws:lambda:r:1:function:f"]);
         assert_eq!(resources("logs:DescribeLogGroups", &arns), ["*"]);
         assert_eq!(resources("sqs:CreateQueue", &arns), [""; 0]);
     }

@@ -426,6 +426,10 @@ impl Provider for EventSourceMappingProvider {
         self.wait_until_gone(&uuid_of(observed), progress).await
     }
 
+    async fn ready(&self, observed: &Observed, progress: &Progress) -> Result<(), ProviderError> {
+        self.settled(&uuid_of(observed), progress).await.map(drop)
+    }
+
     async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let is_named = |one: &EventSourceMappingConfiguration| {
             named.contains(&key(one.function_arn().unwrap_or_default(), one.event_source_arn().unwrap_or_default()))

@@ -35,7 +35,7 @@ use super::execution_role::ExecutionRoles;
 use super::fields::Fields;
 use super::function_changes::{ROLE_ID_TAG, architectures, role_of};
 use super::function_code::{Code, Codes};
-use super::function_settings::{Settings, logs_by_default, properties};
+use super::function_settings::{Settings, logging_besides_defaults, properties};
 use super::function_state::{SETTLES, state};
 use super::lambda_tags::tags_of;
 use super::names::Naming;
@@ -132,8 +132,11 @@ fn schema() -> Schema {
     };
     let storage = Shape::Object(vec![Property::new("Size", Shape::Integer).required()]);
     let texts = Shape::list(Shape::Text);
-    let image =
-        objects(&[("Command", texts.clone()), ("EntryPoint", texts.clone()), ("WorkingDirectory", Shape::Text)]);
+    let parts = |names: &[(&str, Shape)]| {
+        let part = |(name, shape): &(&str, Shape)| Property::new(name, shape.clone()).removed_when_absent();
+        Shape::Object(names.iter().map(part).collect())
+    };
+    let image = parts(&[("Command", texts.clone()), ("EntryPoint", texts.clone()), ("WorkingDirectory", Shape::Text)]);
     let vpc = Shape::Object(vec![
         Property::new("SubnetIds", Shape::set(Shape::Text)),
         Property::new("SecurityGroupIds", Shape::set(Shape::Text)),
@@ -165,7 +168,7 @@ fn schema() -> Schema {
         Property::new("VpcConfig", vpc).removed_when_absent(),
         Property::new("KmsKeyArn", Shape::Text).removed_when_absent(),
         Property::new("FileSystemConfigs", Shape::list(mount)).removed_when_absent(),
-        Property::new("LoggingConfig", objects(&logging)).removed_when_absent(),
+        Property::new("LoggingConfig", parts(&logging)).removed_when_absent(),
         Property::new("ReservedConcurrentExecutions", Shape::Integer).removed_when_absent(),
         Property::new("Tags", Shape::Tags),
     ];
@@ -181,9 +184,8 @@ fn is_being_deleted(answer: &GetFunctionOutput) -> bool {
 fn observed(resource: &Resource, answer: GetFunctionOutput, role_id: Option<String>) -> Option<Observed> {
     let configuration = answer.configuration?;
     let mut properties = properties(&configuration);
-    if !Fields(&resource.properties).has("LoggingConfig") && logs_by_default(&properties, &resource.physical_id) {
-        properties["LoggingConfig"] = Value::Null;
-    }
+    let wanted = &resource.properties["LoggingConfig"];
+    properties["LoggingConfig"] = logging_besides_defaults(&properties["LoggingConfig"], wanted, &resource.physical_id);
     properties["Code"] = match answer.code.and_then(|code| code.image_uri) {
         Some(uri) => json!({"ImageUri": uri}),
         None => json!({"CodeSha256": configuration.code_sha256()}),
@@ -318,6 +320,10 @@ impl Provider for FunctionProvider {
         .await
     }
 
+    async fn ready(&self, observed: &Observed, progress: &Progress) -> Result<(), ProviderError> {
+        self.settled(&observed.physical_id, progress).await.map(drop)
+    }
+
     async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let pages = self.lambda.list_functions().into_paginator().items().send();
         let listed: Vec<_> = pages.try_collect().await.map_err(failed("lambda:ListFunctions"))?;
@@ -333,7 +339,14 @@ impl Provider for FunctionProvider {
 
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: vec!["lambda:GetFunction", "lambda:GetPolicy", "lambda:ListTags", "iam:GetRole", "s3:GetObject"],
+            read: vec![
+                "lambda:GetFunction",
+                "lambda:GetPolicy",
+                "lambda:ListTags",
+                "iam:GetRole",
+                "s3:GetObject",
+                "s3:GetObjectVersion",
+            ],
             write: vec![
                 "lambda:CreateFunction",
                 "lambda:UpdateFunctionConfiguration",
@@ -343,9 +356,19 @@ impl Provider for FunctionProvider {
                 "lambda:TagResource",
                 "lambda:UntagResource",
                 "iam:PassRole",
+                "lambda:GetLayerVersion",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeVpcs",
             ],
             delete: vec!["lambda:DeleteFunction"],
+            // Lambda looks at layers and networks in the caller's name.
             decided: vec![
+                ("s3:GetObjectVersion", Needed::Given("Code.S3ObjectVersion")),
+                ("lambda:GetLayerVersion", Needed::Given("Layers")),
+                ("ec2:DescribeSecurityGroups", Needed::Given("VpcConfig")),
+                ("ec2:DescribeSubnets", Needed::Given("VpcConfig")),
+                ("ec2:DescribeVpcs", Needed::Given("VpcConfig")),
                 ("lambda:PutFunctionConcurrency", Needed::Given("ReservedConcurrentExecutions")),
                 ("lambda:DeleteFunctionConcurrency", Needed::LeftOut("ReservedConcurrentExecutions")),
             ],
@@ -357,12 +380,14 @@ impl Provider for FunctionProvider {
         vec![Grant::anywhere(&["lambda:ListFunctions"]), Grant::on(all, &["lambda:ListTags"])]
     }
 
-    /// Its own, its role's, and that of the object that its code is in.
+    /// Its own, its role's, its layers', and that of the object that its code is in.
     fn arns(&self, resource: &Resource, scope: &Scope) -> Vec<String> {
         let code = Fields(&resource.properties).object("Code");
         let object = code.and_then(|code| Some((code.text("S3Bucket")?, code.text("S3Key")?)));
         let object = object.map(|(bucket, key)| format!("arn:{}:s3:::{bucket}/{key}", scope.partition));
         let own = resource.attributes.get("Arn").and_then(Value::as_str).map(str::to_owned);
-        own.into_iter().chain([role_of(resource)]).chain(object).collect()
+        let layers = Fields(&resource.properties).get("Layers").and_then(Value::as_array).into_iter().flatten();
+        let layers = layers.filter_map(|layer| layer.as_str().map(str::to_owned));
+        own.into_iter().chain([role_of(resource)]).chain(layers).chain(object).collect()
     }
 }

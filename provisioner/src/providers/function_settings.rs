@@ -6,7 +6,7 @@ use aws_sdk_lambda::types::{
     DeadLetterConfig, Environment, EphemeralStorage, FileSystemConfig, FunctionConfiguration, ImageConfig,
     LoggingConfig, Runtime, SnapStart, TracingConfig, VpcConfig,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::fields::{Fields, list, object};
 
@@ -84,14 +84,12 @@ impl Settings {
         }
     }
 
-    /// The same, where what left the template may be the log group: Lambda goes back to none by itself.
+    /// The same, where what left the template may be a part of how it logs: Lambda goes back to none by itself.
     pub(super) fn of_change(properties: &Value, name: &str, changed: impl Fn(&str) -> bool) -> Self {
-        let goes_back = changed("LoggingConfig") && !Fields(properties).has("LoggingConfig");
+        let logging =
+            changed("LoggingConfig").then(|| logging(Fields(&whole_logging(&properties["LoggingConfig"], name))));
         let settings = Self::of(properties, changed);
-        match goes_back {
-            true => Self { logging: Some(logging(Fields(&default_logging(name)))), ..settings },
-            false => settings,
-        }
+        Self { logging: logging.or(settings.logging), ..settings }
     }
 
     pub(super) fn on_create(self, call: CreateFunctionFluentBuilder) -> CreateFunctionFluentBuilder {
@@ -140,14 +138,31 @@ fn tracing(fields: Fields<'_>) -> TracingConfig {
     TracingConfig::builder().mode(mode.as_str().into()).build()
 }
 
-fn default_logging(name: &str) -> Value {
-    json!({"LogFormat": "Text", "LogGroup": format!("/aws/lambda/{name}")})
+/// How Lambda logs where nothing is said; levels are only of JSON.
+fn default_logging(name: &str) -> [(&'static str, String); 4] {
+    [
+        ("LogFormat", "Text".to_owned()),
+        ("LogGroup", format!("/aws/lambda/{name}")),
+        ("ApplicationLogLevel", "INFO".to_owned()),
+        ("SystemLogLevel", "INFO".to_owned()),
+    ]
 }
 
-/// Whether it logs as Lambda has it where nothing is said.
-pub(super) fn logs_by_default(properties: &Value, name: &str) -> bool {
-    let (found, default) = (Fields(&properties["LoggingConfig"]), default_logging(name));
-    ["LogFormat", "LogGroup"].iter().all(|field| found.get(field).is_none_or(|value| *value == default[field]))
+/// What a template says of logging, and Lambda's default for the rest.
+fn whole_logging(wanted: &Value, name: &str) -> Value {
+    let given = Fields(wanted);
+    let has_levels = given.text("LogFormat").is_some_and(|format| format == "JSON");
+    let fields = default_logging(name).into_iter().filter(|(field, _)| has_levels || !field.ends_with("Level"));
+    fields.map(|(field, default)| (field.to_owned(), Value::from(given.text(field).unwrap_or(default)))).collect()
+}
+
+/// What was found of logging, without what is there by default and the template leaves out.
+pub(super) fn logging_besides_defaults(found: &Value, wanted: &Value, name: &str) -> Value {
+    let (found, wanted) = (Fields(found), Fields(wanted));
+    let by_default = |field: &str, default: &String| !wanted.has(field) && found.text(field).as_ref() == Some(default);
+    let kept = default_logging(name).into_iter().filter(|(field, default)| !by_default(field, default));
+    let kept: Map<_, _> = kept.filter_map(|(field, _)| Some((field.to_owned(), found.get(field).cloned()?))).collect();
+    if kept.is_empty() { Value::Null } else { Value::Object(kept) }
 }
 
 fn logging(fields: Fields<'_>) -> LoggingConfig {

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use super::diagnostics::{Diagnostic, Position};
+use super::dynamic;
 use super::graph;
 use super::intrinsics::{Branches, Expression, Outcome, Reader, Result, Scope, Use};
 use super::node::{Entry, Key, Node};
@@ -190,7 +191,7 @@ fn comparable(expression: &Expression, scope: &Scope<'_>) -> Result<Value> {
         Outcome::Known(value) => value,
         Outcome::AfterApply(_) | Outcome::Nothing => Value::Null,
     };
-    if value.as_str().is_some_and(|text| text.contains("{{resolve:")) {
+    if value.as_str().is_some_and(|text| text.contains(dynamic::OPEN)) {
         let problem = Diagnostic::new("", "a condition cannot depend on a value that is kept in SSM");
         return Err(Some(problem.at(expression.position).help("make it a parameter of type String")));
     }

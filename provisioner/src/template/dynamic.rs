@@ -13,7 +13,13 @@ pub struct DynamicReference {
     pub version: Option<u64>,
 }
 
-const OPEN: &str = "{{resolve:";
+/// What every one begins with.
+pub(super) const OPEN: &str = "{{resolve:";
+
+/// The references in a text that stands nowhere in a resource; one that is wrong is none.
+pub fn dynamic_references(text: &str) -> Vec<DynamicReference> {
+    find(text, "").unwrap_or_default()
+}
 
 /// The references in the text at `pointer`; else what is wrong with one of them.
 pub(super) fn find(text: &str, pointer: &str) -> Result<Vec<DynamicReference>, (String, &'static str)> {

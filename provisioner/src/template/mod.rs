@@ -37,7 +37,7 @@ use indexmap::IndexMap;
 
 pub use bound::Bound;
 pub use diagnostics::{Diagnostic, Diagnostics, Position};
-pub use dynamic::DynamicReference;
+pub use dynamic::{DynamicReference, dynamic_references};
 pub use parameters::{Parameter, ParameterKind};
 pub use pseudo::Pseudo;
 pub use resolve::{Attribute, Attributes, Resolved, property_path};

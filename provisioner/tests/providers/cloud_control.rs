@@ -83,6 +83,45 @@ async fn a_topic_that_aws_identifies_is_found_by_its_tags_and_requests_are_follo
 }
 
 #[tokio::test]
+async fn two_runs_that_make_what_aws_names_make_it_once_and_a_later_one_makes_it_anew() {
+    let proxy = proxy();
+    proxy.play(Edge::CloudControlTokens);
+    let stage = Stage::at("cc-once", &proxy.url()).await.with_types(&[TOPIC]).await;
+    let topic = stage.resource(TOPIC, "Topic", json!({"DisplayName": "once"})).await;
+    // Neither has seen what the other makes: so it is with two runs at once, and with a run after one that was killed.
+    let (first, second) = (stage.create(&topic).await, stage.create(&topic).await);
+    assert_eq!(first.handle, second.handle);
+    assert_eq!(stage.found(TOPIC).await.len(), 1);
+    for _ in 0..2 {
+        let made = stage.read(&topic).await.unwrap();
+        stage.delete(&made).await;
+        let anew = stage.create(&topic).await;
+        assert_ne!(anew.handle, made.handle, "that one is gone");
+        assert_eq!(stage.found(TOPIC).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_field_within_a_property_that_left_the_template_is_removed_and_what_aws_filled_in_is_not_compared() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-nested", &proxy.url()).await.with_types(&[ALARM]).await;
+    let metrics = |more: Value| {
+        let mut metric = json!({"Id": "age", "MetricStat": {"Stat": "Maximum", "Period": 60,
+            "Metric": {"Namespace": "AWS/SQS", "MetricName": "ApproximateAgeOfOldestMessage"}}});
+        metric.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"ComparisonOperator": "GreaterThanThreshold", "EvaluationPeriods": 1, "Threshold": 5, "Metrics": [metric]})
+    };
+    let first = created(&stage, ALARM, "Alarm", metrics(json!({"Label": "age", "ReturnData": true}))).await;
+    let second = stage.resource(ALARM, "Alarm", metrics(json!({"Label": "age"}))).await;
+    assert_eq!(stage.paths(&second).await, ["Metrics", "Tags.provision:given"]);
+    stage.update(&second).await;
+    assert_eq!(stage.paths(&second).await, Vec::<String>::new());
+    let kept = stage.read(&second).await.unwrap();
+    assert_eq!(kept.properties["Metrics"][0].get("ReturnData"), None, "{:?}", kept.properties);
+    assert_eq!(stage.paths(&first).await, ["Metrics", "Tags.provision:given"], "and what came is a change too");
+}
+
+#[tokio::test]
 async fn a_schedule_without_tags_is_known_by_the_name_that_was_made_for_it_and_takes_no_other() {
     let proxy = proxy();
     let stage = Stage::at("cc-schedule", &proxy.url()).await.with_types(&[SCHEDULE]).await;

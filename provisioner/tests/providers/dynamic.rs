@@ -1,4 +1,5 @@
 use provisioner::engine::Action;
+use provisioner::template::Template;
 use serde_json::{Value, json};
 use testkit::FaultProxy;
 
@@ -35,6 +36,25 @@ async fn a_stored_parameter_is_read_once_and_its_change_shows() {
     let changed: Vec<_> = plan.changes.iter().filter(|change| change.action == Action::Update).collect();
     assert_eq!(changed.iter().map(|change| change.logical_id.as_str()).collect::<Vec<_>>(), ["One", "Two"]);
     stage.down(&resources).await;
+}
+
+#[tokio::test]
+async fn an_output_has_the_value_that_ssm_keeps() {
+    let stage = Stage::new("dynamic-output").await;
+    store(&stage, "/dynamic-output/image", "ami-1", false).await;
+    let template = json!({
+        "Parameters": {"Image": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/dynamic-output/image"}},
+        "Resources": {"Queue": {"Type": "AWS::SQS::Queue"}},
+        "Outputs": {"Image": {"Value": {"Fn::Sub": "of ${Image}"}}, "Lost": {"Value": "{{resolve:ssm:/dynamic-output/lost}}"}},
+    });
+    let template = Template::parse("template.json", &template.to_string()).unwrap();
+    let stack = stage.stack(&template);
+    let looks = stack.look().await.unwrap();
+    let outputs = stack.outputs(&looks).unwrap();
+    assert_eq!(
+        (&outputs["Image"], &outputs["Lost"]),
+        (&json!("of ami-1"), &json!("{{resolve:ssm:/dynamic-output/lost}}"))
+    );
 }
 
 #[tokio::test]

@@ -75,6 +75,21 @@ async fn e15_e16_e27_a_function_is_waited_for_at_every_change() {
 }
 
 #[tokio::test]
+async fn e16_what_is_as_the_template_says_and_is_being_changed_still_is_waited_for() {
+    let (proxy, stage) = stage("edge-unready").await;
+    let template = function::with_role();
+    stage.up(&template).await;
+    proxy.play(Edge::UpdateInProgress(3));
+    let lambda = aws_sdk_lambda::Client::new(&stage.config);
+    lambda.update_function_configuration().function_name("edge-unready-F").timeout(3).send().await.unwrap();
+    proxy.forget();
+    let report = stage.try_up(&template).await;
+    assert!(report.is_whole() && report.done.is_empty(), "{report:?}");
+    assert_eq!(calls(&proxy, "GetFunction"), 4, "three find it being updated");
+    assert_eq!(proxy.mutating_calls().len(), 0);
+}
+
+#[tokio::test]
 async fn e8_e33_a_mapping_is_waited_for_at_every_change() {
     let (proxy, stage) = stage("edge-mapping").await;
     proxy.play(Edge::PolicyNotYetEffective(Duration::from_millis(600)));

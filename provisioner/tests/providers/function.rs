@@ -12,11 +12,21 @@ pub async fn role(stage: &Stage) -> Resource {
     role_named(stage, "Role").await
 }
 
-async fn role_named(stage: &Stage, logical_id: &str) -> Resource {
+fn trust() -> Value {
     let statement =
         json!({"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"});
-    let document = json!({"Version": "2012-10-17", "Statement": [statement]});
-    let role = stage.resource(ROLE, logical_id, json!({"AssumeRolePolicyDocument": document})).await;
+    json!({"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}})
+}
+
+/// A template's resources: a function, and its role.
+pub fn with_role() -> Value {
+    let role = json!({"Fn::GetAtt": ["Role", "Arn"]});
+    let function = json!({"Code": "code", "Runtime": "provided.al2023", "Handler": "bootstrap", "Role": role});
+    json!({"Role": {"Type": ROLE, "Properties": trust()}, "F": {"Type": FUNCTION, "Properties": function}})
+}
+
+async fn role_named(stage: &Stage, logical_id: &str) -> Resource {
+    let role = stage.resource(ROLE, logical_id, trust()).await;
     stage.create(&role).await;
     role
 }
@@ -55,6 +65,30 @@ async fn a_function_lives_from_create_to_delete() {
     let in_order: Vec<&str> =
         schema.properties.iter().map(|p| p.name.as_str()).filter(|name| changed.contains(name)).collect();
     stage.live_through(&first, &second, &in_order).await;
+}
+
+#[tokio::test]
+async fn a_part_of_how_it_logs_that_left_the_template_is_lambdas_default_again() {
+    let stage = Stage::new("function-logging").await;
+    let role = role(&stage).await;
+    let logging = |logging: Value| {
+        let mut properties = properties(&role, "one");
+        properties["LoggingConfig"] = logging;
+        properties
+    };
+    let whole =
+        json!({"LogFormat": "JSON", "LogGroup": "/mine", "ApplicationLogLevel": "WARN", "SystemLogLevel": "WARN"});
+    stage.create(&stage.resource(FUNCTION, "Function", logging(whole)).await).await;
+    for (rest, left) in [
+        (json!({"LogFormat": "JSON", "LogGroup": "/mine", "SystemLogLevel": "WARN"}), vec!["ApplicationLogLevel"]),
+        (json!({"LogFormat": "JSON"}), vec!["LogGroup", "SystemLogLevel"]),
+    ] {
+        let function = stage.resource(FUNCTION, "Function", logging(rest)).await;
+        let left: Vec<String> = left.iter().map(|name| format!("LoggingConfig.{name}")).collect();
+        assert_eq!(stage.paths(&function).await, left);
+        stage.update(&function).await;
+        assert_eq!(stage.paths(&function).await, Vec::<String>::new());
+    }
 }
 
 #[tokio::test]

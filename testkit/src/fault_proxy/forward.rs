@@ -47,6 +47,11 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// A good answer.
+    pub(crate) fn good(body: impl Into<Bytes>) -> Self {
+        Self { status: StatusCode::OK, headers: axum::http::HeaderMap::new(), body: body.into() }
+    }
+
     /// Changes the JSON of a good answer; leaves any other alone.
     pub(crate) fn rewrite(&mut self, change: impl FnOnce(&mut Value)) {
         if let Ok(mut json) = serde_json::from_slice(&self.body) {

@@ -1,8 +1,9 @@
 //! Whether the caller may do what `provision policy` lists: asked of IAM's simulator, which changes nothing.
 
-use aws_sdk_iam::types::PolicyEvaluationDecisionType;
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, PolicyEvaluationDecisionType};
 use clap::ValueEnum;
 use futures::future::try_join_all;
+use serde_json::{Map, Value};
 
 use super::super::{Opened, Run};
 use super::Check;
@@ -37,10 +38,9 @@ pub(super) async fn look(run: &Run, opened: &Opened) -> Check {
 async fn denied(opened: &Opened, policy: &Policy) -> Result<Vec<String>, ProviderError> {
     let Some(principal) = principal(&opened.aws.caller, &opened.aws.scope) else { return Ok(vec![]) };
     let iam = aws_sdk_iam::Client::new(&opened.aws.config);
-    // A condition would have to be told to the simulator too; those few actions are left out.
-    let plain = policy.statements().into_iter().filter(|statement| statement.condition.is_none());
-    let asked = plain.map(|statement| {
+    let asked = policy.statements().into_iter().map(|statement| {
         let call = iam.simulate_principal_policy().policy_source_arn(&principal);
+        let call = call.set_context_entries(statement.condition.as_ref().map(context));
         let call = call.set_action_names(Some(statement.actions)).set_resource_arns(Some(statement.resources));
         async move { call.send().await.map_err(failed("iam:SimulatePrincipalPolicy")) }
     });
@@ -51,6 +51,17 @@ async fn denied(opened: &Opened, policy: &Policy) -> Result<Vec<String>, Provide
     denied.sort();
     denied.dedup();
     Ok(denied)
+}
+
+/// A request that fulfils a condition of ours: `{"ArnLike": {"lambda:FunctionArn": "arn:..."}}`.
+fn context(condition: &Value) -> Vec<ContextEntry> {
+    let keys = condition.as_object().into_iter().flat_map(Map::values).filter_map(Value::as_object).flatten();
+    let entry = |(key, value): (&String, &Value)| {
+        let value = value.as_str().unwrap_or_default().trim_end_matches('*');
+        let entry = ContextEntry::builder().context_key_name(key).context_key_type(ContextKeyTypeEnum::String);
+        entry.context_key_values(value).build()
+    };
+    keys.map(entry).collect()
 }
 
 /// The user or role behind the caller; none for the account's root, which may do everything.
@@ -65,6 +76,8 @@ fn principal(caller: &str, scope: &Scope) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -74,5 +87,13 @@ mod tests {
         assert_eq!(principal("arn:aws:sts::1:assumed-role/dev/jane"), Some("arn:aws:iam::1:role/dev".into()));
         assert_eq!(principal("arn:aws:iam::1:user/jane"), Some("arn:aws:iam::1:user/jane".into()));
         assert_eq!(principal("arn:aws:iam::1:root"), None);
+    }
+
+    #[test]
+    fn the_simulator_is_told_what_a_condition_asks_for() {
+        let condition = json!({"ArnLike": {"lambda:FunctionArn": "arn:aws:lambda:r:1:function:films*"}});
+        let told = context(&condition);
+        assert_eq!(told[0].context_key_name(), Some("lambda:FunctionArn"));
+        assert_eq!(told[0].context_key_values(), ["arn:aws:lambda:r:1:function:films"]);
     }
 }

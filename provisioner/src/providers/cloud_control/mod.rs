@@ -5,15 +5,15 @@
 //! |---|---|---|
 //! | the part of the primary identifier that may be left out | replaces | stack and logical id, where the type has such a name |
 //! | createOnly in the type's schema | replaces | as below |
-//! | any other | in place, by a JSON patch of the whole property | removed if the template gave it before, else not compared |
+//! | any other | in place, by a JSON patch of the whole property | removed, also within another, if the template gave it before, else not compared |
 //! | readOnly | refused in a template | what `Fn::GetAtt` gives |
 //! | writeOnly, also within another | in place with any other change, never compared: AWS does not give it back | |
 //! | the tagging property | in place | removed, but tags of others stay |
 //!
-//! What the template gave is remembered by the tag [`GIVEN_TAG`]. `Ref` gives the primary identifier. A resource is found by its
-//! identifier where that can be a name, else by its tags in a listing. A kind without tags is this stack's if it has the name that
-//! was made for it, or belongs to a resource of the stack. One that left the template is found by its tags, or by those of its keeper,
-//! even if the template names no resource of its type any more.
+//! What the template gave is remembered by the tag [`GIVEN_TAG`]. `Ref` gives the primary identifier, its parts joined by `|`, or the
+//! property that [`REFS`] names. A resource is found by its identifier where that can be a name, else by its tags in a listing. A kind
+//! without tags is this stack's if it has the name that was made for it, or belongs to a resource of the stack. One that left the
+//! template is found by its tags, or by those of its keeper, even if the template names no resource of its type any more.
 
 mod found;
 mod keeping;
@@ -25,6 +25,7 @@ mod tagging;
 mod type_schema;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -34,7 +35,7 @@ pub use self::other_types::OtherTypes;
 
 use self::found::{Described, described, within};
 use self::keeping::Keeping;
-use self::requests::Requests;
+use self::requests::{Created, Requests};
 use self::tagging::{GIVEN_TAG, TYPE_TAG, given, given_names, tags_in, tags_out};
 use self::type_schema::TypeSchema;
 use super::claim::take_over;
@@ -46,11 +47,41 @@ use crate::engine::{
     Scope, keepers, remember_given, retry_until, tag,
 };
 
-/// Types whose `Ref` is not their primary identifier but this property.
-const REFS: [(&str, &str); 1] = [("AWS::Events::Rule", "Name")];
+/// Types whose `Ref` is not their primary identifier but this property: they are older than CloudFormation's registry. Source: the return
+/// values in CloudFormation's resource reference.
+const REFS: [(&str, &str); 25] = [
+    ("AWS::ApiGateway::Authorizer", "AuthorizerId"),
+    ("AWS::ApiGateway::Deployment", "DeploymentId"),
+    ("AWS::ApiGateway::DocumentationPart", "DocumentationPartId"),
+    ("AWS::ApiGateway::DocumentationVersion", "DocumentationVersion"),
+    ("AWS::ApiGateway::Model", "Name"),
+    ("AWS::ApiGateway::RequestValidator", "RequestValidatorId"),
+    ("AWS::ApiGateway::Resource", "ResourceId"),
+    ("AWS::ApiGateway::Stage", "StageName"),
+    ("AWS::ApiGatewayV2::Authorizer", "AuthorizerId"),
+    ("AWS::ApiGatewayV2::Deployment", "DeploymentId"),
+    ("AWS::ApiGatewayV2::Integration", "IntegrationId"),
+    ("AWS::ApiGatewayV2::IntegrationResponse", "IntegrationResponseId"),
+    ("AWS::ApiGatewayV2::Model", "ModelId"),
+    ("AWS::ApiGatewayV2::Route", "RouteId"),
+    ("AWS::ApiGatewayV2::RouteResponse", "RouteResponseId"),
+    ("AWS::Cognito::UserPoolClient", "ClientId"),
+    ("AWS::Cognito::UserPoolGroup", "GroupName"),
+    ("AWS::Cognito::UserPoolResourceServer", "Identifier"),
+    ("AWS::Cognito::UserPoolUser", "Username"),
+    ("AWS::EC2::EIP", "PublicIp"),
+    ("AWS::ECS::Service", "ServiceArn"),
+    ("AWS::Events::Rule", "Name"),
+    ("AWS::Logs::LogStream", "LogStreamName"),
+    ("AWS::Logs::MetricFilter", "FilterName"),
+    ("AWS::Logs::SubscriptionFilter", "FilterName"),
+];
 
 /// How long a new role, or an earlier change of the same resource, is waited for.
 const SETTLES: Limit = Limit::seconds(120);
+
+/// How often one state of a resource may have been made, or have failed to be, in the 36 hours in which AWS knows a token.
+const MOST_TOKENS: u32 = 50;
 
 /// Resources of one type, over Cloud Control.
 struct CloudControlProvider {
@@ -93,7 +124,7 @@ impl CloudControlProvider {
         };
         let mut given_before = given_names(&tags);
         // A name that is made is the template's too, though it stands not there.
-        given_before.extend(self.about.name.as_ref().map(|name| name.property.as_str()));
+        given_before.extend(self.about.name.as_ref().map(|name| (name.property.as_str(), None)));
         Observed {
             attributes: self.attributes_of(&described),
             properties: within(&described.properties, &resource.properties, &given_before),
@@ -114,9 +145,13 @@ impl CloudControlProvider {
         attributes
     }
 
+    /// The property that `Ref` gives, where that is not the primary identifier.
+    fn reference_property(&self) -> Option<&'static str> {
+        REFS.iter().find(|(type_name, _)| *type_name == self.type_name()).map(|(_, property)| *property)
+    }
+
     fn reference(&self, identifier: &str, properties: &Value) -> Value {
-        let other = REFS.iter().find(|(type_name, _)| *type_name == self.type_name());
-        let other = other.and_then(|(_, property)| Fields(properties).get(property).cloned());
+        let other = self.reference_property().and_then(|property| Fields(properties).get(property).cloned());
         other.unwrap_or_else(|| identifier.into())
     }
 
@@ -169,6 +204,24 @@ impl CloudControlProvider {
         Value::Array(patch.into_iter().map(|(_, step)| step).collect())
     }
 
+    /// Asks by one token after another: one whose resource is gone again, or whose request failed before, is used up.
+    async fn make(&self, desired: &Value, tries: &AtomicU32, progress: &Progress) -> Result<Described, ProviderError> {
+        loop {
+            let number = tries.fetch_add(1, Ordering::Relaxed);
+            let token = requests::token(self.type_name(), desired, number);
+            match self.requests.create(self.type_name(), desired, &token, self.limit(), progress).await? {
+                Created::Done { identifier, may_be_gone: false } => return self.described_now(&identifier).await,
+                Created::Done { identifier, .. } => {
+                    if let Some(described) = self.requests.get(self.type_name(), &identifier).await? {
+                        return Ok(described);
+                    }
+                }
+                Created::Refused(error) if number >= MOST_TOKENS => return Err(error),
+                Created::Refused(_) => {}
+            }
+        }
+    }
+
     fn limit(&self) -> Limit {
         Limit { longest: Duration::from_secs(10), ..Limit::seconds(self.about.timeout_minutes * 60) }
     }
@@ -213,13 +266,13 @@ impl Provider for CloudControlProvider {
         let given = given.filter(|name| self.about.schema.attributes.contains(name));
         let mut attributes: BTreeMap<String, Value> =
             given.filter_map(|name| Some((name.clone(), Fields(properties).get(name)?.clone()))).collect();
-        if self.about.is_named() {
-            attributes.insert("Ref".into(), physical_id.into());
-            let single = self.about.name.as_ref().filter(|_| self.about.identifier.len() == 1);
-            attributes.extend(single.map(|name| (name.property.clone(), physical_id.into())));
-        } else if let Some((_, property)) = REFS.iter().find(|(type_name, _)| *type_name == self.type_name()) {
-            attributes.extend(Fields(properties).get(property).map(|name| ("Ref".to_owned(), name.clone())));
-        }
+        let reference = match self.reference_property() {
+            Some(property) => Fields(properties).get(property).cloned(),
+            None => self.about.is_named().then(|| physical_id.into()),
+        };
+        attributes.extend(reference.map(|reference| ("Ref".to_owned(), reference)));
+        let single = self.about.name.as_ref().filter(|_| self.about.is_named() && self.about.identifier.len() == 1);
+        attributes.extend(single.map(|name| (name.property.clone(), physical_id.into())));
         attributes
     }
 
@@ -260,15 +313,14 @@ impl Provider for CloudControlProvider {
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
         // First, so that there is no moment in which nothing knows of it.
         self.keeping.remember(resource, progress).await?;
-        let desired = self.desired(resource);
+        let (desired, tries) = (self.desired(resource), AtomicU32::new(0));
         let made = retry_until("AWS to take the new resource", SETTLES, progress, requests::passes, || {
-            self.requests.create(self.type_name(), &desired, self.limit(), progress)
+            self.make(&desired, &tries, progress)
         });
-        let identifier = match made.await {
-            Err(error) if requests::is_taken(&error) => return take_over(self, resource, progress).await,
-            made => made?,
-        };
-        Ok(self.observed(resource, self.described_now(&identifier).await?))
+        match made.await {
+            Err(error) if requests::is_taken(&error) => take_over(self, resource, progress).await,
+            made => Ok(self.observed(resource, made?)),
+        }
     }
 
     async fn update(

@@ -5,6 +5,7 @@ use aws_sdk_cloudcontrol::Client;
 use aws_sdk_cloudcontrol::types::{OperationStatus, ProgressEvent};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::super::errors::failed;
 use super::{Described, SETTLES, described};
@@ -31,6 +32,21 @@ pub(super) fn is_missing(error: &ProviderError) -> bool {
 /// There is one already, said at once or at the end of a request.
 pub(super) fn is_taken(error: &ProviderError) -> bool {
     error.is("AlreadyExistsException") || error.is("AlreadyExists")
+}
+
+/// What a request to make a resource comes to.
+pub(super) enum Created {
+    /// It was made; perhaps some time ago, by an earlier request of the same token.
+    Done { identifier: String, may_be_gone: bool },
+    /// An earlier request of the same token failed, or was for something else.
+    Refused(ProviderError),
+}
+
+/// Every run that makes a resource in this state asks by the same tokens, one after another: so two runs at once, or one that was killed
+/// and the next, make it once.
+pub(super) fn token(type_name: &str, desired: &Value, number: u32) -> String {
+    let digest = Sha256::digest(format!("{type_name}\n{desired}\n{number}"));
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Requests for resources of any type.
@@ -68,18 +84,29 @@ impl Requests {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Makes a resource, waits until it is made, and gives its identifier.
+    /// Makes a resource, and waits until it is made. AWS takes requests by one `token` for one, for 36 hours.
     pub(super) async fn create(
         &self,
         type_name: &str,
         desired: &Value,
+        token: &str,
         limit: Limit,
         progress: &Progress,
-    ) -> Result<String, ProviderError> {
+    ) -> Result<Created, ProviderError> {
+        let operation = "cloudformation:CreateResource";
         let call = self.client.create_resource().type_name(type_name).desired_state(desired.to_string());
-        let answer = call.send().await.map_err(failed("cloudformation:CreateResource"))?;
-        let done = self.done("cloudformation:CreateResource", answer.progress_event, limit, progress).await?;
-        Ok(done.identifier.unwrap_or_default())
+        let answer = match call.client_token(token).send().await.map_err(failed(operation)) {
+            Err(error) if error.is("ClientTokenConflictException") => return Ok(Created::Refused(error)),
+            answer => answer?,
+        };
+        // A request that was not made before has only begun.
+        let at_once = answer.progress_event.clone().map(|event| ended(operation, event));
+        if let Some(Err(error)) = at_once {
+            return Ok(Created::Refused(error));
+        }
+        let may_be_gone = matches!(at_once, Some(Ok(Poll::Ready(_))));
+        let done = self.done(operation, answer.progress_event, limit, progress).await?;
+        Ok(Created::Done { identifier: done.identifier.unwrap_or_default(), may_be_gone })
     }
 
     /// Changes a resource by a JSON patch, and waits until it is changed.

@@ -67,7 +67,7 @@ impl TypeSchema {
             if tags.as_ref().is_some_and(|tags| tags.name == property.name) {
                 property.shape = Shape::Tags;
             }
-            // Of what the template does not give, a read tells only what it gave before.
+            // Even a default of the type's: AWS may have filled in another value.
             property.absent = Absent::Removed;
         }
         let identifier: Vec<String> = pointers(schema, "primaryIdentifier").iter().map(|p| p[1..].to_owned()).collect();
@@ -296,7 +296,8 @@ fn document(name: &str) -> Shape {
 fn default(part: &Value) -> Absent {
     match part.get("default") {
         Some(value) if !value.is_object() && !value.is_array() => Absent::Default(value.clone()),
-        _ => Absent::Ignored,
+        // Of what the template does not give, a read tells only what it gave before.
+        _ => Absent::Removed,
     }
 }
 

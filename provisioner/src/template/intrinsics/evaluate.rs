@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{Expression, FindInMap, Kind, SubPart};
 use crate::template::diagnostics::{Diagnostic, Position};
+use crate::template::dynamic;
 use crate::template::mappings::Mappings;
 use crate::template::node::Key;
 use crate::template::parameters::Values;
@@ -96,7 +97,7 @@ impl Scope<'_> {
             },
             Kind::FindInMap(lookup) => self.find_in_map(lookup, at),
             Kind::Base64(text) => self.evaluate(text)?.map(|value| {
-                let text = as_text(&value, text.position, "Fn::Base64")?;
+                let text = text_now(&value, text.position, "Fn::Base64")?;
                 Ok(base64::engine::general_purpose::STANDARD.encode(text).into())
             }),
         }
@@ -242,7 +243,7 @@ impl Scope<'_> {
             return Err(None);
         }
         match evaluated.outcome {
-            Outcome::Known(value) => as_text(&value, expression.position, what),
+            Outcome::Known(value) => text_now(&value, expression.position, what),
             Outcome::AfterApply(source) => Err(problem(
                 expression.position,
                 format!("{what} is {source}, which is known only after apply"),
@@ -292,11 +293,23 @@ impl Gathered {
 }
 
 fn split(delimiter: &str, value: &Value, at: Position) -> Result<Value> {
-    let text = as_text(value, at, "Fn::Split")?;
+    let text = text_now(value, at, "Fn::Split")?;
     if delimiter.is_empty() {
         return Err(problem(at, "the delimiter of Fn::Split is empty", "write the text to split at"));
     }
     Ok(text.split(delimiter).map(Value::from).collect())
+}
+
+/// The same where the text itself counts, and not only its place: one that SSM keeps is not known yet.
+fn text_now(value: &Value, at: Position, what: &str) -> Result<String> {
+    let text = as_text(value, at, what)?;
+    match text.contains(dynamic::OPEN) {
+        true => {
+            let message = format!("{what} needs a value that is known before apply, but this one is kept in SSM");
+            Err(problem(at, message, "make it a parameter of type String"))
+        }
+        false => Ok(text),
+    }
 }
 
 fn as_text(value: &Value, at: Position, what: &str) -> Result<String> {

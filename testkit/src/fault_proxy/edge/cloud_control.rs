@@ -1,7 +1,10 @@
 //! Cloud Control as AWS has it: the identifier of the type's schema, an ARN that only AWS sets, requests that take their time. The
 //! emulator keeps what it is given, under an identifier that it guesses.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use axum::body::Bytes;
 use serde_json::{Value, json};
@@ -49,9 +52,16 @@ const KNOWN: [Known; 4] = [
     },
 ];
 
-/// Requests that are not done yet, and for how many looks.
+/// What was asked for.
 #[derive(Default)]
-pub(super) struct Requests(HashMap<String, usize>);
+pub(super) struct Requests {
+    /// Requests that are not done yet, and for how many looks.
+    under_way: HashMap<String, usize>,
+    /// The answers to those that were begun, by the client's own token.
+    begun: HashMap<String, Bytes>,
+    /// How many resources AWS gave a name.
+    named: AtomicUsize,
+}
 
 fn known(passing: &Passing) -> Option<&'static Known> {
     let type_name = passing.field("TypeName");
@@ -64,7 +74,7 @@ impl Edges {
         let known = known(passing).filter(|_| passing.operation.name == "CreateResource")?;
         let mut body: Value = serde_json::from_slice(&passing.body).ok()?;
         let mut desired: Value = serde_json::from_str(body["DesiredState"].as_str()?).ok()?;
-        let made_up = || format!("made-by-aws-{}", passing.body.len());
+        let made_up = || format!("made-by-aws-{}", self.requests.named.fetch_add(1, Ordering::Relaxed));
         let name = desired[known.name].as_str().map_or_else(made_up, str::to_owned);
         let arn = format!("{}{name}", known.arn.1);
         desired["Id"] = if known.by_arn { arn.as_str().into() } else { name.as_str().into() };
@@ -89,6 +99,19 @@ impl Edges {
         });
     }
 
+    /// The answer to an earlier request of the same token.
+    pub(super) fn same_request(&self, passing: &Passing) -> Option<Answer> {
+        let creates = passing.operation.name == "CreateResource";
+        let body = creates.then(|| self.requests.begun.get(&passing.field("ClientToken"))).flatten()?;
+        Some(Answer::good(body.clone()))
+    }
+
+    pub(super) fn remember_request(&mut self, passing: &Passing, answer: &Answer) {
+        if passing.operation.name == "CreateResource" && answer.status.is_success() {
+            self.requests.begun.insert(passing.field("ClientToken"), answer.body.clone());
+        }
+    }
+
     pub(super) fn show_request(&mut self, passing: &Passing, answer: &mut Answer, looks: usize) {
         let name = passing.operation.name.as_str();
         if !["CreateResource", "UpdateResource", "DeleteResource", "GetResourceRequestStatus"].contains(&name) {
@@ -98,7 +121,7 @@ impl Edges {
         answer.rewrite(|json| {
             let event = &mut json["ProgressEvent"];
             let Some(token) = event["RequestToken"].as_str().map(str::to_owned) else { return };
-            let left = self.requests.0.entry(token).or_insert(looks);
+            let left = self.requests.under_way.entry(token).or_insert(looks);
             if *left > 0 {
                 *left -= usize::from(!begins);
                 event["OperationStatus"] = json!("IN_PROGRESS");

@@ -63,6 +63,8 @@ pub enum Edge {
     Registry,
     /// Cloud Control knows a resource by its type's primary identifier, sets the ARN, and lists identifiers alone.
     CloudControlIdentifiers,
+    /// Cloud Control takes two requests of one ClientToken for one.
+    CloudControlTokens,
     /// A request to Cloud Control is in progress for so many looks.
     CloudControlTakesItsTime(usize),
     /// The tagging API tells of event-source mappings too, of those that were made through the proxy.
@@ -149,7 +151,8 @@ impl Edges {
 
     /// The answer of what the emulator does not have at all.
     pub(crate) fn answer(&self, passing: &Passing) -> Option<Result<Answer, Refusal>> {
-        self.played.contains(&Edge::Registry).then(|| registry::answer(passing)).flatten()
+        let registry = self.played.contains(&Edge::Registry).then(|| registry::answer(passing)).flatten();
+        registry.or_else(|| self.same_request(passing).map(Ok))
     }
 
     /// The path and body that the emulator gets instead of the client's own, where an edge changes them.
@@ -185,6 +188,7 @@ impl Edges {
                 | Edge::QueueAttributesSettle(_)
                 | Edge::Registry
                 | Edge::CloudControlIdentifiers
+                | Edge::CloudControlTokens
                 | Edge::CloudControlTakesItsTime(_)
                 | Edge::TaggingTellsOfMappings => None,
             };
@@ -238,6 +242,7 @@ impl Edges {
                     self.show_saved(passing, answer, "SetQueueAttributes", reads, &["GetQueueAttributes"]);
                 }
                 Edge::CloudControlIdentifiers => self.show_identified(passing, answer),
+                Edge::CloudControlTokens => self.remember_request(passing, answer),
                 Edge::CloudControlTakesItsTime(looks) => self.show_request(passing, answer, looks),
                 Edge::TaggingTellsOfMappings => self.tell_of_mappings(passing, answer),
                 _ => {}

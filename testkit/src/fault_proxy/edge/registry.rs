@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 
 use super::super::{
@@ -33,7 +32,7 @@ fn described(schema: &str) -> Answer {
     let space = "http://cloudformation.amazonaws.com/doc/2010-05-15/";
     let result = format!("<DescribeTypeResult><Schema>{escaped}</Schema></DescribeTypeResult>");
     let body = format!("<DescribeTypeResponse xmlns=\"{space}\">{result}</DescribeTypeResponse>");
-    Answer { status: StatusCode::OK, headers: HeaderMap::new(), body: body.into() }
+    Answer::good(body)
 }
 
 fn schema(type_name: &str) -> io::Result<Option<String>> {
