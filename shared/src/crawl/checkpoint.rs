@@ -6,15 +6,18 @@
 use std::{
     borrow::Cow,
     collections::{HashMap, HashSet},
+    io,
+    io::{BufReader, BufWriter},
 };
 
 use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Answer, CrawlError, MOST_IDLE,
-    output::{damaged, gunzip, gzip},
+    output::{damaged, gzip},
 };
 use crate::{
     Job, Lake,
@@ -80,8 +83,8 @@ impl Checkpoint {
         let Some(packed) = lake.get(key).await? else {
             return Ok(None);
         };
-        let text = gunzip(&packed).map_err(|error| damaged(lake, key, &error))?;
-        let stored: Stored = serde_json::from_str(&text).map_err(|error| damaged(lake, key, &error))?;
+        let stored = serde_json::from_reader(BufReader::new(MultiGzDecoder::new(&*packed)));
+        let stored: Stored = stored.map_err(|error| damaged(lake, key, &error))?;
         let films = stored.films.into_iter().filter_map(|(id, lines)| {
             let id = id.parse().ok()?;
             Some((id, Answer { id, lines: lines.into_owned() }))
@@ -129,8 +132,8 @@ impl Checkpoint {
         let films = self.answers.values().map(|answer| (answer.id.to_string(), Cow::Borrowed(&answer.lines[..])));
         let (asked, refresh, idle) = (self.asked.clone(), self.refresh.clone(), self.idle);
         let stored = Stored { asked, refresh, idle, films: films.collect() };
-        let text = serde_json::to_vec(&stored).map_err(|error| damaged(lake, key, &error))?;
-        gzip(&text).map_err(|error| damaged(lake, key, &error))
+        let packed = gzip(|text| serde_json::to_writer(BufWriter::new(text), &stored).map_err(io::Error::other));
+        packed.map_err(|error| damaged(lake, key, &error))
     }
 
     /// Says that this delivery got no further, until it has: its process may die. An error if those before were `suspect` and too many.

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    io::{Read as _, Write as _},
+    io::{Read as _, Write},
 };
 
 use bytes::Bytes;
@@ -23,21 +23,20 @@ use crate::{
 /// Objects that are read or written at once.
 pub(super) const WIDTH: usize = 32;
 
-/// Gzip without a time and without a name, so that the same lines are the same bytes.
-pub(super) fn gzip(plain: &[u8]) -> std::io::Result<Bytes> {
+/// Gzip of what is written, which never stands in memory whole. Without a time and a name, so that the same text is the same bytes.
+pub(super) fn gzip(write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) -> std::io::Result<Bytes> {
     let mut gzip = GzBuilder::new().mtime(0).write(Vec::new(), Compression::default());
-    gzip.write_all(plain)?;
+    write(&mut gzip)?;
     gzip.finish().map(Bytes::from)
 }
 
 /// The text of the object at `key`, inflated where its name says so.
 pub(crate) fn text_of(key: &str, bytes: &[u8]) -> std::io::Result<String> {
-    if key.ends_with(".gz") { gunzip(bytes) } else { String::from_utf8(bytes.to_vec()).map_err(std::io::Error::other) }
-}
-
-pub(super) fn gunzip(packed: &[u8]) -> std::io::Result<String> {
+    if !key.ends_with(".gz") {
+        return String::from_utf8(bytes.to_vec()).map_err(std::io::Error::other);
+    }
     let mut text = String::new();
-    MultiGzDecoder::new(packed).read_to_string(&mut text)?;
+    MultiGzDecoder::new(bytes).read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -83,20 +82,23 @@ async fn remove(lake: &dyn Lake, key: &str, answers: &[&Answer]) -> Result<(), C
 /// Where a kind has no lines there is no object.
 async fn write_kind(lake: &dyn Lake, job: &Job, kind: Kind, answers: &[&Answer]) -> Result<Option<String>, CrawlError> {
     let key = layout::records(kind, job);
-    let mut text = String::new();
-    let lines = answers.iter().flat_map(|answer| &answer.lines);
-    for (_, line) in lines.filter(|(of, _)| *of == kind) {
-        text.push_str(line);
-        text.push('\n');
-    }
-    if text.is_empty() {
+    let Some(packed) = lines_of(kind, answers).map_err(|error| damaged(lake, &key, &error))? else {
         // An earlier run may have left one.
         lake.delete(&key).await?;
         return Ok(None);
-    }
-    let packed = gzip(text.as_bytes()).map_err(|error| damaged(lake, &key, &error))?;
+    };
     lake.put(&key, packed, PutMode::Overwrite).await?;
     Ok(Some(key))
+}
+
+/// The lines of one kind as they are stored; none where there are none.
+fn lines_of(kind: Kind, answers: &[&Answer]) -> std::io::Result<Option<Bytes>> {
+    let lines = answers.iter().flat_map(|answer| &answer.lines).filter(|(of, _)| *of == kind);
+    let mut lines = lines.map(|(_, line)| line).peekable();
+    if lines.peek().is_none() {
+        return Ok(None);
+    }
+    gzip(|text| lines.try_for_each(|line| writeln!(text, "{line}"))).map(Some)
 }
 
 /// The answers in `objects`, by title.
