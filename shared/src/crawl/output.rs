@@ -68,8 +68,7 @@ pub(super) async fn write(
 /// Removes what an earlier run of the job wrote. A record alone in its object may be of a title that another job has now, and that job
 /// has written it anew: it stays, and `prune` removes it if nobody has it.
 async fn remove(lake: &dyn Lake, key: &str, answers: &[&Answer]) -> Result<(), CrawlError> {
-    let is_alone = Kind::ALL.iter().all(|kind| layout::job_beneath(&layout::folder(*kind), key).is_none());
-    if is_alone {
+    if layout::job_of(key).is_none() {
         let there = read(lake, &BTreeSet::from([key.to_owned()])).await?;
         if there.keys().any(|id| answers.iter().all(|answer| answer.id != *id)) {
             return Ok(());

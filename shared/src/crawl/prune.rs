@@ -46,7 +46,9 @@ async fn prune_settled(
 ) -> Result<Vec<String>, CrawlError> {
     let mut left_over = Vec::new();
     for done in gone {
-        if let Some(marker) = Marker::read(lake, &done.key()).await? {
+        let Some(marker) = Marker::read(lake, &done.key()).await? else { continue };
+        // A record alone in its object may be an open job's too.
+        if marker.objects.iter().all(|object| layout::job_of(object).is_some()) {
             left_over.push((done, marker.titles_in_lake(lake).await?, marker.objects));
         }
     }

@@ -149,6 +149,11 @@ pub fn job_beneath<'k>(folder: &str, key: &'k str) -> Option<&'k str> {
     name.starts_with("year=").then_some(name)
 }
 
+/// The name of the job whose records stand at `key`; none if they are no single job's.
+pub fn job_of(key: &str) -> Option<&str> {
+    Kind::ALL.iter().find_map(|kind| job_beneath(&folder(*kind), key))
+}
+
 /// A version of the large files.
 pub fn compact_folder(version: &str) -> String {
     format!("{COMPACT}{version}/")
