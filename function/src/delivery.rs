@@ -35,8 +35,11 @@ pub async fn deliver(crawler: &Crawler, lake: &dyn Lake, body: &str, deadline: I
         Err(verdict) => return verdict,
     };
     let width = side_by_side(&jobs);
-    let (dataset, refresh) = (&dataset, &refresh);
+    let (crawler, dataset, refresh) = (&judging(crawler, deadline), &dataset, &refresh);
     let runs = jobs.iter().map(async |job| {
+        if Instant::now() >= deadline {
+            return Verdict::Again { seconds: 0, reason: format!("out of time before {}", job.name()) };
+        }
         let result = match refresh {
             None => crawler.run(job, dataset, deadline).await,
             Some(refresh) => crawler.refresh(job, dataset, refresh, deadline).await,
@@ -48,6 +51,12 @@ pub async fn deliver(crawler: &Crawler, lake: &dyn Lake, body: &str, deadline: I
     // A job that can never be done does not hold up those that share its message.
     let verdicts: Vec<Verdict> = stream::iter(runs).buffer_unordered(width).collect().await;
     verdicts.into_iter().max_by_key(weight).unwrap_or(Verdict::Done)
+}
+
+/// A job that is begun in the second half of a delivery is not judged by it.
+fn judging(crawler: &Crawler, deadline: Instant) -> Crawler {
+    let now = Instant::now();
+    crawler.clone().with_judged_until(now + deadline.saturating_duration_since(now) / 2)
 }
 
 /// How many jobs of a message are done at once: small ones share the connections, so that asking never idles; of large ones (a whole

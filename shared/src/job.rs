@@ -51,7 +51,7 @@ pub fn name(year: Option<u16>, initial: &str, part: u32) -> String {
 }
 
 /// Requests that a film takes, as a rule: itself and its reviews.
-const REQUESTS_A_FILM: f64 = 2.0;
+pub(crate) const REQUESTS_A_FILM: f64 = 2.0;
 
 /// The most titles of a job: a function holds its answers until they are written.
 const MOST: u32 = 1_000;

@@ -11,8 +11,8 @@ use super::remembered::{policy_word, remember_given};
 use super::validate::validate;
 use super::{EngineError, Observed, Provider, ProviderError, Resource, Schema, Scope};
 use crate::template::{
-    Attribute, Attributes, Bound, Diagnostic, Diagnostics, Resolved, ResourceDecl, dynamic_references, nearest,
-    property_path,
+    Attribute, Attributes, Bound, Diagnostic, Diagnostics, DynamicReference, Resolved, ResourceDecl,
+    dynamic_references, nearest, property_path,
 };
 
 /// How many calls go side by side; AWS's control planes take more, and a stack seldom has more.
@@ -248,26 +248,28 @@ impl Stack<'_> {
         resources: impl Iterator<Item = &'d ResourceDecl>,
         known: &KnownAttributes,
     ) -> Result<(), EngineError> {
-        let lookup = Lookup { stack: self, known };
-        let resolved = resources.filter_map(|declared| self.bound.resolve(&declared.logical_id, &lookup).ok());
-        let mut references: Vec<_> = resolved.flat_map(|resolved| resolved.dynamic).collect();
-        references.extend(
-            self.bound
-                .outputs(&lookup)
-                .iter()
-                .flat_map(IndexMap::values)
-                .filter_map(Value::as_str)
-                .flat_map(dynamic_references),
-        );
+        let references = self.references(resources, known);
         let read = self.providers.dynamic.read(&references).await;
         read.map_err(|error| EngineError::provider("dynamic references", "dynamic references", error))
     }
 
     /// The names of the stored parameters that the template's dynamic references ask for.
     pub fn stored_parameters(&self) -> BTreeSet<String> {
-        let lookup = Lookup { stack: self, known: &KnownAttributes::new() };
-        let resolved = self.bound.resources().filter_map(|one| self.bound.resolve(&one.logical_id, &lookup).ok());
-        resolved.flat_map(|resolved| resolved.dynamic).map(|reference| reference.name).collect()
+        let references = self.references(self.bound.resources(), &KnownAttributes::new());
+        references.into_iter().map(|reference| reference.name).collect()
+    }
+
+    /// The dynamic references of these resources and of the outputs.
+    fn references<'d>(
+        &self,
+        resources: impl Iterator<Item = &'d ResourceDecl>,
+        known: &KnownAttributes,
+    ) -> Vec<DynamicReference> {
+        let lookup = Lookup { stack: self, known };
+        let resolved = resources.filter_map(|declared| self.bound.resolve(&declared.logical_id, &lookup).ok());
+        let outputs = self.bound.outputs(&lookup).unwrap_or_default();
+        let in_outputs = outputs.values().filter_map(Value::as_str).flat_map(dynamic_references);
+        resolved.flat_map(|resolved| resolved.dynamic).chain(in_outputs).collect()
     }
 
     /// The template's outputs, from names alone where nothing exists yet; a value known only after apply is left out.

@@ -35,7 +35,8 @@ impl<'v> Fields<'v> {
 
     pub(super) fn boolean(self, name: &str) -> Option<bool> {
         match self.get(name)? {
-            Value::String(word) => word.parse().ok(),
+            // CloudFormation takes `True` as well.
+            Value::String(word) => word.to_lowercase().parse().ok(),
             flag => flag.as_bool(),
         }
     }

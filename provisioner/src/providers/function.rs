@@ -186,6 +186,11 @@ fn observed(resource: &Resource, answer: GetFunctionOutput, role_id: Option<Stri
     let mut properties = properties(&configuration);
     let wanted = &resource.properties["LoggingConfig"];
     properties["LoggingConfig"] = logging_besides_defaults(&properties["LoggingConfig"], wanted, &resource.physical_id);
+    let network = &resource.properties["VpcConfig"];
+    // No subnets are no network, which Lambda tells nothing of.
+    if network["SubnetIds"].as_array().is_some_and(Vec::is_empty) && Fields(&properties).get("VpcConfig").is_none() {
+        properties["VpcConfig"] = network.clone();
+    }
     properties["Code"] = match answer.code.and_then(|code| code.image_uri) {
         Some(uri) => json!({"ImageUri": uri}),
         None => json!({"CodeSha256": configuration.code_sha256()}),

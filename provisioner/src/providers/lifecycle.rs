@@ -29,7 +29,7 @@ pub(super) fn shape() -> Shape {
     let rule = vec![
         text("Id"),
         text("Status").required(),
-        text("Prefix"),
+        text("Prefix").default(""),
         Property::new("TagFilters", objects(vec![text("Key").required(), text("Value").required()])),
         integer("ObjectSizeGreaterThan"),
         integer("ObjectSizeLessThan"),

@@ -7,7 +7,7 @@
 //! | Type | replaces, for the same reason | required: String or StringList, as in CloudFormation; a SecureString is found but never made |
 //! | Value | in place | required |
 //! | Description, AllowedPattern | in place | empty |
-//! | Tier | in place | Standard |
+//! | Tier | in place; Intelligent-Tiering is whatever AWS chooses | not compared |
 //! | Tags | in place | |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -77,7 +77,7 @@ impl ParameterProvider {
         // Left out of an overwriting call, what left the template would stay.
         let or = |name: &str, default: &str| fields.text(name).or_else(|| overwrite.then(|| default.to_owned()));
         let call = call.set_description(or("Description", "")).set_allowed_pattern(or("AllowedPattern", ""));
-        let call = call.set_tier(or("Tier", "Standard").map(|tier| tier.as_str().into()));
+        let call = call.set_tier(fields.text("Tier").map(|tier| tier.as_str().into()));
         let call = call.set_data_type(fields.text("DataType"));
         let call = call.set_overwrite(overwrite.then_some(true));
         let call = call.set_tags((!overwrite).then(|| ssm_tags(&resource.tags)));
@@ -128,10 +128,15 @@ fn schema() -> Schema {
         Property::new("DataType", Shape::Text).replaces().default("text"),
         Property::new("Description", Shape::Text).default(""),
         Property::new("AllowedPattern", Shape::Text).default(""),
-        Property::new("Tier", Shape::Text).default("Standard"),
+        // The account says what it is where the template does not.
+        Property::new("Tier", Shape::Text),
         Property::new("Tags", Shape::Tags),
     ];
     Schema::new(TYPE, properties, &["Type", "Value"])
+}
+
+fn tier_of(described: Option<&ParameterMetadata>) -> Option<String> {
+    described?.tier().map(|tier| tier.as_str().to_owned())
 }
 
 /// A deleted parameter's name is taken for some seconds more (E56).
@@ -171,6 +176,7 @@ impl Provider for ParameterProvider {
         let (found, described, tags) =
             futures::try_join!(self.value(name), self.described(filters), self.tags_of(name))?;
         let described = described.into_iter().find(|metadata| metadata.name() == Some(name));
+        let wanted = Fields(&resource.properties).text("Tier").filter(|tier| tier == "Intelligent-Tiering");
         Ok(found.map(|found| {
             let text = |value: Option<&str>| value.filter(|text| !text.is_empty()).map(Value::from);
             let properties = object([
@@ -180,7 +186,8 @@ impl Provider for ParameterProvider {
                 ("DataType", text(found.data_type())),
                 ("Description", text(described.as_ref().and_then(|metadata| metadata.description()))),
                 ("AllowedPattern", text(described.as_ref().and_then(|metadata| metadata.allowed_pattern()))),
-                ("Tier", described.as_ref().and_then(|m| m.tier()).map(|tier| tier.as_str().into())),
+                // AWS tells the tier that it chose.
+                ("Tier", wanted.or_else(|| tier_of(described.as_ref())).map(Value::from)),
             ]);
             Observed { properties, tags: tags.unwrap_or_default(), ..as_wanted(resource) }
         }))

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::conditions;
 use super::diagnostics::{Diagnostic, Diagnostics};
+use super::dynamic;
 use super::intrinsics::{Branches, Expression, Outcome, Scope, Use};
 use super::names::cycle_problem;
 use super::parameters::{self, Values};
@@ -177,6 +178,12 @@ impl<'t> Bound<'t> {
             for (name, output) in self.live_outputs() {
                 match scope.evaluate(&output.value) {
                     Ok(evaluated) => {
+                        if let Outcome::Known(Value::String(text)) = &evaluated.outcome
+                            && let Err((message, help)) = dynamic::find(text, "")
+                        {
+                            let problem = Diagnostic::new(format!("Outputs.{name}"), message);
+                            problems.push(problem.at(output.value.position).help(help));
+                        }
                         let value = match evaluated.outcome {
                             _ if evaluated.secret => MASK.into(),
                             Outcome::Known(value) => value,

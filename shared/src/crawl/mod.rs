@@ -33,6 +33,7 @@ use self::{answer::Answer, checkpoint::Checkpoint};
 use crate::{
     Job, Lake,
     imdb::{ImdbId, Manifest, ManifestError, read_titles},
+    job::REQUESTS_A_FILM,
     lake::{LakeError, layout, layout::Layout},
     tmdb::{Client, FetchMode, TmdbError},
 };
@@ -69,6 +70,7 @@ pub struct Crawler {
     stop: CancellationToken,
     clock: fn() -> Timestamp,
     deliveries: u32,
+    judged_until: Option<Instant>,
     answers: Arc<AtomicU64>,
 }
 
@@ -130,7 +132,17 @@ impl Crawler {
     /// A crawler that writes what `tmdb` answers to `lake`.
     pub fn new(lake: Arc<dyn Lake>, tmdb: Client, fetch: FetchMode) -> Self {
         let (layout, stop) = (Layout::default(), CancellationToken::new());
-        Self { lake, tmdb, fetch, layout, stop, clock: Timestamp::now, deliveries: 1, answers: Arc::default() }
+        Self {
+            lake,
+            tmdb,
+            fetch,
+            layout,
+            stop,
+            clock: Timestamp::now,
+            deliveries: 1,
+            judged_until: None,
+            answers: Arc::default(),
+        }
     }
 
     /// The same crawler, which lays films and reviews out so.
@@ -146,6 +158,11 @@ impl Crawler {
     /// The same crawler for jobs that are delivered for so many times by now.
     pub fn with_deliveries(self, deliveries: u32) -> Self {
         Self { deliveries, ..self }
+    }
+
+    /// The same crawler, by which a job that it begins later than this is not blamed for getting no further: there was too little time.
+    pub fn with_judged_until(self, until: Instant) -> Self {
+        Self { judged_until: Some(until), ..self }
     }
 
     /// The same crawler by another clock, which gives the day of `fetched_on`.
@@ -195,11 +212,12 @@ impl Crawler {
         let kept = output::read(lake, &objects_of(&markers)).await?.into_values();
         checkpoint.keep(kept.filter(|answer| refresh.is_none_or(|refresh| refresh.keeps(answer))));
         checkpoint.keep_only(&ids);
-        if self.deliveries >= DEADLY {
+        let judged = self.judged_until.is_none_or(|until| Instant::now() < until);
+        if self.deliveries >= DEADLY && judged {
             checkpoint.begin(lake, job, self.deliveries > DEADLY).await?;
         }
         let tmdb = self.tmdb.begin();
-        self.ask(&tmdb, job, &ids, &mut checkpoint, deadline).await?;
+        self.ask(&tmdb, job, &ids, &mut checkpoint, deadline, judged).await?;
         let checkpoint = checkpoint.settle(lake, job).await?;
         let ended = self.end(job, dataset, refresh, &ids, &checkpoint).await;
         if matches!(ended, Err(CrawlError::Superseded { .. })) {
@@ -278,15 +296,15 @@ impl Crawler {
         ids: &[ImdbId],
         checkpoint: &mut Checkpoint,
         deadline: Instant,
+        judged: bool,
     ) -> Result<(), CrawlError> {
         let before = checkpoint.len();
         let left: Vec<ImdbId> = ids.iter().copied().filter(|id| checkpoint.answer(*id).is_none()).collect();
         let asked_before = checkpoint.asked.clone();
-        // Some time before the deadline no new film is begun: what is under way then ends, and was not asked for in vain.
-        let begin_until =
-            deadline - deadline.saturating_duration_since(Instant::now()).mul_f64(LAST_FILMS).min(LONGEST_FILM);
+        let (side_by_side, last) = films_in_time(tmdb, deadline.saturating_duration_since(Instant::now()));
+        let begin_until = deadline - last;
         let left = stream::iter(left).take_while(|_| ready(Instant::now() < begin_until));
-        let mut answers = left.map(|id| self.answer(tmdb, job, id)).buffer_unordered(tmdb.connections());
+        let mut answers = left.map(|id| self.answer(tmdb, job, id)).buffer_unordered(side_by_side);
         let (began, heard) = (Instant::now(), tmdb.answers());
         let mut saved = began;
         let stopped = loop {
@@ -299,7 +317,7 @@ impl Crawler {
                     break Some(TmdbError::silent().into());
                 }
                 Some(Ok(None) | Err(_)) | None => {
-                    break Some(checkpoint.out_of_time(job, before, tmdb.tally().requests() > 0));
+                    break Some(checkpoint.out_of_time(job, before, judged && tmdb.tally().requests() > 0));
                 }
             }
             if saved.elapsed() > SAVE_EVERY {
@@ -313,7 +331,8 @@ impl Crawler {
         let Some(error) = stopped else {
             return Ok(());
         };
-        if checkpoint.len() > before || matches!(error, CrawlError::OutOfTime { idle: 1.., .. }) {
+        let begun = self.deliveries >= DEADLY;
+        if checkpoint.len() > before || begun || matches!(error, CrawlError::OutOfTime { idle: 1.., .. }) {
             checkpoint.save(&*self.lake, job).await?;
         }
         Err(error)
@@ -336,6 +355,16 @@ impl Crawler {
     fn today(&self) -> Date {
         refresh::day_of((self.clock)())
     }
+}
+
+/// How many films are asked for side by side, and for how long before the end no new one is begun: what is under way then ends, and was not
+/// asked for in vain. Where the rate is low, those that are begun stand in line for it.
+fn films_in_time(tmdb: &Client, time: Duration) -> (usize, Duration) {
+    let films_a_second = tmdb.rate() / REQUESTS_A_FILM;
+    let in_time = films_a_second * time.as_secs_f64();
+    let side_by_side = tmdb.connections().min((in_time as usize).max(1));
+    let in_line = Duration::try_from_secs_f64(side_by_side as f64 / films_a_second).unwrap_or(time);
+    (side_by_side, time.mul_f64(LAST_FILMS).min(LONGEST_FILM).max(in_line).min(time / 2))
 }
 
 /// The objects that these markers name.

@@ -105,20 +105,24 @@ async fn prune_all(lake: &dyn Lake, jobs: &HashSet<(String, String)>) -> Result<
         }
     }
     let names: HashSet<&str> = jobs.iter().map(|(name, _)| name.as_str()).collect();
-    let (mut records, mut ending) = (Vec::new(), false);
+    let (mut records, mut gone, mut ending) = (Vec::new(), Vec::new(), false);
     for folder in Kind::ALL.map(layout::folder).iter().map(String::as_str).chain([layout::CHECKPOINTS]) {
         let mut entries = lake.list(folder);
         while let Some(entry) = entries.try_next().await? {
             match layout::job_beneath(folder, &entry.key) {
-                Some(name) if names.contains(name) => ending |= layout::is_settled(&entry.key),
-                Some(_) => {
-                    lake.delete(&entry.key).await?;
-                    deleted.push(entry.key);
-                }
+                Some(name) if names.contains(name) => match layout::settled_digest(&entry.key) {
+                    Some(digest) if !jobs.contains(&(name.to_owned(), digest.to_owned())) => gone.push(entry.key),
+                    settled => ending |= settled.is_some(),
+                },
+                Some(_) => gone.push(entry.key),
                 // One record an object: only the markers know whose it is.
                 None => records.push(entry.key),
             }
         }
+    }
+    for key in gone {
+        lake.delete(&key).await?;
+        deleted.push(key);
     }
     // A refresh that is writing its records has no marker of them yet.
     if !ending {
@@ -135,7 +139,9 @@ async fn prune_records(lake: &dyn Lake, records: Vec<String>) -> Result<Vec<Stri
     }
     let markers: Vec<Done> = done(lake).try_collect().await?;
     for marker in markers {
-        for object in Marker::read(lake, &marker.key()).await?.iter().flat_map(|marker| &marker.objects) {
+        // A refresh has put another in its place, and written its records.
+        let Some(marker) = Marker::read(lake, &marker.key()).await? else { return Ok(Vec::new()) };
+        for object in &marker.objects {
             left.remove(object);
         }
     }

@@ -189,9 +189,12 @@ pub fn settled(job: &Job, refresh: Option<&str>) -> String {
     )
 }
 
-/// Whether this is the key of such answers, and no checkpoint's.
-pub fn is_settled(key: &str) -> bool {
-    key.strip_prefix(CHECKPOINTS).is_some_and(|name| name.split('.').count() > 3)
+/// The digest of the job whose such answers stand at `key`; none for a checkpoint's key.
+pub fn settled_digest(key: &str) -> Option<&str> {
+    match key.strip_prefix(CHECKPOINTS)?.split('.').collect::<Vec<_>>()[..] {
+        [_, digest, "json", "gz"] => digest.split('-').next(),
+        _ => None,
+    }
 }
 
 /// What every marker of a job begins with, whatever its titles are.

@@ -168,6 +168,11 @@ impl Client {
         self.shared.connections
     }
 
+    /// Requests that may be sent a second, as it is now.
+    pub fn rate(&self) -> f64 {
+        self.shared.pace.rate()
+    }
+
     /// What is appended to a film in one request.
     pub(super) fn append(&self) -> &str {
         &self.shared.append

@@ -52,7 +52,11 @@ pub(super) struct Find;
 #[async_trait]
 impl Fetch for Find {
     async fn film(&self, tmdb: &Client, id: ImdbId) -> Result<Film, TmdbError> {
-        let mut found = tmdb.find(id).await?;
+        let mut found = match tmdb.find(id).await {
+            // Final: it was asked whether TMDb is there at all before this was believed.
+            Err(TmdbError::NotFound { .. }) => return Ok(Film::default()),
+            found => found?,
+        };
         let mut movies: Vec<Movie> = Vec::new();
         for object in std::mem::take(&mut found.movie_results) {
             let number = object.get("id").and_then(serde_json::Value::as_u64);

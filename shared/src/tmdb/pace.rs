@@ -57,6 +57,11 @@ impl Pace {
         }
     }
 
+    /// Requests a second, as it is now.
+    pub fn rate(&self) -> f64 {
+        self.state().rate
+    }
+
     /// Waits until one more request may be sent.
     pub async fn turn(&self) {
         let _first = self.line.lock().await;

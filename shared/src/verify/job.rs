@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use futures::TryStreamExt as _;
 use jiff::civil::Date;
 use serde::Deserialize;
 
@@ -100,7 +101,7 @@ pub(super) async fn check(
     let titles = u64::from(job.titles);
     let mut checked = Checked { counts: Counts { titles, ..Counts::default() }, ..Checked::default() };
     let markers: Vec<&Done> = markers.iter().filter(|done| done.is_of(job)).collect();
-    let Some(done) = markers.first() else {
+    let Some(listed) = markers.first() else {
         checked.counts.not_done = titles;
         return Ok(checked);
     };
@@ -108,16 +109,11 @@ pub(super) async fn check(
     if markers.len() > 1 {
         checked.wrong(Fault::Markers, job.name());
     }
-    let key = done.key();
-    let marker: Option<Marker> = lake
-        .get(&key)
-        .await?
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .filter(|marker: &Marker| marker.done() == **done);
-    let Some(marker) = marker else {
-        checked.wrong(Fault::Unreadable, key);
+    let Some(marker) = marker(lake, job, listed).await? else {
+        checked.wrong(Fault::Unreadable, listed.key());
         return Ok(checked);
     };
+    let key = marker.done().key();
     let mut records = Records::default();
     for object in &marker.objects {
         read(lake, object, &mut records, &mut checked).await?;
@@ -134,9 +130,26 @@ pub(super) async fn check(
     checked.reviews_of(&records);
     records.fetched.values().for_each(|day| checked.age.see(*day, before));
     if !checked.agrees_with(&marker, &records) {
-        checked.wrong(Fault::Counts, done.key());
+        checked.wrong(Fault::Counts, key);
     }
     Ok(checked)
+}
+
+/// The job's marker, or the one that a refresh has put in its place since it was listed; none if it cannot be read.
+async fn marker(lake: &dyn Lake, job: &Job, listed: &Done) -> Result<Option<Marker>, LakeError> {
+    let mut key = listed.key();
+    let mut bytes = lake.get(&key).await?;
+    if bytes.is_none() {
+        let mut entries = lake.list(&layout::done_prefix(job));
+        while let Some(entry) = entries.try_next().await? {
+            if Done::parse(&entry.key).is_some_and(|done| done.is_of(job)) {
+                key = entry.key;
+            }
+        }
+        bytes = lake.get(&key).await?;
+    }
+    let read = bytes.and_then(|bytes| serde_json::from_slice::<Marker>(&bytes).ok());
+    Ok(read.filter(|marker| marker.done().key() == key))
 }
 
 /// Reads an object's lines.

@@ -144,6 +144,57 @@ fn endless(bench: &Bench, ids: &[String]) {
 }
 
 #[tokio::test]
+async fn where_the_rate_is_the_limit_short_deliveries_ask_hardly_more_than_a_long_one() {
+    let bench = Bench::new(120).await;
+    let job = bench.job(100);
+    let whole = Bench::new(120).await;
+    whole.run(&whole.crawler(), &job).await.unwrap();
+    // A function's share of the fleet's 35 a second and a timeout of ten seconds, eight times as fast.
+    let slow = Crawler::new(Arc::new(bench.lake.clone()), bench.client(KEY, 35.0), FetchMode::Find);
+    let mut deliveries = 1;
+    while slow.run(&job, &bench.manifest.dataset, Instant::now() + Duration::from_secs(1)).await.is_err() {
+        deliveries += 1;
+    }
+    let (asked, needed) = (bench.stand_in.requests().len(), whole.stand_in.requests().len());
+    assert!(deliveries >= 4, "{deliveries} deliveries");
+    assert!(asked as f64 <= needed as f64 * 1.05, "{asked} requests, {needed} needed");
+}
+
+#[tokio::test]
+async fn a_partition_s_later_jobs_are_not_blamed_for_the_time_that_the_first_took() {
+    let bench = Bench::new(100).await;
+    let job = bench.job(10);
+    let slow = Crawler::new(Arc::new(bench.lake.clone()), bench.client(KEY, 1.0), FetchMode::Find);
+    for deliveries in 1..8 {
+        let late = slow.clone().with_deliveries(deliveries).with_judged_until(Instant::now());
+        let stopped = late.run(&job, &bench.manifest.dataset, Instant::now() + Duration::from_millis(50)).await;
+        assert!(matches!(stopped, Err(CrawlError::OutOfTime { idle: 0, .. })), "{stopped:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_outage_in_late_deliveries_is_no_job_s_fault() {
+    let bench = Bench::new(100).await;
+    let job = bench.job(10);
+    bench.stand_in.behave(|behaviour| behaviour.all = Some(503));
+    for deliveries in 1..8 {
+        let crawler = bench.crawler().with_deliveries(deliveries);
+        let stopped = bench.run(&crawler, &job).await.unwrap_err();
+        assert!(matches!(stopped, CrawlError::Tmdb(_)), "{stopped}");
+    }
+}
+
+#[tokio::test]
+async fn a_404_of_find_is_a_miss() {
+    let bench = Bench::new(100).await;
+    let job = bench.job(10);
+    let film = bench.ids(&job).await[0].clone();
+    bench.stand_in.behave(|behaviour| behaviour.broken = [(film, 404)].into());
+    let marker = bench.run(&bench.crawler(), &job).await.unwrap();
+    assert_eq!((marker.failed, marker.linked + marker.missed + marker.others), (0, marker.titles));
+}
+
+#[tokio::test]
 async fn a_job_that_gets_no_further_though_tmdb_answers_says_how_often() {
     let bench = Bench::new(50).await;
     let (crawler, job) = (bench.crawler(), bench.job(20));

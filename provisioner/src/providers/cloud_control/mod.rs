@@ -44,7 +44,7 @@ use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Provider, ProviderError, Resource, Schema,
-    Scope, keepers, remember_given, retry_until, tag,
+    Scope, diff, keepers, remember_given, retry_until, tag,
 };
 
 /// Types whose `Ref` is not their primary identifier but this property: they are older than CloudFormation's registry. Source: the return
@@ -117,12 +117,22 @@ impl CloudControlProvider {
 
     /// What AWS has, in the shape in which it is compared with the template.
     fn observed(&self, resource: &Resource, described: Described) -> Observed {
-        let tags = match &self.about.tags {
+        let mut tags = match &self.about.tags {
             Some(property) => tags_in(&described.properties, property),
             // The name is the claim of a kind that takes no tags.
             None => resource.tags.clone(),
         };
-        let mut given_before = given_names(&tags);
+        // Where tags stay as they were made, so does what they tell of the fields within a property.
+        let is_fixed = self.about.tags.as_ref().is_some_and(|tags| tags.fixed);
+        let seen = tags.clone();
+        let mut given_before = given_names(&seen);
+        if is_fixed {
+            given_before.values_mut().for_each(|fields| *fields = None);
+            let claims = [tag::STACK, tag::REGION, tag::LOGICAL_ID];
+            let kept =
+                resource.tags.iter().filter(|(key, _)| seen.contains_key(*key) && !claims.contains(&key.as_str()));
+            tags.extend(kept.map(|(key, value)| (key.clone(), value.clone())));
+        }
         // A name that is made is the template's too, though it stands not there.
         given_before.extend(self.about.name.as_ref().map(|name| (name.property.as_str(), None)));
         Observed {
@@ -205,15 +215,24 @@ impl CloudControlProvider {
     }
 
     /// Asks by one token after another: one whose resource is gone again, or whose request failed before, is used up.
-    async fn make(&self, desired: &Value, tries: &AtomicU32, progress: &Progress) -> Result<Described, ProviderError> {
+    /// Whether it is new comes with it.
+    async fn make(
+        &self,
+        desired: &Value,
+        tries: &AtomicU32,
+        progress: &Progress,
+    ) -> Result<(Described, bool), ProviderError> {
         loop {
             let number = tries.fetch_add(1, Ordering::Relaxed);
-            let token = requests::token(self.type_name(), desired, number);
-            match self.requests.create(self.type_name(), desired, &token, self.limit(), progress).await? {
-                Created::Done { identifier, may_be_gone: false } => return self.described_now(&identifier).await,
+            // When all are used up, one that nobody else has.
+            let token = (number < MOST_TOKENS).then(|| requests::token(self.type_name(), desired, number));
+            match self.requests.create(self.type_name(), desired, token, self.limit(), progress).await? {
+                Created::Done { identifier, may_be_gone: false } => {
+                    return self.described_now(&identifier).await.map(|described| (described, true));
+                }
                 Created::Done { identifier, .. } => {
                     if let Some(described) = self.requests.get(self.type_name(), &identifier).await? {
-                        return Ok(described);
+                        return Ok((described, false));
                     }
                 }
                 Created::Refused(error) if number >= MOST_TOKENS => return Err(error),
@@ -317,9 +336,15 @@ impl Provider for CloudControlProvider {
         let made = retry_until("AWS to take the new resource", SETTLES, progress, requests::passes, || {
             self.make(&desired, &tries, progress)
         });
-        match made.await {
-            Err(error) if requests::is_taken(&error) => take_over(self, resource, progress).await,
-            made => Ok(self.observed(resource, made?)),
+        let (described, is_new) = match made.await {
+            Err(error) if requests::is_taken(&error) => return take_over(self, resource, progress).await,
+            made => made?,
+        };
+        let observed = self.observed(resource, described);
+        // Somebody may have changed since what an earlier request made; its token proves that it is ours.
+        match diff(resource, &observed, &self.about.schema) {
+            differences if is_new || differences.is_empty() => Ok(observed),
+            differences => self.update(resource, &observed, &differences, progress).await,
         }
     }
 

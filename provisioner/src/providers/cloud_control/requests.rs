@@ -84,18 +84,18 @@ impl Requests {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Makes a resource, and waits until it is made. AWS takes requests by one `token` for one, for 36 hours.
+    /// Makes a resource, and waits until it is made. AWS takes requests by one `token` for one, for 36 hours; without one, for a new one.
     pub(super) async fn create(
         &self,
         type_name: &str,
         desired: &Value,
-        token: &str,
+        token: Option<String>,
         limit: Limit,
         progress: &Progress,
     ) -> Result<Created, ProviderError> {
         let operation = "cloudformation:CreateResource";
         let call = self.client.create_resource().type_name(type_name).desired_state(desired.to_string());
-        let answer = match call.client_token(token).send().await.map_err(failed(operation)) {
+        let answer = match call.set_client_token(token).send().await.map_err(failed(operation)) {
             Err(error) if error.is("ClientTokenConflictException") => return Ok(Created::Refused(error)),
             answer => answer?,
         };

@@ -44,6 +44,8 @@ pub(super) struct TagProperty {
     pub(super) name: String,
     /// Whether they are an object, and not a list of `Key` and `Value`.
     pub(super) is_map: bool,
+    /// Whether AWS changes none of them: a resource keeps those that it was made with.
+    pub(super) fixed: bool,
 }
 
 impl TypeSchema {
@@ -179,9 +181,17 @@ fn tag_property(schema: &Value) -> Option<TagProperty> {
     }
     let pointer = told("tagProperty").and_then(Value::as_str).unwrap_or("/properties/Tags");
     let name = pointer.strip_prefix("/properties/").filter(|name| !name.contains('/'))?;
+    // Tags that AWS never gives back find nothing again.
+    if texts(schema.get("writeOnlyProperties")).contains(&pointer) {
+        return None;
+    }
     let property = resolved(schema, schema.pointer(pointer)?);
-    let is_map = property.get("type").and_then(Value::as_str) == Some("object");
-    Some(TagProperty { name: name.to_owned(), is_map })
+    let kinds = property.get("type");
+    let is_object = kinds.is_some_and(|kind| kind == "object" || texts(Some(kind)).contains(&"object"));
+    let is_map = is_object || property.get("patternProperties").is_some();
+    let fixed = told("tagUpdatable").and_then(Value::as_bool) == Some(false);
+    let fixed = fixed || texts(schema.get("createOnlyProperties")).contains(&pointer);
+    Some(TagProperty { name: name.to_owned(), is_map, fixed })
 }
 
 fn handlers(schema: &Value) -> BTreeMap<String, Vec<String>> {
@@ -334,7 +344,7 @@ mod tests {
         assert_eq!(property("TopicName").unwrap().on_change, OnChange::Replace);
         assert!(matches!(property("Subscription").unwrap().shape, Shape::Set(_)));
         assert!(!found.is_named() && found.name.is_none());
-        assert_eq!(found.tags.map(|tags| (tags.name, tags.is_map)), Some(("Tags".into(), false)));
+        assert_eq!(found.tags.map(|tags| (tags.name, tags.is_map, tags.fixed)), Some(("Tags".into(), false, false)));
         assert_eq!(found.schema.attributes, ["TopicArn", "TopicName"]);
     }
 
@@ -348,6 +358,21 @@ mod tests {
         let Shape::Object(properties) = &**of else { panic!("of objects") };
         assert!(properties[0].unseen, "in a list's items, with or without their `*`");
         assert!(found.write_only.iter().eq(["Subscription", "TopicName"]));
+    }
+
+    #[test]
+    fn tags_are_told_by_their_shape_and_whether_they_are_given_back_and_changed() {
+        let mut job = topic();
+        job["properties"]["Tags"] = json!({"type": ["object", "string"]});
+        job["tagging"]["tagUpdatable"] = false.into();
+        let tags = tag_property(&job).unwrap();
+        assert!(tags.is_map && tags.fixed);
+        let mut pattern = topic();
+        pattern["properties"]["Tags"] = json!({"patternProperties": {".*": {"type": "string"}}});
+        assert!(tag_property(&pattern).unwrap().is_map);
+        let mut hidden = topic();
+        hidden["writeOnlyProperties"] = json!(["/properties/Tags"]);
+        assert!(TypeSchema::parse("AWS::AppRunner::Service", &hidden).is_err(), "it could not be found again");
     }
 
     #[test]
