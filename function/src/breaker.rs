@@ -62,15 +62,16 @@ impl Breaker {
         self.spoiled.store(0, Ordering::Relaxed);
     }
 
-    /// A delivery was spoiled for a reason that no job is to blame for; a certain one (a refused key) pauses at once.
-    pub async fn spoiled(&self, queue_arn: &str, reason: &str, certain: bool) {
+    /// A delivery was spoiled for a reason that no job is to blame for; a certain one (a refused key) pauses at once. Whether it tried to.
+    pub async fn spoiled(&self, queue_arn: &str, reason: &str, certain: bool) -> bool {
         if !self.has_enough(certain) {
-            return;
+            return false;
         }
         match self.pause(queue_arn, reason).await {
             Ok(()) => tracing::error!(reason, "the fleet has paused itself"),
             Err(error) => tracing::error!(reason, %error, "the fleet could not pause itself"),
         }
+        true
     }
 
     /// One more is spoiled; whether that makes it the fleet's affair.

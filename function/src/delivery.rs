@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use crawler_core::{
     CrawlError, Crawler, Job, Lake, Marker, Order,
-    crawl::{MOST_IDLE, Refresh},
+    crawl::{MOST_IDLE, Refresh, done_of_partition},
     imdb::{Manifest, ManifestError},
     tmdb::{MOST_CONNECTIONS, TmdbError},
 };
-use futures::{StreamExt as _, stream};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::Instant;
 
 /// What becomes of a message.
@@ -92,7 +92,11 @@ async fn work(lake: &dyn Lake, order: Order) -> Result<Work, Verdict> {
     let (dataset, jobs, refresh) = match order {
         Order::Partition { year, initial } => {
             let manifest = Manifest::current(lake).await.map_err(unreadable)?;
-            let (dataset, jobs) = partition(lake, manifest, year, &initial)?;
+            let (dataset, mut jobs) = partition(lake, manifest, year, &initial)?;
+            // A large partition comes many times: what is done is not looked at one by one each time.
+            let done = done_of_partition(lake, year, &initial).map_ok(|done| (done.name(), done.digest));
+            let done: HashSet<(String, String)> = done.try_collect().await.map_err(|error| again(&error))?;
+            jobs.retain(|job| !done.contains(&(job.name(), job.digest.clone())));
             return Ok(Work { dataset, jobs, refresh: None });
         }
         Order::Jobs { dataset, jobs } => (dataset, jobs, None),

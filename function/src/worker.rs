@@ -9,7 +9,10 @@ use crawler_core::{
     lake::S3Lake,
     tmdb::{self, Client, TmdbError},
 };
-use tokio::{sync::OnceCell, time::Instant};
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, sleep_until},
+};
 
 use crate::{
     breaker::Breaker,
@@ -23,6 +26,8 @@ use crate::{
 const SPOILED_AGAIN: i32 = 30;
 /// The longest that a message rests whose delivery failed for no fault of TMDb's, in seconds.
 const LONGEST_REST: i32 = 900;
+/// How long a function waits after the first delivery that TMDb spoiled, before it asks again.
+const BREATH: Duration = Duration::from_secs(15);
 /// Receives of a message that makes the delivery panic.
 const MOST_PANICS: u32 = 2;
 
@@ -116,7 +121,10 @@ impl Worker {
             Verdict::Spoiled { reason, certain } => {
                 self.hand_back(message, SPOILED_AGAIN, reason).await;
                 let queue = message.event_source_arn.as_deref().unwrap_or_default();
-                self.breaker.spoiled(queue, reason, *certain).await;
+                if !self.breaker.spoiled(queue, reason, *certain).await {
+                    // What passes within seconds shall not stop the fleet.
+                    sleep_until(deadline.min(Instant::now() + BREATH)).await;
+                }
                 false
             }
             Verdict::Dead { reason } => self.bury(message, body, reason).await,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crawler_core::crawl::{Films, Refresh};
-use crawler_core::imdb::Manifest;
+use crawler_core::imdb::{Manifest, Selection};
 use crawler_core::tmdb::Changes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -65,6 +65,8 @@ pub(super) async fn changes(run: &Run, rate: f64) -> Result<Changes, Failure> {
 pub(super) struct Launch {
     pub(super) crawl: Crawl,
     pub(super) manifest: Manifest,
+    /// Which of its jobs are meant.
+    pub(super) selection: Selection,
     plan: LaunchPlan,
     estimate: Estimate,
 }
@@ -89,7 +91,7 @@ impl Launch {
         let plan = interrupt::until(&run.interrupt, planned).await?;
         drop(busy);
         let estimate = Estimate::new(plan.workload(), crawl.settings);
-        let launch = Self { crawl, manifest, plan, estimate };
+        let launch = Self { crawl, manifest, selection, plan, estimate };
         launch.warn(run).await?;
         Ok(launch)
     }
@@ -97,6 +99,12 @@ impl Launch {
     /// What may go wrong with a launch of this size at this rate.
     async fn warn(&self, run: &Run) -> Result<(), Failure> {
         warn_of_rate(run, "the fleet's", self.crawl.settings.rate);
+        let (largest, fits) = (self.plan.jobs.iter().map(|job| job.titles).max(), self.crawl.job_titles()?);
+        if let Some(largest) = largest.filter(|largest| *largest > fits) {
+            run.ui.warn(&format!(
+                "the index has jobs of {largest} titles, and with these parameters a function should have {fits}: it may run out of time or memory (--new-index cuts what is not begun anew)"
+            ));
+        }
         let retention = async { self.crawl.fleet.jobs.retention().await.map_err(FleetError::from) };
         let retention = interrupt::until(&run.interrupt, retention).await?;
         if Duration::from_secs(self.estimate.seconds) > retention.unsigned_abs() {

@@ -46,7 +46,8 @@ pub(super) async fn run(run: &Run, flags: &cli::Run) -> Result<(), Failure> {
 async fn wait(run: &Run, launch: &Launch) -> Result<Ended, Failure> {
     let busy = run.ui.busy("waiting for the fleet");
     let fleet = &launch.crawl.fleet;
-    let waiting = fleet.wait(&launch.manifest, Waiting::default(), |progress| busy.say(&crawl::line(progress)));
+    let waiting = fleet
+        .wait(&launch.manifest, &launch.selection, Waiting::default(), |progress| busy.say(&crawl::line(progress)));
     interrupt::until(&run.interrupt, waiting).await
 }
 

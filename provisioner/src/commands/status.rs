@@ -1,6 +1,6 @@
 //! `provision status`: what is there and how it is. Changes nothing.
 
-use crawler_core::imdb::Manifest;
+use crawler_core::imdb::{Manifest, Selection};
 
 use super::crawl::Crawl;
 use super::{Opened, Run};
@@ -32,7 +32,7 @@ async fn progress(run: &Run, opened: &Opened, stack: &Stack<'_>, looks: &[Look])
     }
     let counted = async {
         let manifest = Manifest::current(&*crawl.fleet.lake).await.map_err(FleetError::from)?;
-        crawl.fleet.progress(manifest.as_ref()).await
+        crawl.fleet.progress(manifest.as_ref(), &Selection::default()).await
     };
     interrupt::until(&run.interrupt, counted).await.map(Some)
 }

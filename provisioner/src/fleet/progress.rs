@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crawler_core::Lake;
-use crawler_core::imdb::Manifest;
+use crawler_core::imdb::{Manifest, Selection};
 use crawler_core::lake::Pause;
 use crawler_core::lake::layout::{self, Done};
 use futures::TryStreamExt;
@@ -87,17 +87,19 @@ impl Progress {
 }
 
 impl Fleet {
-    /// How far the crawl of `manifest` is.
+    /// How far the crawl of these jobs of `manifest` is.
     ///
     /// # Errors
     /// A failed read of lake or queues.
-    pub async fn progress(&self, manifest: Option<&Manifest>) -> Result<Progress, FleetError> {
+    pub async fn progress(&self, manifest: Option<&Manifest>, selection: &Selection) -> Result<Progress, FleetError> {
         let Some(manifest) = manifest else {
             return self.queues().await;
         };
         let (queues, done, mut launched) =
             futures::try_join!(self.queues(), done_with_times(&*self.lake), self.launched())?;
-        let jobs = by_mark(manifest);
+        let mut jobs = by_mark(manifest);
+        let indexed = jobs.len();
+        jobs.retain(|_, job| selection.has(job));
         let done: Vec<_> = done.into_iter().filter(|(done, _)| jobs.contains_key(&mark_of(done))).collect();
         launched.retain(|mark, _| jobs.contains_key(mark));
         let marks: BTreeSet<String> = done.iter().map(|(done, _)| mark_of(done)).collect();
@@ -106,7 +108,7 @@ impl Fleet {
         let total = launched.keys().filter_map(|mark| jobs.get(mark)).map(|job| u64::from(job.titles)).sum();
         let titles = count_titles(total, done.iter().map(|(done, _)| done));
         Ok(Progress {
-            jobs: Jobs { indexed: jobs.len(), total: launched.len(), done: done.len(), oldest },
+            jobs: Jobs { indexed, total: launched.len(), done: done.len(), oldest },
             titles,
             pace: pace(&done, titles, Timestamp::now()),
             ..queues

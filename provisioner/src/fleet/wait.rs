@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crawler_core::imdb::Manifest;
+use crawler_core::imdb::{Manifest, Selection};
 use crawler_core::lake::Pause;
 use tokio::time::Instant;
 
@@ -35,19 +35,20 @@ pub enum Ended {
 }
 
 impl Fleet {
-    /// Looks until all jobs are done, the fleet is paused, or the queue stays empty though jobs are not done; `look` learns each look's result.
+    /// Looks until all these jobs are done, the fleet is paused, or the queue stays empty though jobs are not done; `look` learns each look's result.
     ///
     /// # Errors
     /// A failed look.
     pub async fn wait(
         &self,
         manifest: &Manifest,
+        selection: &Selection,
         pace: Waiting,
         mut look: impl FnMut(&Progress),
     ) -> Result<Ended, FleetError> {
         let mut empty_since: Option<Instant> = None;
         loop {
-            let progress = self.progress(Some(manifest)).await?;
+            let progress = self.progress(Some(manifest), selection).await?;
             look(&progress);
             if progress.is_complete() && progress.is_idle() {
                 return Ok(Ended::Complete(progress));

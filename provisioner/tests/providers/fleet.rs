@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
-use crawler_core::imdb::{IndexOptions, Manifest, SourceVersion};
-use crawler_core::lake::MemoryLake;
+use crawler_core::Job;
+use crawler_core::imdb::{IndexOptions, Manifest, Selection, SourceVersion};
+use crawler_core::lake::{MemoryLake, PutMode};
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use provisioner::fleet::{Ended, Fleet, Waiting};
+use provisioner::fleet::{Ended, Fleet, Waiting, Wanted};
 use serde_json::json;
 use testkit::fault_proxy::{Edge, FaultProxy, Rule};
+use tokio_util::sync::CancellationToken;
 
 use crate::stage::{Stage, endpoint};
 
@@ -56,13 +58,42 @@ async fn e46_a_queue_that_only_seems_empty_is_not_drained() {
     }));
     let pace = Waiting { every: Duration::from_millis(20), settled: Duration::from_millis(400) };
     let mut seen = Vec::new();
-    let ended =
-        fleet.wait(&without_jobs(), pace, |look| seen.push((look.queue.visible, Instant::now()))).await.unwrap();
+    let ended = fleet
+        .wait(&without_jobs(), &Selection::default(), pace, |look| seen.push((look.queue.visible, Instant::now())))
+        .await
+        .unwrap();
     assert!(matches!(ended, Ended::Incomplete(_)), "{ended:?}");
     let depths: Vec<u64> = seen.iter().take(5).map(|(depth, _)| *depth).collect();
     assert_eq!(depths, [0, 7, 0, 0, 0]);
     let (last, full) = (seen.last().unwrap().1, seen[1].1);
     assert!(last - full >= pace.settled, "it was empty for {:?} only", last - full);
+}
+
+#[tokio::test]
+async fn a_run_of_some_years_ends_whatever_became_of_a_larger_launch_before() {
+    let (_proxy, stage, fleet) = fleet("fleet-years").await;
+    let job = |year: u16| Job {
+        year: Some(year),
+        initial: "AD".into(),
+        part: 0,
+        offset: 0,
+        length: 1,
+        titles: 1,
+        digest: format!("{year:016}"),
+    };
+    let manifest = Manifest { jobs: vec![job(2004), job(2005)], titles: 2, ..without_jobs() };
+    let plan = fleet.plan_launch(&manifest, &Selection::default(), "all", &Wanted::default()).await.unwrap();
+    assert_eq!(fleet.launch(&plan, &CancellationToken::new(), |_, _| {}).await.unwrap().jobs, 2);
+    // The stack went, and its queue with it, when one of the years was done.
+    aws_sdk_sqs::Client::new(&stage.config).purge_queue().queue_url(fleet.jobs.url()).send().await.unwrap();
+    let key = "tmdb/_done/year=2004/AD-000.0000000000002004.1t-1l-0m-0o-0f.json";
+    fleet.lake.put(key, "{}".into(), PutMode::Overwrite).await.unwrap();
+    let pace = Waiting { every: Duration::from_millis(20), settled: Duration::from_millis(200) };
+    let of = |years: &str| Selection { years: Some(years.parse().unwrap()), initials: None };
+    let ended = fleet.wait(&manifest, &of("2004"), pace, |_| {}).await.unwrap();
+    assert!(matches!(&ended, Ended::Complete(progress) if progress.jobs.total == 1), "{ended:?}");
+    let ended = fleet.wait(&manifest, &of("2004..2005"), pace, |_| {}).await.unwrap();
+    assert!(matches!(&ended, Ended::Incomplete(progress) if progress.jobs.total == 2), "{ended:?}");
 }
 
 #[tokio::test]

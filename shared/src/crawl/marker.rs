@@ -159,6 +159,15 @@ pub fn done(lake: &dyn Lake) -> impl Stream<Item = Result<Done, LakeError>> + Se
     parsed(lake, layout::DONE)
 }
 
+/// The done jobs of one partition, in one listing.
+pub fn done_of_partition(
+    lake: &dyn Lake,
+    year: Option<u16>,
+    initial: &str,
+) -> impl Stream<Item = Result<Done, LakeError>> + Send + use<> {
+    parsed(lake, &layout::done_of_partition(year, initial))
+}
+
 fn parsed(lake: &dyn Lake, prefix: &str) -> impl Stream<Item = Result<Done, LakeError>> + Send + use<> {
     lake.list(prefix).filter_map(async |entry| match entry {
         Ok(entry) => Done::parse(&entry.key).map(Ok),

@@ -39,7 +39,7 @@ use crate::{
 };
 
 pub use answer::Outcome;
-pub use marker::{Marker, done};
+pub use marker::{Marker, done, done_of_partition};
 pub(crate) use output::{read_object, text_of};
 pub use prune::prune;
 pub use refresh::{Films, Refresh, changed_films};

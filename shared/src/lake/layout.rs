@@ -202,6 +202,11 @@ pub fn done_prefix(job: &Job) -> String {
     format!("{DONE}{}.", job.name())
 }
 
+/// What every marker of a partition begins with.
+pub fn done_of_partition(year: Option<u16>, initial: &str) -> String {
+    format!("{DONE}{}/{initial}-", year_folder(year))
+}
+
 /// What a marker's key tells: which job, of which titles, with which counts, how old.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
