@@ -45,6 +45,7 @@ impl Crawl {
             memory_mb: number(&properties["MemorySize"]).unwrap_or(DEFAULT_MEMORY_MB),
             arm: properties["Architectures"][0] == "arm64",
             details: variable("FETCH") == "details",
+            objects: variable("LAKE_LAYOUT") == "objects",
         };
         let timeout = number(&properties["Timeout"]).unwrap_or(DEFAULT_TIMEOUT);
         let appends = settings.details && variable("APPEND").as_str().is_some_and(|names| !names.is_empty());

@@ -24,6 +24,8 @@ const REQUESTS_DETAILS: f64 = 1.1;
 const POLLS_A_SECOND: f64 = 0.25;
 /// Of a job: its markers listed, up to five objects, the marker.
 const WRITES_A_JOB: f64 = 7.0;
+/// Of a title with one object a film and a review, which most films have none of.
+const WRITES_A_TITLE: f64 = 1.2;
 /// Of a job: the dataset's name, its titles, its checkpoint.
 const READS_A_JOB: f64 = 3.0;
 
@@ -40,6 +42,8 @@ pub struct FleetSettings {
     pub arm: bool,
     /// Whether TMDb is asked once a film (`details`).
     pub details: bool,
+    /// Whether each film and each review is an object of its own.
+    pub objects: bool,
 }
 
 /// What is to be done.
@@ -96,7 +100,8 @@ impl Estimate {
         let seconds = requests / (share * functions);
         let gb_seconds = seconds * functions * settings.memory_mb / 1024.0;
         let sqs_requests = messages as f64 * 2.1 + seconds * POLLS_A_SECOND;
-        let (s3_writes, s3_reads) = (jobs as f64 * WRITES_A_JOB, jobs as f64 * READS_A_JOB);
+        let of_titles = if settings.objects { titles as f64 * WRITES_A_TITLE } else { 0.0 };
+        let (s3_writes, s3_reads) = (jobs as f64 * WRITES_A_JOB + of_titles, jobs as f64 * READS_A_JOB);
         let gb_second = if settings.arm { GB_SECOND_ARM } else { GB_SECOND };
         let lambda = gb_seconds * gb_second + messages as f64 * INVOCATION;
         let (sqs, s3) = (sqs_requests * SQS_REQUEST, s3_writes * S3_WRITE + s3_reads * S3_READ);
@@ -118,7 +123,7 @@ mod tests {
     use super::*;
 
     const SETTINGS: FleetSettings =
-        FleetSettings { rate: 35.0, concurrency: 8.0, memory_mb: 256.0, arm: false, details: false };
+        FleetSettings { rate: 35.0, concurrency: 8.0, memory_mb: 256.0, arm: false, details: false, objects: false };
 
     #[test]
     fn a_crawl_of_every_film_is_half_a_day_and_a_few_dollars() {
@@ -136,6 +141,9 @@ mod tests {
         let details =
             Estimate::new(Workload { titles: 100, jobs: 8, messages: 8 }, FleetSettings { details: true, ..SETTINGS });
         assert_eq!(details.requests, 110);
+        let films = Workload { titles: 700_000, jobs: 12_000, messages: 8_698 };
+        let objects = Estimate::new(films, FleetSettings { objects: true, ..SETTINGS });
+        assert_eq!((Estimate::new(films, SETTINGS).usd.s3, objects.usd.s3), (0.44, 4.64));
         assert_eq!(Estimate::new(Workload::default(), SETTINGS).usd.total, 0.0);
     }
 }
