@@ -213,7 +213,7 @@ impl Stack<'_> {
         let Some(declared) = self.bound.resources().find(|declared| declared.logical_id == resource.logical_id) else {
             return Ok(resource.clone());
         };
-        self.read_dynamic(std::iter::once(declared), known).await?;
+        self.read_dynamic(declared, known).await?;
         let planned = |key: &str| key.starts_with(tag::OF_CHILD) || key == tag::KEPT_BY;
         let planned = resource.tags.iter().filter(|(key, _)| planned(key));
         let planned = planned.map(|(key, value)| (key.clone(), value.clone()));

@@ -242,34 +242,40 @@ impl Stack<'_> {
         })
     }
 
-    /// Reads the stored parameters that these resources name, as far as they are not known.
-    pub(super) async fn read_dynamic<'d>(
+    /// Reads the stored parameters that the template names, as far as they are not known.
+    pub(super) async fn read_all_dynamic(&self, known: &KnownAttributes) -> Result<(), EngineError> {
+        self.read_references(&self.all_references(known)).await
+    }
+
+    /// The same of one resource.
+    pub(super) async fn read_dynamic(
         &self,
-        resources: impl Iterator<Item = &'d ResourceDecl>,
+        declared: &ResourceDecl,
         known: &KnownAttributes,
     ) -> Result<(), EngineError> {
-        let references = self.references(resources, known);
-        let read = self.providers.dynamic.read(&references).await;
+        self.read_references(&self.references(declared, known)).await
+    }
+
+    async fn read_references(&self, references: &[DynamicReference]) -> Result<(), EngineError> {
+        let read = self.providers.dynamic.read(references).await;
         read.map_err(|error| EngineError::provider("dynamic references", "dynamic references", error))
     }
 
     /// The names of the stored parameters that the template's dynamic references ask for.
     pub fn stored_parameters(&self) -> BTreeSet<String> {
-        let references = self.references(self.bound.resources(), &KnownAttributes::new());
-        references.into_iter().map(|reference| reference.name).collect()
+        self.all_references(&KnownAttributes::new()).into_iter().map(|reference| reference.name).collect()
     }
 
-    /// The dynamic references of these resources and of the outputs.
-    fn references<'d>(
-        &self,
-        resources: impl Iterator<Item = &'d ResourceDecl>,
-        known: &KnownAttributes,
-    ) -> Vec<DynamicReference> {
-        let lookup = Lookup { stack: self, known };
-        let resolved = resources.filter_map(|declared| self.bound.resolve(&declared.logical_id, &lookup).ok());
-        let outputs = self.bound.outputs(&lookup).unwrap_or_default();
-        let in_outputs = outputs.values().filter_map(Value::as_str).flat_map(dynamic_references);
-        resolved.flat_map(|resolved| resolved.dynamic).chain(in_outputs).collect()
+    fn references(&self, declared: &ResourceDecl, known: &KnownAttributes) -> Vec<DynamicReference> {
+        let resolved = self.bound.resolve(&declared.logical_id, &Lookup { stack: self, known });
+        resolved.map(|resolved| resolved.dynamic).unwrap_or_default()
+    }
+
+    /// The dynamic references of all resources and of the outputs.
+    fn all_references(&self, known: &KnownAttributes) -> Vec<DynamicReference> {
+        let of_resources = self.bound.resources().flat_map(|declared| self.references(declared, known));
+        let outputs = self.bound.outputs(&Lookup { stack: self, known }).unwrap_or_default();
+        of_resources.chain(outputs.values().filter_map(Value::as_str).flat_map(dynamic_references)).collect()
     }
 
     /// The template's outputs, from names alone where nothing exists yet; a value known only after apply is left out.

@@ -38,7 +38,7 @@ impl Stack<'_> {
     /// # Errors
     /// The template's problems, or the first read that failed.
     pub async fn look(&self) -> Result<Vec<Look>, EngineError> {
-        self.read_dynamic(self.bound.resources(), &KnownAttributes::new()).await?;
+        self.read_all_dynamic(&KnownAttributes::new()).await?;
         self.look_at(self.declare()?, Purpose::See).await
     }
 
@@ -48,7 +48,7 @@ impl Stack<'_> {
     /// # Errors
     /// The template's problems, or the first read that failed.
     pub async fn look_after(&self, report: &Report, observer: &Observer) -> Result<Vec<Look>, EngineError> {
-        self.read_dynamic(self.bound.resources(), &report.known).await?;
+        self.read_all_dynamic(&report.known).await?;
         let mut resources = Vec::new();
         for declared in self.bound.resources() {
             let (mut resource, _) = self.resource(declared, &report.known)?;
@@ -102,7 +102,7 @@ impl Stack<'_> {
 
     /// Every wanted resource and whatever else is the stack's, the reads and the listings side by side.
     pub(super) async fn survey(&self, purpose: Purpose) -> Result<Survey, EngineError> {
-        self.read_dynamic(self.bound.resources(), &KnownAttributes::new()).await?;
+        self.read_all_dynamic(&KnownAttributes::new()).await?;
         let resources = self.declare()?;
         let named = named(&resources);
         let (looks, mut others) = futures::try_join!(self.look_at(resources, purpose), self.find(&named))?;

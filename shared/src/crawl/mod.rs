@@ -331,7 +331,7 @@ impl Crawler {
         let Some(error) = stopped else {
             return Ok(());
         };
-        let begun = self.deliveries >= DEADLY;
+        let begun = judged && self.deliveries >= DEADLY;
         if checkpoint.len() > before || begun || matches!(error, CrawlError::OutOfTime { idle: 1.., .. }) {
             checkpoint.save(&*self.lake, job).await?;
         }

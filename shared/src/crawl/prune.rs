@@ -105,24 +105,22 @@ async fn prune_all(lake: &dyn Lake, jobs: &HashSet<(String, String)>) -> Result<
         }
     }
     let names: HashSet<&str> = jobs.iter().map(|(name, _)| name.as_str()).collect();
-    let (mut records, mut gone, mut ending) = (Vec::new(), Vec::new(), false);
+    let (mut records, mut ending) = (Vec::new(), false);
     for folder in Kind::ALL.map(layout::folder).iter().map(String::as_str).chain([layout::CHECKPOINTS]) {
         let mut entries = lake.list(folder);
         while let Some(entry) = entries.try_next().await? {
+            let settled = layout::settled_digest(&entry.key);
+            let is_its = |name: &str| settled.is_none_or(|digest| jobs.contains(&(name.to_owned(), digest.to_owned())));
             match layout::job_beneath(folder, &entry.key) {
-                Some(name) if names.contains(name) => match layout::settled_digest(&entry.key) {
-                    Some(digest) if !jobs.contains(&(name.to_owned(), digest.to_owned())) => gone.push(entry.key),
-                    settled => ending |= settled.is_some(),
-                },
-                Some(_) => gone.push(entry.key),
+                Some(name) if names.contains(name) && is_its(name) => ending |= settled.is_some(),
+                Some(_) => {
+                    lake.delete(&entry.key).await?;
+                    deleted.push(entry.key);
+                }
                 // One record an object: only the markers know whose it is.
                 None => records.push(entry.key),
             }
         }
-    }
-    for key in gone {
-        lake.delete(&key).await?;
-        deleted.push(key);
     }
     // A refresh that is writing its records has no marker of them yet.
     if !ending {
