@@ -1,5 +1,6 @@
 //! One spelling for every value that means the same, so that a diff compares meanings (E12, E45).
 
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde_json::{Map, Value};
 
 use super::{Property, Shape};
@@ -11,6 +12,7 @@ pub fn canonical(value: &Value, shape: &Shape) -> Value {
         Shape::Integer => integer(value),
         Shape::Number => number(value),
         Shape::Boolean => boolean(value),
+        Shape::Time => time(value).map_or_else(|| value.clone(), Value::from),
         Shape::Json => parsed(value),
         Shape::Policy => policy(&parsed(value)),
         Shape::List(of) => each(value, |item| canonical(item, of)),
@@ -52,6 +54,14 @@ fn boolean(value: &Value) -> Value {
         Some("false") => false.into(),
         _ => value.clone(),
     }
+}
+
+/// The time in one spelling, `2030-01-01T00:00:00Z`; none where it is no time.
+pub(super) fn time(value: &Value) -> Option<String> {
+    let text = value.as_str()?.trim();
+    let instant = text.parse::<Timestamp>().ok();
+    let day = || text.parse::<Date>().ok()?.to_zoned_datetime(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+    instant.or_else(day).map(|instant| instant.to_string())
 }
 
 fn parsed(value: &Value) -> Value {
@@ -157,6 +167,10 @@ mod tests {
         assert_eq!(canonical(&json!("60"), &Shape::Integer), json!(60));
         assert_eq!(canonical(&json!(60), &Shape::Text), json!("60"));
         assert_eq!(canonical(&json!("true"), &Shape::Boolean), json!(true));
+        for text in ["2030-01-01", "2030-01-01T00:00:00.000Z", "2030-01-01T01:00:00+01:00"] {
+            assert_eq!(canonical(&json!(text), &Shape::Time), json!("2030-01-01T00:00:00Z"));
+        }
+        assert_eq!(canonical(&json!("soon"), &Shape::Time), json!("soon"));
         assert_eq!(canonical(&json!("0.5"), &Shape::Number), json!(0.5));
         assert_eq!(canonical(&json!("60"), &Shape::Number), canonical(&json!(60.0), &Shape::Number));
     }

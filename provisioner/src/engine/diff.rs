@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::canonical::canonical;
 use super::remembered::no_longer_given;
-use super::{Absent, Difference, Observed, OnChange, Property, Resource, Schema, Shape};
+use super::{Absent, Difference, NOT_GIVEN_BACK, Observed, OnChange, Property, Resource, Schema, Shape};
 
 /// Every property, and every tag of ours or the template's, that differs.
 pub fn diff(resource: &Resource, observed: &Observed, schema: &Schema) -> Vec<Difference> {
@@ -81,8 +81,10 @@ impl Differences<'_> {
         wanted: &Map<String, Value>,
         observed: &Map<String, Value>,
     ) {
-        for property in properties.iter().filter(|property| !property.unseen && !matches!(property.shape, Shape::Tags))
-        {
+        let seen = |property: &&Property| {
+            !property.unseen || observed.get(&property.name).is_some_and(|value| value == NOT_GIVEN_BACK)
+        };
+        for property in properties.iter().filter(seen).filter(|property| !matches!(property.shape, Shape::Tags)) {
             let place = place.field(&property.name, property.on_change);
             let wanted = given(wanted, &property.name);
             let observed = given(observed, &property.name);
@@ -346,6 +348,8 @@ mod tests {
         let other = json!({"Name": "b"});
         let list = diff(&wanted, &observed(json!({"User": other, "Users": [other]})), &schema);
         assert_eq!(list.iter().map(|d| d.path.as_str()).collect::<Vec<_>>(), ["User.Name", "Users"]);
+        let list = diff(&wanted, &observed(json!({"Users": [told], "User": told, "Token": NOT_GIVEN_BACK})), &schema);
+        assert_eq!(list.iter().map(|d| d.path.as_str()).collect::<Vec<_>>(), ["Token"], "known to be another");
     }
 
     #[test]

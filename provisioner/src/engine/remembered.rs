@@ -1,7 +1,7 @@
 //! What a resource's tags remember, as no state is kept: which of them the template gave, and the DeletionPolicy of what hangs
 //! on the resource and takes no tags.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::scope::{short_digest, tag};
 use super::{Observed, Resource};
@@ -12,28 +12,52 @@ const BETWEEN: &str = " / ";
 /// AWS takes no longer value of a tag.
 const LONGEST: usize = 256;
 
+/// Over how many tags one thing is remembered: AWS takes 50 in all, and most of them are the user's.
+const MOST: usize = 4;
+
 type Tags = BTreeMap<String, String>;
 
-/// Adds to the template's tags the one that tells later which they were. A key that its value has no room for is not
-/// remembered, and so stays when it leaves the template.
+/// Adds to the template's tags those that tell later which they were.
 pub fn remember_given(tags: &mut Tags) {
-    let mut told = String::new();
-    for key in tags.keys() {
-        let between = if told.is_empty() { "" } else { BETWEEN };
-        if [&told, between, key].iter().map(|text| text.chars().count()).sum::<usize>() <= LONGEST {
-            told = told + between + key;
+    let keys: Vec<String> = tags.keys().cloned().collect();
+    remember(tags, tag::GIVEN_TAGS, &keys, BETWEEN);
+}
+
+/// Adds tags that remember `words`: `key`, and where its value has no room for all of them `key:2` to `key:4`. A word for which there is
+/// no room there either is forgotten, and so stays on the resource when it leaves the template.
+pub fn remember(tags: &mut Tags, key: &str, words: &[String], between: &str) {
+    let mut told: Vec<String> = Vec::new();
+    for word in words {
+        let fits =
+            |text: &String| [text, between, word].iter().map(|text| text.chars().count()).sum::<usize>() <= LONGEST;
+        let room = told.len() < MOST && word.chars().count() <= LONGEST;
+        match told.last_mut() {
+            Some(last) if fits(last) => *last = format!("{last}{between}{word}"),
+            _ if room => told.push(word.clone()),
+            _ => {}
         }
     }
-    if !told.is_empty() {
-        tags.insert(tag::GIVEN_TAGS.into(), told);
+    for (index, value) in told.into_iter().enumerate() {
+        tags.insert(numbered(key, index), value);
     }
+}
+
+/// What [`remember`] put into tags.
+pub fn remembered<'t>(tags: &'t Tags, key: &str, between: &str) -> impl Iterator<Item = &'t str> {
+    (0..MOST).filter_map(move |index| tags.get(&numbered(key, index))).flat_map(move |told| told.split(between))
+}
+
+fn numbered(key: &str, index: usize) -> String {
+    if index == 0 { key.to_owned() } else { format!("{key}:{}", index + 1) }
 }
 
 /// The tags that an earlier template gave and this one does not. What anybody else added stays (E58), and so does AWS's own.
 pub(super) fn no_longer_given<'o>(wanted: &Tags, observed: &'o Tags) -> impl Iterator<Item = (&'o String, &'o String)> {
-    let given: Vec<&str> = observed.get(tag::GIVEN_TAGS).map(|told| told.split(BETWEEN).collect()).unwrap_or_default();
+    let given: BTreeSet<&str> = remembered(observed, tag::GIVEN_TAGS, BETWEEN).collect();
+    let memory = [tag::GIVEN_TAGS, tag::GIVEN].into_iter().flat_map(|key| (0..MOST).map(|index| numbered(key, index)));
+    let memory: BTreeSet<String> = memory.collect();
     let left = observed.iter().filter(|(key, _)| !wanted.contains_key(*key) && !key.starts_with("aws:"));
-    left.filter(move |(key, _)| *key == tag::GIVEN_TAGS || given.contains(&key.as_str()))
+    left.filter(move |(key, _)| memory.contains(*key) || given.contains(key.as_str()))
 }
 
 /// The tag by which what it hangs on remembers the DeletionPolicy of something that takes no tags.
@@ -75,10 +99,24 @@ mod tests {
     }
 
     #[test]
-    fn keys_that_do_not_fit_into_a_tag_are_not_remembered() {
+    fn more_keys_than_fit_into_a_tag_are_remembered_by_more_tags_which_go_with_them() {
         let mut many: Tags = (0..40).map(|number| (format!("a-long-key-{number:02}"), String::new())).collect();
         remember_given(&mut many);
-        let told = &many[tag::GIVEN_TAGS];
-        assert!(told.len() <= LONGEST && told.contains("a-long-key-00") && !told.contains("a-long-key-39"), "{told}");
+        assert!(many.values().all(|told| told.chars().count() <= LONGEST), "{many:?}");
+        assert!(remembered(&many, tag::GIVEN_TAGS, BETWEEN).eq(many.keys().filter(|key| key.starts_with("a-long"))));
+        let mut few = tags(&[("a-long-key-07", "")]);
+        remember_given(&mut few);
+        let left: BTreeSet<&String> = no_longer_given(&few, &many).map(|(key, _)| key).collect();
+        assert_eq!(left, many.keys().filter(|key| !few.contains_key(*key)).collect());
+    }
+
+    #[test]
+    fn what_has_no_room_in_the_last_tag_is_forgotten() {
+        let mut tags = Tags::new();
+        let words: Vec<String> = (0..200).map(|number| format!("a-long-word-{number:03}")).collect();
+        remember(&mut tags, tag::GIVEN, &words, " ");
+        assert_eq!(tags.len(), MOST);
+        let told: Vec<&str> = remembered(&tags, tag::GIVEN, " ").collect();
+        assert_eq!(told, words[..told.len()]);
     }
 }

@@ -4,6 +4,9 @@
 
 use serde_json::Value;
 
+/// What a read gives for a property that AWS does not give back, and that is known to be another than the template says.
+pub const NOT_GIVEN_BACK: &str = "(AWS does not give it back)";
+
 /// A resource type as CloudFormation names it.
 #[derive(Clone, Debug)]
 pub struct Schema {
@@ -43,7 +46,7 @@ pub struct Property {
     pub absent: Absent,
     /// AWS takes a name in it without looking whether there is such a thing: no reason to wait for it.
     pub by_name: bool,
-    /// AWS takes it and never gives it back, so it cannot be compared.
+    /// AWS takes it and never gives it back: it is compared only where a read says [`NOT_GIVEN_BACK`].
     pub unseen: bool,
     /// A lower number makes AWS delete data that the higher one kept, so that it asks first.
     pub loses_when_lowered: bool,
@@ -60,6 +63,8 @@ pub enum Shape {
     Number,
     /// `true` or `false`; `"true"` is true.
     Boolean,
+    /// A point in time in ISO 8601; `2030-01-01` is that day's beginning in UTC.
+    Time,
     /// Any JSON, as an object or as text that holds one.
     Json,
     /// An IAM policy document: compared as JSON in which one text equals a list of that text, and lists are sets (E12).

@@ -74,6 +74,9 @@ impl Check<'_> {
             Shape::Boolean if !super::canonical::canonical(value, shape).is_boolean() => {
                 self.wrong(pointer, value, "true or false");
             }
+            Shape::Time if super::canonical::time(value).is_none() => {
+                self.wrong(pointer, value, "a time as in 2030-01-01T00:00:00Z");
+            }
             Shape::Policy if !super::canonical::canonical(value, shape).is_object() => {
                 self.wrong(pointer, value, "a policy document");
             }

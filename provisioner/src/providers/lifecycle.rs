@@ -12,13 +12,14 @@ use serde_json::{Value, json};
 use super::bucket_settings::unbuilt;
 use super::errors::failed;
 use super::fields::{Fields, list, object};
-use crate::engine::{Property, ProviderError, Shape};
+use crate::engine::{Property, ProviderError, Shape, canonical};
 
 pub(super) fn shape() -> Shape {
     let integer = |name: &str| Property::new(name, Shape::Integer);
     let text = |name: &str| Property::new(name, Shape::Text);
     let objects = |properties| Shape::set(Shape::Object(properties));
-    let transition = vec![text("StorageClass").required(), integer("TransitionInDays"), text("TransitionDate")];
+    let time = |name: &str| Property::new(name, Shape::Time);
+    let transition = vec![text("StorageClass").required(), integer("TransitionInDays"), time("TransitionDate")];
     let noncurrent = vec![
         text("StorageClass").required(),
         integer("TransitionInDays").required(),
@@ -34,7 +35,7 @@ pub(super) fn shape() -> Shape {
         integer("ObjectSizeGreaterThan"),
         integer("ObjectSizeLessThan"),
         integer("ExpirationInDays"),
-        text("ExpirationDate"),
+        time("ExpirationDate"),
         Property::new("ExpiredObjectDeleteMarker", Shape::Boolean),
         Property::new("NoncurrentVersionExpiration", Shape::Object(expiration)),
         Property::new("AbortIncompleteMultipartUpload", Shape::Object(abort)),
@@ -160,7 +161,8 @@ fn filter(wanted: Fields<'_>) -> LifecycleRuleFilter {
 }
 
 fn date(wanted: Fields<'_>, name: &str) -> Option<DateTime> {
-    DateTime::from_str(&wanted.text(name)?, DateTimeFormat::DateTimeWithOffset).ok()
+    let time = canonical(wanted.get(name)?, &Shape::Time);
+    DateTime::from_str(time.as_str()?, DateTimeFormat::DateTime).ok()
 }
 
 fn date_text(date: Option<&DateTime>) -> Option<Value> {
@@ -244,6 +246,12 @@ mod tests {
             "NoncurrentVersionExpiration": {"NoncurrentDays": 7},
             "Transitions": [{"StorageClass": "GLACIER", "TransitionInDays": 10}],
         }));
+    }
+
+    #[test]
+    fn a_day_is_its_beginning() {
+        let rule = rule(Fields(&json!({"Status": "Enabled", "ExpirationDate": "2030-01-01"}))).unwrap();
+        assert_eq!(rule_of(&rule)["ExpirationDate"], "2030-01-01T00:00:00Z");
     }
 
     #[test]

@@ -96,15 +96,22 @@ impl ManagedPolicyProvider {
         none_if(MISSING, deleted.map_err(failed("iam:DeletePolicyVersion"))).map(drop)
     }
 
+    /// The new document as the version in force. Another run may take the last free place between the two calls: then once more.
     async fn put_version(&self, resource: &Resource, arn: &str) -> Result<(), ProviderError> {
+        match self.make_version(resource, arn).await {
+            Err(error) if error.is("LimitExceeded") => self.make_version(resource, arn).await,
+            made => made,
+        }
+    }
+
+    async fn make_version(&self, resource: &Resource, arn: &str) -> Result<(), ProviderError> {
         let (old, count) = self.old_versions(arn).await?;
         if let Some(oldest) = old.first().filter(|_| count >= VERSIONS) {
             self.delete_version(arn, oldest).await?;
         }
         let document = Fields(&resource.properties).document("PolicyDocument");
         let call = self.iam.create_policy_version().policy_arn(arn).set_policy_document(document).set_as_default(true);
-        call.send().await.map_err(failed("iam:CreatePolicyVersion"))?;
-        Ok(())
+        call.send().await.map_err(failed("iam:CreatePolicyVersion")).map(drop)
     }
 
     /// Attached to what the template names, and taken off all else, for each kind of holder that the template names or named.

@@ -9,6 +9,7 @@ use crate::stage::{Stage, config, endpoint};
 const ALARM: &str = "AWS::CloudWatch::Alarm";
 const DOMAIN: &str = "AWS::OpenSearchService::Domain";
 const SCHEDULE: &str = "AWS::Scheduler::Schedule";
+const MACHINE: &str = "AWS::StepFunctions::StateMachine";
 const TOPIC: &str = "AWS::SNS::Topic";
 
 /// Cloud Control as AWS has it, in front of the emulator's.
@@ -119,6 +120,47 @@ async fn a_field_within_a_property_that_left_the_template_is_removed_and_what_aw
     let kept = stage.read(&second).await.unwrap();
     assert_eq!(kept.properties["Metrics"][0].get("ReturnData"), None, "{:?}", kept.properties);
     assert_eq!(stage.paths(&first).await, ["Metrics", "Tags.provision:given"], "and what came is a change too");
+}
+
+#[tokio::test]
+async fn a_definition_that_aws_does_not_give_back_is_changed_when_the_template_changes_it() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-unseen", &proxy.url()).await.with_types(&[MACHINE]).await;
+    let of = async |start: &str| {
+        let definition = json!({"StartAt": start, "States": {start: {"Type": "Succeed"}}});
+        let role = "arn:aws:iam::000000000000:role/r";
+        stage.resource(MACHINE, "Machine", json!({"Definition": definition, "RoleArn": role})).await
+    };
+    let first = created(&stage, MACHINE, "Machine", of("First").await.properties).await;
+    assert_eq!(stage.read(&first).await.unwrap().properties.get("Definition"), None);
+    let second = of("Second").await;
+    assert_eq!(stage.paths(&second).await, ["Definition", "Tags.provision:given"]);
+    proxy.forget();
+    stage.update(&second).await;
+    let sent = proxy.mutating_calls();
+    assert_eq!(sent.iter().map(|call| call.operation.as_str()).collect::<Vec<_>>(), ["UpdateResource"]);
+    assert_eq!(stage.paths(&second).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_property_that_another_run_removed_first_is_no_error() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-removed", &proxy.url()).await.with_types(&[ALARM]).await;
+    let mut first = alarm(1.into());
+    first["OKActions"] = json!(["arn:aws:sns:us-east-1:000000000000:told"]);
+    created(&stage, ALARM, "Alarm", first).await;
+    let second = stage.resource(ALARM, "Alarm", alarm(1.into())).await;
+    // The emulator forgives what AWS refuses: so the first answer is lost, and then refused.
+    proxy.rule(Rule::on("cloudcontrolapi", "UpdateResource").nth(1).lose_answer());
+    proxy.rule(Rule::on("cloudcontrolapi", "UpdateResource").nth(2).answer(400, "ValidationException", "no such path"));
+    stage.update(&second).await;
+    assert_eq!(stage.paths(&second).await, Vec::<String>::new());
+    proxy.rule(Rule::on("cloudcontrolapi", "UpdateResource").answer(400, "ValidationException", "no such path"));
+    let third = stage.resource(ALARM, "Alarm", alarm(2.into())).await;
+    let observed = stage.read(&third).await.unwrap();
+    let differences = stage.differences(&third).await;
+    let refused = stage.provider(ALARM).update(&third, &observed, &differences, &crate::stage::silent()).await;
+    assert!(refused.unwrap_err().is("ValidationException"), "what nobody else has done stays refused");
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 use provisioner::engine::Resource;
 use serde_json::{Value, json};
+use testkit::FaultProxy;
+use testkit::fault_proxy::Rule;
 
 use crate::function;
-use crate::stage::Stage;
+use crate::stage::{Stage, endpoint};
 
 const POLICY: &str = "AWS::IAM::ManagedPolicy";
 
@@ -78,4 +80,16 @@ async fn a_sixth_version_takes_the_place_of_the_oldest() {
     let mut kept: Vec<_> = listed.versions().iter().filter_map(|version| version.version_id()).collect();
     kept.sort_unstable();
     assert_eq!(kept, ["v3", "v4", "v5", "v6", "v7"]);
+}
+
+#[tokio::test]
+async fn a_run_that_loses_the_last_place_for_a_version_to_another_makes_room_again() {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    let stage = Stage::at("managedpolicy-race", &proxy.url()).await;
+    stage.create(&of(&stage, json!({"PolicyDocument": document("s3:A")})).await).await;
+    let full = "A managed policy can have up to 5 versions.";
+    proxy.rule(Rule::on("iam", "CreatePolicyVersion").nth(1).answer(409, "LimitExceeded", full));
+    let policy = of(&stage, json!({"PolicyDocument": document("s3:B")})).await;
+    stage.update(&policy).await;
+    assert_eq!(stage.paths(&policy).await, Vec::<String>::new());
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudcontrol::types::ResourceDescription;
 use serde_json::{Map, Value};
 
-use super::tagging::fields_digest;
+use super::tagging::{Before, fields_digest};
 
 /// What AWS has.
 #[derive(Clone, Debug)]
@@ -27,12 +27,12 @@ pub(super) fn described(description: ResourceDescription) -> Option<Described> {
 
 /// Of the properties that AWS has, those that the template gives or gave: AWS fills in a great many more, also within a property. Where
 /// an earlier run gave a property other fields than the template does now, all of it is compared, as nobody knows which of them left.
-pub(super) fn within(observed: &Value, wanted: &Value, given_before: &BTreeMap<&str, Option<&str>>) -> Value {
+pub(super) fn within(observed: &Value, wanted: &Value, given_before: &BTreeMap<&str, Before<'_>>) -> Value {
     let empty = Map::new();
     let (observed, wanted) = (observed.as_object().unwrap_or(&empty), wanted.as_object().unwrap_or(&empty));
     let kept = observed.iter().filter_map(|(name, value)| match wanted.get(name) {
         Some(wanted) => {
-            let before = given_before.get(name.as_str()).copied().flatten();
+            let before = given_before.get(name.as_str()).and_then(|before| before.fields);
             let same_fields = before.is_none() || before == fields_digest(wanted).as_deref();
             Some((name.clone(), if same_fields { cut(value, &[wanted]) } else { value.clone() }))
         }
@@ -77,7 +77,7 @@ mod tests {
         });
         let wanted = json!({"AlarmName": "b", "Dimensions": [{"Name": "q", "Value": "y"}]});
         assert_eq!(
-            within(&observed, &wanted, &[("OKActions", None)].into()),
+            within(&observed, &wanted, &[("OKActions", Before::default())].into()),
             json!({"AlarmName": "a", "Dimensions": [{"Name": "q", "Value": "x"}], "OKActions": ["t"]})
         );
     }
@@ -86,9 +86,10 @@ mod tests {
     fn a_property_that_had_other_fields_before_is_compared_whole() {
         let observed = json!({"Target": {"Arn": "a", "Input": "left", "Filled": 1}});
         let wanted = json!({"Target": {"Arn": "a"}});
-        let before = fields_digest(&json!({"Arn": "", "Input": ""}));
-        assert_eq!(within(&observed, &wanted, &[("Target", before.as_deref())].into()), observed);
-        let now = fields_digest(&wanted["Target"]);
-        assert_eq!(within(&observed, &wanted, &[("Target", now.as_deref())].into()), wanted);
+        let given = |digest: &Option<String>| {
+            within(&observed, &wanted, &[("Target", Before { fields: digest.as_deref(), unseen: None })].into())
+        };
+        assert_eq!(given(&fields_digest(&json!({"Arn": "", "Input": ""}))), observed);
+        assert_eq!(given(&fields_digest(&wanted["Target"])), wanted);
     }
 }

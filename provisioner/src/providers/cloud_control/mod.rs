@@ -7,10 +7,10 @@
 //! | createOnly in the type's schema | replaces | as below |
 //! | any other | in place, by a JSON patch of the whole property | removed, also within another, if the template gave it before, else not compared |
 //! | readOnly | refused in a template | what `Fn::GetAtt` gives |
-//! | writeOnly, also within another | in place with any other change, never compared: AWS does not give it back | |
-//! | the tagging property | in place | removed, but tags of others stay |
+//! | writeOnly, also within another | in place; AWS does not give it back, so it is compared by a digest that the tags remember. A secret (NoEcho) is not: it goes with any other change | stays |
+//! | the tagging property | in place; replaces where AWS changes no tags | removed, but tags of others stay |
 //!
-//! What the template gave is remembered by the tag [`GIVEN_TAG`]. `Ref` gives the primary identifier, its parts joined by `|`, or the
+//! What the template gave is remembered by the tag [`tag::GIVEN`]. `Ref` gives the primary identifier, its parts joined by `|`, or the
 //! property that [`REFS`] names. A resource is found by its identifier where that can be a name, else by its tags in a listing. A kind
 //! without tags is this stack's if it has the name that was made for it, or belongs to a resource of the stack. One that left the
 //! template is found by its tags, or by those of its keeper, even if the template names no resource of its type any more.
@@ -23,6 +23,7 @@ mod registry;
 mod requests;
 mod tagging;
 mod type_schema;
+mod unseen;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -36,15 +37,15 @@ pub use self::other_types::OtherTypes;
 use self::found::{Described, described, within};
 use self::keeping::Keeping;
 use self::requests::{Created, Requests};
-use self::tagging::{GIVEN_TAG, TYPE_TAG, given, given_names, tags_in, tags_out};
+use self::tagging::{Before, TYPE_TAG, given_before, remember_properties, tags_in, tags_out};
 use self::type_schema::TypeSchema;
 use super::claim::take_over;
 use super::fields::Fields;
 use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use crate::engine::{
-    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Provider, ProviderError, Resource, Schema,
-    Scope, diff, keepers, remember_given, retry_until, tag,
+    DeleteOptions, Difference, Limit, NOT_GIVEN_BACK, Observed, OnChange, Permissions, Progress, Provider,
+    ProviderError, Resource, Schema, Scope, diff, keepers, remember_given, retry_until, tag,
 };
 
 /// Types whose `Ref` is not their primary identifier but this property: they are older than CloudFormation's registry. Source: the return
@@ -125,19 +126,23 @@ impl CloudControlProvider {
         // Where tags stay as they were made, so does what they tell of the fields within a property.
         let is_fixed = self.about.tags.as_ref().is_some_and(|tags| tags.fixed);
         let seen = tags.clone();
-        let mut given_before = given_names(&seen);
+        let mut given_before = given_before(&seen);
         if is_fixed {
-            given_before.values_mut().for_each(|fields| *fields = None);
+            given_before.values_mut().for_each(|before| *before = Before::default());
             let claims = [tag::STACK, tag::REGION, tag::LOGICAL_ID];
             let kept =
                 resource.tags.iter().filter(|(key, _)| seen.contains_key(*key) && !claims.contains(&key.as_str()));
             tags.extend(kept.map(|(key, value)| (key.clone(), value.clone())));
         }
         // A name that is made is the template's too, though it stands not there.
-        given_before.extend(self.about.name.as_ref().map(|name| (name.property.as_str(), None)));
+        given_before.extend(self.about.name.as_ref().map(|name| (name.property.as_str(), Before::default())));
+        let mut properties = within(&described.properties, &resource.properties, &given_before);
+        for name in unseen::changed(&given_before, resource, &self.about.schema) {
+            properties[name] = NOT_GIVEN_BACK.into();
+        }
         Observed {
             attributes: self.attributes_of(&described),
-            properties: within(&described.properties, &resource.properties, &given_before),
+            properties,
             tags,
             handle: json!({"Identifier": described.identifier}),
             ..as_wanted(resource)
@@ -195,7 +200,8 @@ impl CloudControlProvider {
     fn patch(&self, resource: &Resource, observed: &Observed, differences: &[Difference]) -> Value {
         let fields = Fields(&resource.properties);
         let changed = differences.iter().map(Difference::property).filter(|name| *name != "Tags");
-        let unseen = self.about.write_only.iter().map(String::as_str).filter(|name| fields.has(name));
+        let fixed = |name: &str| self.about.schema.property(name).is_some_and(|one| one.on_change == OnChange::Replace);
+        let unseen = self.about.write_only.iter().map(String::as_str).filter(|name| fields.has(name) && !fixed(name));
         let mut patch = Map::new();
         for name in changed.chain(unseen) {
             let path = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
@@ -212,6 +218,16 @@ impl CloudControlProvider {
             patch.insert(path.clone(), json!({"op": "add", "path": path, "value": whole}));
         }
         Value::Array(patch.into_iter().map(|(_, step)| step).collect())
+    }
+
+    async fn send_patch(&self, identifier: &str, patch: &Value, progress: &Progress) -> Result<(), ProviderError> {
+        if *patch == json!([]) {
+            return Ok(());
+        }
+        retry_until("AWS to take the change", SETTLES, progress, requests::passes, || {
+            self.requests.update(self.type_name(), identifier, patch, self.limit(), progress)
+        })
+        .await
     }
 
     /// Asks by one token after another: one whose resource is gone again, or whose request failed before, is used up.
@@ -253,6 +269,10 @@ impl CloudControlProvider {
             )
         })
     }
+}
+
+fn removes(patch: &Value) -> bool {
+    patch.as_array().into_iter().flatten().any(|step| step["op"] == "remove")
 }
 
 fn identifier_of(observed: &Observed) -> String {
@@ -306,7 +326,7 @@ impl Provider for CloudControlProvider {
             if let Some(fields) = resource.properties.as_object_mut() {
                 fields.shift_remove(&property.name);
             }
-            resource.tags.insert(GIVEN_TAG.into(), given(&resource.properties));
+            remember_properties(resource, &self.about.schema);
             resource.tags.insert(TYPE_TAG.into(), self.type_name().to_owned());
         }
         let Some(name) = self.about.name.as_ref().filter(|name| !Fields(&resource.properties).has(&name.property))
@@ -361,11 +381,21 @@ impl Provider for CloudControlProvider {
             self.keeping.forget(observed, former).await?;
         }
         let (identifier, patch) = (identifier_of(observed), self.patch(resource, observed, differences));
-        if patch != json!([]) {
-            retry_until("AWS to take the change", SETTLES, progress, requests::passes, || {
-                self.requests.update(self.type_name(), &identifier, &patch, self.limit(), progress)
-            })
-            .await?;
+        match self.send_patch(&identifier, &patch, progress).await {
+            Err(error) if removes(&patch) => {
+                // Another run may have removed it first, which AWS does not forgive.
+                let now = self.observed(resource, self.described_now(&identifier).await?);
+                let left = diff(resource, &now, &self.about.schema);
+                if left.is_empty() {
+                    return Ok(now);
+                }
+                let rest = self.patch(resource, &now, &left);
+                if rest == patch {
+                    return Err(error);
+                }
+                self.send_patch(&identifier, &rest, progress).await?;
+            }
+            sent => sent?,
         }
         Ok(self.observed(resource, self.described_now(&identifier).await?))
     }
@@ -400,6 +430,11 @@ impl Provider for CloudControlProvider {
     /// AWS minds what stands on it, and what that is only the template tells.
     fn teardown_rank(&self) -> Option<u8> {
         None
+    }
+
+    /// Tags that AWS changes none of are others only on another resource.
+    fn replaces(&self, _observed: &Observed, difference: &Difference) -> bool {
+        self.about.tags.as_ref().is_some_and(|tags| tags.fixed) && difference.property() == "Tags"
     }
 
     fn is_slow(&self) -> bool {

@@ -6,16 +6,14 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use super::type_schema::TagProperty;
-
-/// The names of the properties that the template gave, each with what tells the names of the fields within it: one of these that it no
-/// longer gives is removed.
-pub(super) const GIVEN_TAG: &str = "provision:given";
+use super::unseen::digest_of;
+use crate::engine::{Resource, Schema, remember, remembered, tag};
 
 /// The resource's type: by it one is deleted that no template names any more.
 pub(super) const TYPE_TAG: &str = "provision:type";
 
-/// AWS takes no longer value of a tag.
-const LONGEST: usize = 256;
+/// Between two properties in a tag's value.
+const BETWEEN: &str = " ";
 
 type Tags = BTreeMap<String, String>;
 
@@ -41,23 +39,29 @@ pub(super) fn tags_out(tags: &Tags, property: &TagProperty) -> Value {
     }
 }
 
-/// The names of the properties, as many as a tag's value holds: `AlarmName Metrics=1f0a`.
-pub(super) fn given(properties: &Value) -> String {
-    let mut given: Vec<String> =
-        properties.as_object().into_iter().flatten().map(|(name, value)| one(name, value)).collect();
-    given.sort_unstable();
-    let mut told = String::new();
-    for one in given {
-        if told.len() + one.len() < LONGEST {
-            told += if told.is_empty() { "" } else { " " };
-            told += &one;
-        }
-    }
-    told
+/// What an earlier run gave for a property.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Before<'t> {
+    /// What tells the names of the fields within it.
+    pub(super) fields: Option<&'t str>,
+    /// What tells the values that AWS does not give back.
+    pub(super) unseen: Option<&'t str>,
 }
 
-fn one(name: &str, value: &Value) -> String {
-    fields_digest(value).map_or_else(|| name.to_owned(), |digest| format!("{name}={digest}"))
+/// Lets the tags remember what the template gives: `AlarmName Metrics=1f0a Definition=77c2:20b1c9e4`.
+pub(super) fn remember_properties(resource: &mut Resource, schema: &Schema) {
+    let properties = resource.properties.as_object().into_iter().flatten();
+    let mut given: Vec<String> = properties.map(|(name, value)| one(name, value, resource, schema)).collect();
+    given.sort_unstable();
+    remember(&mut resource.tags, tag::GIVEN, &given, BETWEEN);
+}
+
+fn one(name: &str, value: &Value, resource: &Resource, schema: &Schema) -> String {
+    match (fields_digest(value), digest_of(name, resource, schema)) {
+        (None, None) => name.to_owned(),
+        (Some(fields), None) => format!("{name}={fields}"),
+        (fields, Some(unseen)) => format!("{name}={}:{unseen}", fields.unwrap_or_default()),
+    }
 }
 
 /// What follows from the names of all fields within a value, and from nothing else; none where there are none.
@@ -80,15 +84,21 @@ fn fields(path: &str, value: &Value, names: &mut BTreeSet<String>) {
     }
 }
 
-/// What an earlier run's tag tells: the properties, each with what tells its fields.
-pub(super) fn given_names(tags: &Tags) -> BTreeMap<&str, Option<&str>> {
-    let given = tags.get(GIVEN_TAG).into_iter().flat_map(|given| given.split(' '));
-    given.map(|one| one.split_once('=').map_or((one, None), |(name, digest)| (name, Some(digest)))).collect()
+/// What an earlier run's tags tell of each property.
+pub(super) fn given_before(tags: &Tags) -> BTreeMap<&str, Before<'_>> {
+    let told = |one| {
+        let (name, digests) = str::split_once(one, '=').unwrap_or((one, ""));
+        let (fields, unseen) = digests.split_once(':').unwrap_or((digests, ""));
+        let some = |digest: &'_ str| !digest.is_empty();
+        (name, Before { fields: Some(fields).filter(|one| some(one)), unseen: Some(unseen).filter(|one| some(one)) })
+    };
+    remembered(tags, tag::GIVEN, BETWEEN).map(told).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{Property, Shape};
 
     #[test]
     fn tags_are_the_same_in_and_out_in_both_shapes() {
@@ -99,21 +109,65 @@ mod tests {
         }
     }
 
-    #[test]
-    fn given_names_fit_into_a_tag() {
-        let many: Map<String, Value> = (0..40).map(|i| (format!("Property{i:02}"), Value::Null)).collect();
-        let told = given(&Value::Object(many));
-        assert!(told.len() <= LONGEST, "{}", told.len());
-        assert!(given_names(&[(GIVEN_TAG.to_owned(), told)].into()).contains_key("Property00"));
+    fn resource(properties: Value) -> Resource {
+        Resource {
+            logical_id: "Machine".into(),
+            type_name: "AWS::Some::Machine".into(),
+            physical_id: "machine".into(),
+            properties,
+            after_apply: BTreeMap::new(),
+            secret: BTreeSet::new(),
+            tags: Tags::new(),
+            attributes: BTreeMap::new(),
+            metadata: Value::Null,
+            depends_on: vec![],
+            waits_for: vec![],
+            retain: false,
+            retain_on_replace: false,
+        }
+    }
+
+    fn schema() -> Schema {
+        let unseen = |name: &str, shape| Property { unseen: true, ..Property::new(name, shape) };
+        let user = Shape::Object(vec![Property::new("Name", Shape::Text), unseen("Password", Shape::Text)]);
+        let properties = vec![
+            Property::new("Name", Shape::Text),
+            unseen("Definition", Shape::Json),
+            Property::new("Users", Shape::set(user)),
+        ];
+        Schema::new("AWS::Some::Machine", properties, &[])
+    }
+
+    fn remembers(mut resource: Resource) -> Tags {
+        remember_properties(&mut resource, &schema());
+        resource.tags
     }
 
     #[test]
     fn the_fields_within_a_property_are_told_by_their_names_alone() {
-        let of = |value: Value| given(&json!({"Name": "n", "Target": value}));
+        let of = |value: Value| remembers(resource(json!({"Name": "n", "Target": value})))[tag::GIVEN].clone();
         let told = of(json!({"Arn": "a", "Retry": {"Most": 1}, "Inputs": [{"A": 1}, {"B": 1}]}));
         assert!(told.starts_with("Name Target=") && told.len() == "Name Target=1f0a".len(), "{told}");
         assert_eq!(told, of(json!({"Retry": {"Most": 2}, "Inputs": [{"B": 2, "A": 2}], "Arn": "b"})));
         assert_ne!(told, of(json!({"Arn": "a", "Retry": {}, "Inputs": [{"A": 1}, {"B": 1}]})));
         assert_eq!(of(json!(["a"])), "Name Target");
+    }
+
+    #[test]
+    fn what_aws_does_not_give_back_is_told_by_its_values_but_for_secrets() {
+        let with = |start: &str, password: &str| json!({"Definition": {"StartAt": start}, "Name": "n", "Users": [{"Name": start, "Password": password}]});
+        let of = |start: &str, password: &str| remembers(resource(with(start, password)));
+        let before = of("a", "p");
+        let told = given_before(&before);
+        assert!(told["Name"] == Before::default() && told["Definition"].fields.is_some(), "{told:?}");
+        let (other, third) = (of("b", "p"), of("a", "q"));
+        assert_ne!(given_before(&other)["Definition"].unseen, told["Definition"].unseen);
+        assert_eq!(given_before(&other)["Users"], told["Users"], "a name is given back");
+        assert_ne!(given_before(&third)["Users"].unseen, told["Users"].unseen);
+        let mut secret = resource(with("a", "p"));
+        secret.secret.insert("/Users/0/Password".into());
+        let kept = remembers(secret);
+        assert_eq!(given_before(&kept)["Users"].unseen, None, "a digest could tell it");
+        assert_eq!(given_before(&kept)["Definition"], told["Definition"]);
     }
 }

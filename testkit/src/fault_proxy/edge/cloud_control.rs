@@ -1,5 +1,5 @@
-//! Cloud Control as AWS has it: the identifier of the type's schema, an ARN that only AWS sets, requests that take their time. The
-//! emulator keeps what it is given, under an identifier that it guesses.
+//! Cloud Control as AWS has it: the identifier of the type's schema, an ARN that only AWS sets, a property that it does not give back,
+//! requests that take their time. The emulator keeps what it is given, under an identifier that it guesses.
 
 use std::{
     collections::HashMap,
@@ -23,32 +23,45 @@ struct Known {
     arn: (&'static str, &'static str),
     /// Whether the ARN is the primary identifier, and not the name.
     by_arn: bool,
+    /// A property that AWS does not give back.
+    write_only: Option<&'static str>,
 }
 
-const KNOWN: [Known; 4] = [
+const KNOWN: [Known; 5] = [
     Known {
         type_name: "AWS::CloudWatch::Alarm",
         name: "AlarmName",
         arn: ("Arn", "arn:aws:cloudwatch:us-east-1:000000000000:alarm:"),
         by_arn: false,
+        write_only: None,
     },
     Known {
         type_name: "AWS::DynamoDB::Table",
         name: "TableName",
         arn: ("Arn", "arn:aws:dynamodb:us-east-1:000000000000:table/"),
         by_arn: false,
+        write_only: None,
     },
     Known {
         type_name: "AWS::Scheduler::Schedule",
         name: "Name",
         arn: ("Arn", "arn:aws:scheduler:us-east-1:000000000000:schedule/default/"),
         by_arn: false,
+        write_only: None,
     },
     Known {
         type_name: "AWS::SNS::Topic",
         name: "TopicName",
         arn: ("TopicArn", "arn:aws:sns:us-east-1:000000000000:"),
         by_arn: true,
+        write_only: None,
+    },
+    Known {
+        type_name: "AWS::StepFunctions::StateMachine",
+        name: "StateMachineName",
+        arn: ("Arn", "arn:aws:states:us-east-1:000000000000:stateMachine:"),
+        by_arn: true,
+        write_only: Some("Definition"),
     },
 ];
 
@@ -92,6 +105,7 @@ impl Edges {
         answer.rewrite(|json| {
             in_properties(json, &mut |properties| {
                 properties.remove("Id");
+                known.write_only.map(|name| properties.remove(name));
                 if lists {
                     properties.retain(|name, _| name == identifier);
                 }
