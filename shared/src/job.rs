@@ -58,6 +58,11 @@ const MOST: u32 = 1_000;
 /// ... where more is appended to each film: an answer may have a hundred kilobytes then.
 const MOST_APPENDING: u32 = 200;
 
+/// How many titles a job may have, however much time there is; `appends` as for [`titles_per_job`].
+pub fn most_titles(appends: bool) -> u32 {
+    if appends { MOST_APPENDING } else { MOST }
+}
+
 /// How many titles a job may have so that it ends well inside a function's timeout; none where not even one film ends inside it.
 ///
 /// `share` is one function's requests a second, `timeout` the function's in seconds; `appends` whether credits or other things are
@@ -65,8 +70,7 @@ const MOST_APPENDING: u32 = 200;
 pub fn titles_per_job(share: f64, timeout: u32, appends: bool) -> Option<u32> {
     let usable = f64::from(timeout) - (f64::from(timeout) / 5.0).min(20.0);
     let films = share * usable / REQUESTS_A_FILM;
-    let most = if appends { MOST_APPENDING } else { MOST };
-    (films >= 1.0).then(|| ((films * 2.0 / 3.0) as u32).clamp(1, most))
+    (films >= 1.0).then(|| ((films * 2.0 / 3.0) as u32).clamp(1, most_titles(appends)))
 }
 
 #[cfg(test)]

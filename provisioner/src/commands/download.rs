@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crawler_core::crawl::{Films, Refresh, changed_films};
 use crawler_core::imdb::Manifest;
+use crawler_core::job::most_titles;
 use crawler_core::lake::layout::Done;
 use crawler_core::tmdb::{Changes, Client, Settings};
 use crawler_core::{CrawlError, Crawler, Job, Lake, Marker, Secret};
@@ -23,8 +24,6 @@ use crate::fleet::{FleetError, done_with_times};
 use crate::interrupt;
 use crate::ui::crawl::Downloaded;
 
-/// Titles a job: small enough that an interruption costs little.
-const JOB_TITLES: u32 = 1_000;
 /// Jobs whose films are read at once.
 const WIDTH: usize = 16;
 
@@ -40,7 +39,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Download) -> Result<(), Failure>
     lake.tidy().await.map_err(FleetError::from)?;
     let stop = run.interrupt.child_token();
     let crawler = crawler(&parameters, Arc::clone(&lake))?.with_stop(stop.clone());
-    let manifest = index(run, flags, &lake, config.as_ref()).await?;
+    let manifest = index(run, flags, &parameters, &lake, config.as_ref()).await?;
     let jobs = jobs(flags, &manifest)?;
     let work = interrupt::until(&run.interrupt, work(run, flags, &parameters, &*lake, &jobs)).await?;
     let mut whole = Downloaded::new(lake.uri(), jobs.len(), work.done);
@@ -81,6 +80,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Download) -> Result<(), Failure>
 async fn index(
     run: &Run,
     flags: &cli::Download,
+    parameters: &Parameters,
     lake: &Arc<dyn Lake>,
     config: Option<&aws_config::SdkConfig>,
 ) -> Result<Manifest, Failure> {
@@ -88,7 +88,7 @@ async fn index(
     if flags.titles.new_index || pinned.is_none() {
         interrupt::until(&run.interrupt, secret::validity(run)).await?;
     }
-    titles::manifest(run, &flags.titles, lake, config, JOB_TITLES).await
+    titles::manifest(run, &flags.titles, lake, config, most_titles(parameters.appends())).await
 }
 
 /// Every selected job with `--all`, else those of one year and initial.

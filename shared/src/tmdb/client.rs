@@ -387,13 +387,14 @@ fn given_up() -> TmdbError {
     TmdbError::Unavailable { status: None, cause, retry_after: None, systemic: true }
 }
 
-/// Whether an error for this path may be that of any other: no answer, a redirect, a refusal without a word about the key, or nothing
-/// where there is always something.
+/// Whether an error for this path may be that of any other: no answer, a page in the place of one, a redirect, a refusal without a word
+/// about the key, or nothing where there is always something.
 fn may_be_systemic(path: &[&str], error: &TmdbError) -> bool {
     match error {
         TmdbError::Unavailable { systemic, .. } => !systemic,
         TmdbError::Rejected { status, .. } => (300..400).contains(status) || *status == 403,
         TmdbError::NotFound { .. } => path.first() == Some(&"find"),
+        TmdbError::Malformed { .. } => true,
         _ => false,
     }
 }

@@ -229,9 +229,12 @@ async fn an_outage_or_a_wrong_address_sets_no_film_aside_not_even_of_a_job_with_
     bench.stand_in.behave(|behaviour| behaviour.all = Some(503));
     let error = bench.run(&crawler, &job).await.unwrap_err();
     assert!(matches!(error, CrawlError::Tmdb(TmdbError::Unavailable { systemic: true, .. })), "{error:?}");
-    bench.stand_in.behave(|behaviour| behaviour.all = Some(301));
-    let error = bench.run(&crawler, &job).await.unwrap_err();
-    assert!(matches!(error, CrawlError::Tmdb(TmdbError::Setup { .. })), "{error:?}");
+    // A redirect, and a page of somebody else's in the place of an answer.
+    for status in [301, 200] {
+        bench.stand_in.behave(|behaviour| behaviour.all = Some(status));
+        let error = bench.run(&bench.crawler(), &job).await.unwrap_err();
+        assert!(matches!(error, CrawlError::Tmdb(TmdbError::Setup { .. })), "{status}: {error:?}");
+    }
     bench.stand_in.behave(|behaviour| behaviour.all = None);
     let wrong = Bench::client_of(format!("{}/elsewhere", bench.stand_in.url()), KEY, 1_000.0);
     let wrong = Crawler::new(Arc::new(bench.lake.clone()), wrong, FetchMode::Find);

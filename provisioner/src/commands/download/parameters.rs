@@ -43,6 +43,11 @@ impl Parameters {
         }
         Ok(parameters)
     }
+
+    /// Whether anything is appended to each film.
+    pub fn appends(&self) -> bool {
+        self.fetch == FetchMode::Details && !self.append.is_empty()
+    }
 }
 
 fn parsed<T: FromStr<Err: Display>>(settings: &Settings, name: &str, default: T) -> Result<T, Failure> {
