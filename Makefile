@@ -12,7 +12,7 @@ CORPUS := provisioner/fuzz/corpus
 SEEDS := templates provisioner/tests/template/broken provisioner/tests/template/rules
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: sweep help bench demo fuzz test lint package deploy destroy status tools build
+.PHONY: sweep help bench demo fuzz test built-tests built-function lint package deploy destroy status tools build
 
 help: ## Lists the targets.
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
@@ -20,12 +20,19 @@ help: ## Lists the targets.
 demo: tools build package ## The whole story on real parts: up, launch, crawl, status, down.
 	target/debug/demo
 
-# Built as tests from the start: `cargo build` would build much of the same a second time, with other features.
+# Built as tests from the start: `cargo build` would build much of the same a second time, with other features. `cli` is the one whose
+# build has `provision`, which then builds the function beside the other tests.
 test: tools ## Unit and integration tests, the template lint, the README's commands.
-	cargo test --workspace --no-run --quiet
-	$(PROVISION) package
+	cargo test --workspace --no-run --quiet --test cli
+	$(MAKE) --no-print-directory -j2 built-tests built-function
 	cargo test --workspace --quiet --no-fail-fast
 	$(MAKE) --no-print-directory lint
+
+built-tests:
+	cargo test --workspace --no-run --quiet
+
+built-function:
+	$(PROVISION) package
 
 sweep: tools build package ## Kills up, an update and down at every single call (some minutes).
 	KILL_EVERYWHERE=1 cargo test --workspace --test e2e killed
