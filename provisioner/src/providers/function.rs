@@ -351,6 +351,7 @@ impl Provider for FunctionProvider {
                 "iam:GetRole",
                 "s3:GetObject",
                 "s3:GetObjectVersion",
+                "kms:Decrypt",
             ],
             write: vec![
                 "lambda:CreateFunction",
@@ -365,15 +366,22 @@ impl Provider for FunctionProvider {
                 "ec2:DescribeSecurityGroups",
                 "ec2:DescribeSubnets",
                 "ec2:DescribeVpcs",
+                "elasticfilesystem:DescribeMountTargets",
+                "kms:CreateGrant",
+                "kms:Encrypt",
             ],
             delete: vec!["lambda:DeleteFunction"],
-            // Lambda looks at layers and networks in the caller's name.
+            // Lambda looks at layers, networks, file systems and keys in the caller's name.
             decided: vec![
                 ("s3:GetObjectVersion", Needed::Given("Code.S3ObjectVersion")),
                 ("lambda:GetLayerVersion", Needed::Given("Layers")),
                 ("ec2:DescribeSecurityGroups", Needed::Given("VpcConfig")),
                 ("ec2:DescribeSubnets", Needed::Given("VpcConfig")),
                 ("ec2:DescribeVpcs", Needed::Given("VpcConfig")),
+                ("elasticfilesystem:DescribeMountTargets", Needed::Given("FileSystemConfigs")),
+                ("kms:CreateGrant", Needed::Given("KmsKeyArn")),
+                ("kms:Decrypt", Needed::Given("KmsKeyArn")),
+                ("kms:Encrypt", Needed::Given("KmsKeyArn")),
                 ("lambda:PutFunctionConcurrency", Needed::Given("ReservedConcurrentExecutions")),
                 ("lambda:DeleteFunctionConcurrency", Needed::LeftOut("ReservedConcurrentExecutions")),
             ],
@@ -385,14 +393,19 @@ impl Provider for FunctionProvider {
         vec![Grant::anywhere(&["lambda:ListFunctions"]), Grant::on(all, &["lambda:ListTags"])]
     }
 
-    /// Its own, its role's, its layers', and that of the object that its code is in.
+    /// Its own, its role's, its layers', its file systems' and its key's, and that of the object that its code is in.
     fn arns(&self, resource: &Resource, scope: &Scope) -> Vec<String> {
         let code = Fields(&resource.properties).object("Code");
         let object = code.and_then(|code| Some((code.text("S3Bucket")?, code.text("S3Key")?)));
         let object = object.map(|(bucket, key)| format!("arn:{}:s3:::{bucket}/{key}", scope.partition));
         let own = resource.attributes.get("Arn").and_then(Value::as_str).map(str::to_owned);
-        let layers = Fields(&resource.properties).get("Layers").and_then(Value::as_array).into_iter().flatten();
+        let fields = Fields(&resource.properties);
+        let layers = fields.get("Layers").and_then(Value::as_array).into_iter().flatten();
         let layers = layers.filter_map(|layer| layer.as_str().map(str::to_owned));
-        own.into_iter().chain([role_of(resource)]).chain(layers).chain(object).collect()
+        let systems = fields.objects("FileSystemConfigs").into_iter();
+        let systems = systems
+            .map(|system| system.text("Arn").unwrap_or_else(|| scope.arn("elasticfilesystem", "access-point/*")));
+        let key = fields.text("KmsKeyArn").unwrap_or_else(|| scope.arn("kms", "key/*"));
+        own.into_iter().chain([role_of(resource), key]).chain(layers).chain(systems).chain(object).collect()
     }
 }

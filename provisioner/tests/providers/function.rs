@@ -188,3 +188,22 @@ fn zip_of(text: &str) -> Vec<u8> {
     std::io::Write::write_all(&mut zip, text.as_bytes()).unwrap();
     zip.finish().unwrap().into_inner()
 }
+
+#[tokio::test]
+async fn what_lambda_looks_at_in_the_caller_s_name_is_asked_for_where_the_template_gives_it() {
+    let stage = Stage::new("function-rights").await;
+    let provider = stage.provider(FUNCTION);
+    let key = "arn:aws:kms:us-east-1:000000000000:key/k";
+    let system = "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/a";
+    let plain = properties(&stage.resource(ROLE, "Role", trust()).await, "code");
+    let mut more = plain.clone();
+    more["KmsKeyArn"] = key.into();
+    more["FileSystemConfigs"] = json!([{"Arn": system, "LocalMountPath": "/mnt/a"}]);
+    let own = ["kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "elasticfilesystem:DescribeMountTargets"];
+    let permissions = provider.permissions();
+    for (properties, needed) in [(plain, false), (more.clone(), true)] {
+        assert!(own.iter().all(|action| permissions.needs(action, &properties) == needed), "{needed}");
+    }
+    let arns = provider.arns(&stage.resource(FUNCTION, "Function", more).await, &stage.scope);
+    assert!(arns.iter().any(|arn| arn == key) && arns.iter().any(|arn| arn == system), "{arns:?}");
+}
