@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::plan::{Change, is_secret, retained};
 use super::stack::{Look, Stack};
-use super::survey::{Purpose, Survey, parents};
+use super::survey::{Purpose, Survey, ends};
 use super::{DeleteOptions, EngineError, Limit, Observed, Observer, Poll, Progress, Report, poll_until};
 
 /// The longest that a listing lags behind a deletion.
@@ -110,11 +110,10 @@ impl Stack<'_> {
                 continue;
             }
             let joined = |property: &String| {
-                let value = resource.properties.get(property)?;
-                let ends = parents(value, looks.iter().filter(|look| look.resource.logical_id != resource.logical_id));
-                (!ends.is_empty() && ends.is_subset(&owned)).then_some(())
+                let others = looks.iter().filter(|look| look.resource.logical_id != resource.logical_id);
+                ends(resource, property, others).are_of(&owned)
             };
-            if joins.iter().all(|property| joined(property).is_some()) {
+            if joins.iter().all(joined) {
                 owned.insert(resource.logical_id.clone());
                 continue;
             }

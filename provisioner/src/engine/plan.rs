@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::diff::diff;
 use super::remembered::{child_key, remember_child};
 use super::stack::{Look, Stack};
-use super::survey::{Purpose, Survey, is_named, parents};
+use super::survey::{Ends, Purpose, Survey, ends, is_named};
 use super::{Action, Difference, EngineError, Observed, OnChange, Provider, Resource, Schema, State, tag};
 
 /// All that `up` would do.
@@ -191,9 +191,7 @@ impl Stack<'_> {
     fn remember_children(&self, looks: &mut [Look]) {
         let mut children = Vec::new();
         for Look { resource, .. } in looks.iter() {
-            let value = self.parent_property(resource).and_then(|name| resource.properties.get(name));
-            let tagged = looks.iter().filter(|look| self.parent_property(&look.resource).is_none());
-            let mut hangs_on = value.map(|value| parents(value, tagged)).unwrap_or_default();
+            let mut hangs_on = self.parents(resource, looks).ids;
             hangs_on.extend(self.kept_in(resource, looks));
             children.push((hangs_on, child_key(&resource.type_name, &resource.physical_id), resource.retain));
         }
@@ -233,13 +231,20 @@ impl Stack<'_> {
         let mut owned: BTreeSet<String> =
             looks.iter().filter(tagged).filter(ours).map(|look| look.resource.logical_id.clone()).collect();
         for look in looks.iter().filter(|look| !tagged(look)) {
-            let property = self.parent_property(&look.resource).and_then(|name| look.resource.properties.get(name));
-            let parents = property.map(|value| parents(value, looks.iter().filter(tagged))).unwrap_or_default();
-            if !parents.is_empty() && parents.is_subset(&owned) {
+            if self.parents(&look.resource, looks).are_of(&owned) {
                 owned.insert(look.resource.logical_id.clone());
             }
         }
         owned
+    }
+
+    /// What a kind without tags hangs on: resources of its parent's type, where that is one.
+    fn parents(&self, resource: &Resource, looks: &[Look]) -> Ends {
+        let parent = self.providers.get(&resource.type_name).and_then(|provider| provider.schema().parent.as_ref());
+        let Some(parent) = parent else { return Ends::default() };
+        let fits = |look: &&Look| parent.type_name.as_ref().is_none_or(|wanted| *wanted == look.resource.type_name);
+        let tagged = |look: &&Look| self.parent_property(&look.resource).is_none();
+        ends(resource, &parent.property, looks.iter().filter(fits).filter(tagged))
     }
 
     fn is_slow(&self, type_name: &str) -> bool {

@@ -196,19 +196,48 @@ pub(super) fn is_named(resource: &Resource, observed: &Observed) -> bool {
     resource.type_name == observed.type_name && resource.physical_id == observed.physical_id
 }
 
-/// Logical ids of resources whose name is a value somewhere within `value`: what an untagged kind hangs on.
-pub(super) fn parents<'r>(value: &Value, looks: impl Iterator<Item = &'r Look>) -> BTreeSet<String> {
+/// What a property names.
+#[derive(Debug, Default)]
+pub(super) struct Ends {
+    /// The logical ids of the template's resources among it.
+    pub ids: BTreeSet<String>,
+    /// Whether it names anything else.
+    pub others: bool,
+}
+
+impl Ends {
+    /// Whether it names resources of `owned`, and nothing else.
+    pub fn are_of(&self, owned: &BTreeSet<String>) -> bool {
+        !self.ids.is_empty() && !self.others && self.ids.is_subset(owned)
+    }
+}
+
+/// What a property of `resource` names among `looks`: by name, by ARN, or by a reference that is known only after apply.
+pub(super) fn ends<'r>(resource: &Resource, property: &str, looks: impl Iterator<Item = &'r Look>) -> Ends {
     let mut texts = BTreeSet::new();
-    collect_texts(value, &mut texts);
-    looks
-        .filter(|look| {
-            let observed = look.observed.iter().flat_map(|observed| observed.attributes.values());
-            let attributes = observed.chain(look.resource.attributes.values());
-            texts.contains(&look.resource.physical_id)
-                || attributes.filter_map(Value::as_str).any(|attribute| texts.contains(attribute))
-        })
-        .map(|look| look.resource.logical_id.clone())
-        .collect()
+    collect_texts(resource.properties.get(property).unwrap_or(&Value::Null), &mut texts);
+    let (pointer, within) = (format!("/{property}"), format!("/{property}/"));
+    let later = resource.after_apply.iter().filter(|(at, _)| **at == pointer || at.starts_with(&within));
+    let later: BTreeSet<&str> = later.filter_map(|(_, reference)| reference.split('.').next()).collect();
+    let (mut found, mut matched) = (Ends::default(), BTreeSet::new());
+    for look in looks {
+        let here: Vec<&String> = texts.iter().filter(|text| names(look, property, text)).collect();
+        if !here.is_empty() || later.contains(look.resource.logical_id.as_str()) {
+            found.ids.insert(look.resource.logical_id.clone());
+        }
+        matched.extend(here);
+    }
+    found.others = matched.len() < texts.len();
+    found
+}
+
+/// Whether a text in `property` is what AWS calls the resource; any other attribute may be the same by chance.
+fn names(look: &Look, property: &str, text: &str) -> bool {
+    let observed = look.observed.iter().flat_map(|observed| &observed.attributes);
+    let mut attributes = observed.chain(&look.resource.attributes);
+    look.resource.physical_id == text
+        || attributes
+            .any(|(name, value)| ["Ref", "Arn", property].contains(&name.as_str()) && value.as_str() == Some(text))
 }
 
 fn collect_texts(value: &Value, texts: &mut BTreeSet<String>) {

@@ -45,6 +45,32 @@ async fn a_policy_on_a_role_of_somebody_else_wants_adopt() {
 }
 
 #[tokio::test]
+async fn what_has_the_name_of_a_resource_of_ours_or_stands_beside_one_is_not_ours() {
+    let theirs = Stage::new("own-namesake").await;
+    let s3 = provisioner::providers::s3_client(&theirs.config);
+    s3.create_bucket().bucket("own-namesake-bucket").send().await.unwrap();
+    let sqs = aws_sdk_sqs::Client::new(&theirs.config);
+    let queue = sqs.create_queue().queue_name("own-namesake-queue").send().await.unwrap().queue_url.unwrap();
+    let stage = Stage::new("own-same").await;
+    // A parameter whose value is the bucket's name, and a queue that has it.
+    let resources = json!({
+        "Told": {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": "own-namesake-bucket"}},
+        "Same": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "own-namesake-bucket"}},
+        "Own": {"Type": "AWS::SQS::Queue", "Properties": {}},
+        "BucketPolicy": {"Type": "AWS::S3::BucketPolicy", "Properties": {
+            "Bucket": "own-namesake-bucket", "PolicyDocument": statement("s3:GetObject"),
+        }},
+        "QueuePolicy": {"Type": "AWS::SQS::QueuePolicy", "Properties": {
+            "Queues": [{"Ref": "Own"}, queue], "PolicyDocument": statement("sqs:SendMessage"),
+        }},
+    });
+    let refused = stage.plan(&resources).await.unwrap_err();
+    let EngineError::NotOurs { resources } = &refused else { panic!("{refused}") };
+    let ids: Vec<_> = resources.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(ids, ["BucketPolicy", "QueuePolicy"]);
+}
+
+#[tokio::test]
 async fn what_is_somebody_elses_is_never_replaced() {
     let theirs = function::role(&Stage::new("own-elses").await).await;
     let stage = Stage::new("own-replace").await;
