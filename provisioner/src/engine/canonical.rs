@@ -1,7 +1,7 @@
 //! One spelling for every value that means the same, so that a diff compares meanings (E12, E45).
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{Property, Shape};
 
@@ -117,9 +117,16 @@ fn sorted(value: Value) -> Value {
     }
 }
 
+/// The version of a policy document that gives none; some services write it down.
+const OLDEST_VERSION: &str = "2008-10-17";
+
 /// A policy document: statements, actions, resources, principals and condition values are sets, and one text is a set of one.
 fn policy(value: &Value) -> Value {
-    fields(value, |key, item| match key {
+    let mut document = value.clone();
+    if let Some(parts) = document.as_object_mut().filter(|parts| parts.contains_key("Statement")) {
+        parts.entry("Version").or_insert_with(|| OLDEST_VERSION.into());
+    }
+    fields(&document, |key, item| match key {
         "Statement" => sorted(each(&listed(item), statement)),
         _ => item.clone(),
     })
@@ -128,7 +135,7 @@ fn policy(value: &Value) -> Value {
 fn statement(value: &Value) -> Value {
     fields(value, |key, item| match key {
         "Action" | "NotAction" | "Resource" | "NotResource" => texts(item),
-        "Principal" | "NotPrincipal" => fields(item, |_, principals| sorted(each(&texts(principals), account))),
+        "Principal" | "NotPrincipal" => principal(item),
         "Condition" => fields(item, |_, operands| fields(operands, |_, values| texts(values))),
         _ => item.clone(),
     })
@@ -145,6 +152,12 @@ fn texts(value: &Value) -> Value {
     sorted(each(&listed(value), text))
 }
 
+/// Whoever it is, `"*"` and `{"AWS": "*"}` are the same, and come back as either.
+fn principal(value: &Value) -> Value {
+    let listed = fields(value, |_, principals| sorted(each(&texts(principals), account)));
+    if listed == json!({"AWS": ["*"]}) { "*".into() } else { listed }
+}
+
 /// AWS gives an account's id back as the ARN of its root.
 fn account(value: &Value) -> Value {
     let id = value.as_str().and_then(|arn| {
@@ -158,9 +171,22 @@ fn account(value: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+
+    #[test]
+    fn e12_a_document_without_a_version_and_everyone_are_as_services_write_them_down() {
+        let of = |version: Value, principal: Value| {
+            let mut document = json!({"Statement": [{"Effect": "Allow", "Principal": principal, "Action": "s3:*"}]});
+            if !version.is_null() {
+                document["Version"] = version;
+            }
+            canonical(&document, &Shape::Policy)
+        };
+        let plain = of(Value::Null, json!("*"));
+        assert_eq!(plain, of(json!("2008-10-17"), json!({"AWS": "*"})));
+        assert_ne!(plain, of(json!("2012-10-17"), json!("*")));
+        assert_ne!(plain, of(Value::Null, json!({"Service": "*"})));
+    }
 
     #[test]
     fn e45_a_number_and_its_text_are_one() {

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::diff::diff;
 use super::remembered::{child_key, remember_child};
 use super::stack::{Look, Stack};
-use super::survey::{Ends, Purpose, Survey, ends, is_named};
-use super::{Action, Difference, EngineError, Observed, OnChange, Provider, Resource, Schema, State, tag};
+use super::survey::{Ends, Purpose, Survey, ends, is_looked_at};
+use super::{Action, Difference, EngineError, Observed, OnChange, Provider, Put, Resource, Schema, State, tag};
 
 /// All that `up` would do.
 #[derive(Clone, Debug)]
@@ -99,10 +101,11 @@ impl Stack<'_> {
     /// unless `adopt`.
     pub async fn plan(&self, adopt: bool) -> Result<Plan, EngineError> {
         let Survey { looks, mut others } = self.survey(Purpose::Plan).await?;
-        let mut looks = self.settle_references(looks).await?;
+        let mut looks = self.settle_references(looks, Purpose::Plan).await?;
         self.name_keepers(&mut looks);
         self.remember_children(&mut looks);
-        others.retain(|other| !is_wanted(&looks, other));
+        others.retain(|other| !looks.iter().any(|look| is_looked_at(look, other)));
+        self.leave_to_others(&mut looks)?;
         let owned = self.owned(&looks);
         let mut changes = Vec::new();
         let mut foreign = Vec::new();
@@ -169,14 +172,21 @@ impl Stack<'_> {
     }
 
     /// A reference to something that exists is known after all; what has its name by one is looked at under that name.
-    async fn settle_references(&self, mut looks: Vec<Look>) -> Result<Vec<Look>, EngineError> {
+    pub(super) async fn settle_references(
+        &self,
+        mut looks: Vec<Look>,
+        purpose: Purpose,
+    ) -> Result<Vec<Look>, EngineError> {
         for index in 0..looks.len() {
             let before = looks[index].resource.clone();
             if before.after_apply.is_empty() {
                 continue;
             }
             let known = self.known(&looks);
-            let resource = self.resolve_again(&before, &known).await?;
+            let mut resource = self.resolved_again(&before, &known).await?;
+            if purpose == Purpose::Plan {
+                self.prepare(&mut resource).await?;
+            }
             if resource.physical_id != before.physical_id {
                 let read = self.provider_of(&resource)?.read(&resource).await;
                 looks[index].observed =
@@ -185,6 +195,28 @@ impl Stack<'_> {
             looks[index].resource = resource;
         }
         Ok(looks)
+    }
+
+    /// What resources of the template put into others is no drift of those, unless these want it themselves.
+    fn leave_to_others(&self, looks: &mut [Look]) -> Result<(), EngineError> {
+        let mut put = Vec::new();
+        for look in looks.iter() {
+            put.extend(self.provider_of(&look.resource)?.puts(&look.resource));
+        }
+        for Put { type_name, physical_id, property, item } in put {
+            let into =
+                |look: &&mut Look| look.resource.type_name == type_name && look.resource.physical_id == physical_id;
+            for Look { resource, observed } in looks.iter_mut().filter(into) {
+                let is_it = |one: &Value| covers(one, &item);
+                let wanted = resource.properties.get(property).and_then(Value::as_array);
+                let found =
+                    observed.as_mut().and_then(|observed| observed.properties.get_mut(property)?.as_array_mut());
+                if let Some(found) = found.filter(|_| !wanted.is_some_and(|wanted| wanted.iter().any(is_it))) {
+                    found.retain(|one| !is_it(one));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// What takes no tags has its DeletionPolicy remembered by what it hangs on.
@@ -202,8 +234,23 @@ impl Stack<'_> {
         }
     }
 
-    /// The resource with its references resolved by what is known now, and what it remembers of others.
+    /// The resource with its references resolved by what is known now, what it remembers of others, and what is outside of the template.
     pub(super) async fn resolve_again(
+        &self,
+        resource: &Resource,
+        known: &super::stack::KnownAttributes,
+    ) -> Result<Resource, EngineError> {
+        let mut resource = self.resolved_again(resource, known).await?;
+        self.prepare(&mut resource).await?;
+        Ok(resource)
+    }
+
+    async fn prepare(&self, resource: &mut Resource) -> Result<(), EngineError> {
+        let prepared = self.provider_of(resource)?.prepare(resource).await;
+        prepared.map_err(|error| EngineError::provider(&resource.logical_id, &resource.physical_id, error))
+    }
+
+    async fn resolved_again(
         &self,
         resource: &Resource,
         known: &super::stack::KnownAttributes,
@@ -217,9 +264,6 @@ impl Stack<'_> {
         let planned = planned.map(|(key, value)| (key.clone(), value.clone()));
         let (mut resource, _) = self.resource(declared, known)?;
         resource.tags.extend(planned);
-        let provider = self.provider_of(&resource)?;
-        let prepared = provider.prepare(&mut resource).await;
-        prepared.map_err(|error| EngineError::provider(&resource.logical_id, &resource.physical_id, error))?;
         Ok(resource)
     }
 
@@ -314,9 +358,12 @@ impl Stack<'_> {
     }
 }
 
-/// Whether the template names it, by a name that may have become known only now.
-fn is_wanted(looks: &[Look], other: &Observed) -> bool {
-    looks.iter().any(|look| is_named(&look.resource, other))
+/// Whether `one` is `item`, or an object with all of its fields.
+fn covers(one: &Value, item: &Value) -> bool {
+    match (one, item) {
+        (Value::Object(one), Value::Object(item)) => item.iter().all(|(name, value)| one.get(name) == Some(value)),
+        _ => one == item,
+    }
 }
 
 fn differences(resource: &Resource, observed: &Observed, provider: &dyn Provider) -> Vec<Difference> {

@@ -239,6 +239,11 @@ pub trait Provider: Send + Sync {
         Some(0)
     }
 
+    /// What it puts into resources of other types, which is therefore no drift of theirs: a policy into its roles.
+    fn puts(&self, _resource: &Resource) -> Vec<Put> {
+        Vec::new()
+    }
+
     /// Whether a difference that updates in place by the schema replaces what is there now: a role re-made under its name (E11).
     fn replaces(&self, _observed: &Observed, _difference: &Difference) -> bool {
         false
@@ -281,6 +286,19 @@ pub trait Provider: Send + Sync {
     fn arns(&self, resource: &Resource, _scope: &Scope) -> Vec<String> {
         resource.attributes.get("Arn").and_then(Value::as_str).map(str::to_owned).into_iter().collect()
     }
+}
+
+/// What one resource puts into a list of another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Put {
+    /// The other's type.
+    pub type_name: &'static str,
+    /// The name under which AWS knows the other.
+    pub physical_id: String,
+    /// The other's property, which is a list.
+    pub property: &'static str,
+    /// The item, or of an object the fields that tell it.
+    pub item: Value,
 }
 
 /// IAM actions of a provider, by what they are for.

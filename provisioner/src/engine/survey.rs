@@ -39,7 +39,8 @@ impl Stack<'_> {
     /// The template's problems, or the first read that failed.
     pub async fn look(&self) -> Result<Vec<Look>, EngineError> {
         self.read_all_dynamic(&KnownAttributes::new()).await?;
-        self.look_at(self.declare()?, Purpose::See).await
+        let looks = self.look_at(self.declare()?, Purpose::See).await?;
+        self.settle_references(looks, Purpose::See).await
     }
 
     /// The same after an apply: what that made known (a mapping's id) spares a search, and what was just done and cannot be read yet
@@ -114,7 +115,7 @@ impl Stack<'_> {
             .collect();
         let children = self.find_on(&parents, &named).await?;
         others.extend(children);
-        others.retain(|other| !looks.iter().any(|look| is_named(&look.resource, other)));
+        others.retain(|other| !looks.iter().any(|look| is_looked_at(look, other)));
         Ok(Survey { looks, others })
     }
 
@@ -191,9 +192,12 @@ fn of_type<'n>(named: &'n Named, type_name: &str) -> &'n BTreeSet<String> {
     named.get(type_name).unwrap_or(NONE)
 }
 
-/// Whether it is the resource, by its type and name.
-pub(super) fn is_named(resource: &Resource, observed: &Observed) -> bool {
-    resource.type_name == observed.type_name && resource.physical_id == observed.physical_id
+/// Whether it is the resource, by its type and name, or what was found in the resource's place.
+pub(super) fn is_looked_at(look: &Look, other: &Observed) -> bool {
+    let Look { resource, observed } = look;
+    let reference = |observed: &Observed| observed.attributes.get("Ref").cloned();
+    let same = || observed.as_ref().and_then(reference).is_some_and(|found| Some(found) == reference(other));
+    resource.type_name == other.type_name && (resource.physical_id == other.physical_id || same())
 }
 
 /// What a property names.

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use crate::engine::{Resource, Scope};
 
 /// Actions that IAM ties to no resource.
-const ANYWHERE: [&str; 12] = [
+const ANYWHERE: [&str; 13] = [
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcs",
+    "iam:ListPolicies",
     "iam:RemoveRoleFromInstanceProfile",
     "lambda:CreateEventSourceMapping",
     "lambda:ListEventSourceMappings",

@@ -53,7 +53,8 @@ impl Crawl {
             ],
             Command::Launch => vec![
                 Grant::on(lake, &["s3:ListBucket"]),
-                Grant::on(objects, &["s3:GetObject", "s3:PutObject"]),
+                // What an earlier index left over goes.
+                Grant::on(objects, &["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]),
                 Grant::anywhere(&["lambda:ListEventSourceMappings"]),
                 Grant::on(jobs, &["sqs:GetQueueAttributes", "sqs:SendMessage"]),
                 Grant::on(key, &["ssm:GetParameter"]),

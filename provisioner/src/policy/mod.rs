@@ -15,6 +15,8 @@ use crate::template::Diagnostics;
 
 pub use crawl::Crawl;
 
+const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
+
 /// A command that calls AWS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Command {
@@ -92,6 +94,9 @@ impl Policy {
                     _ => false,
                 };
                 policy.resource(stack, resource, writes, deletes);
+                if *command == Command::Down && delete_data && crawl.is_some() {
+                    policy.stops(stack, resource);
+                }
             }
             if matches!(command, Command::Plan | Command::Up) && asks_quota(&resources) {
                 policy.allow("lambda:GetAccountSettings", ["*".to_owned()], None);
@@ -154,6 +159,16 @@ impl Policy {
                 self.allow(action, resources, actions::condition(action, resource, &stack.scope));
             }
         }
+    }
+
+    /// Before the lake goes, the fleet is stopped.
+    fn stops(&mut self, stack: &Stack<'_>, resource: &Resource) {
+        let Some(provider) = stack.providers.get(&resource.type_name).filter(|_| resource.type_name == MAPPING) else {
+            return;
+        };
+        let action = "lambda:UpdateEventSourceMapping";
+        let resources = actions::resources(action, &provider.arns(resource, &stack.scope));
+        self.allow(action, resources, actions::condition(action, resource, &stack.scope));
     }
 
     fn crawl(&mut self, crawl: &Option<Crawl>, command: Command) {

@@ -30,7 +30,7 @@ use super::clients::lambda_client;
 use super::errors::{failed, none_if};
 use super::fields::Fields;
 use super::lambda_tags::{set_tags, tags_of};
-use super::mapping_settings::{Settings, properties, starting_position};
+use super::mapping_settings::{Settings, properties, starting_position, with_filters};
 use super::observed::{as_wanted, listed};
 use super::tagged::{Tagged, Tags};
 use super::tags::TagChanges;
@@ -71,7 +71,11 @@ impl EventSourceMappingProvider {
 
     /// The mapping of the resource's source and function.
     async fn joining(&self, resource: &Resource) -> Result<Option<EventSourceMappingConfiguration>, ProviderError> {
-        Ok(self.all_joining(resource).await?.into_iter().find(|mapping| !is_being_deleted(mapping)))
+        let joining = self.all_joining(resource).await?.into_iter().find(|mapping| !is_being_deleted(mapping));
+        match joining {
+            Some(mapping) => with_filters(&self.lambda, mapping).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// The same with one that is still being deleted.

@@ -72,6 +72,16 @@ impl ExecutionRoles {
     }
 }
 
+/// What a function's tag tells of its role.
+pub(super) fn role_tag(arn: &str, id: &str) -> String {
+    format!("{}/{id}", name_of(arn))
+}
+
+/// The id in such a tag, if it tells of this role.
+pub(super) fn id_of_role<'t>(tag: &'t str, arn: &str) -> Option<&'t str> {
+    tag.split_once('/').filter(|(name, _)| *name == name_of(arn)).map(|(_, id)| id)
+}
+
 fn name_of(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or_default()
 }
@@ -104,6 +114,14 @@ mod tests {
 
     fn trust(service: Value) -> Value {
         json!({"Statement": [{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]})
+    }
+
+    #[test]
+    fn e11_a_tag_tells_the_id_of_its_own_role_alone() {
+        let arn = |name: &str| format!("arn:aws:iam::123456789012:role/team/{name}");
+        let tag = role_tag(&arn("films"), "AROA1");
+        assert_eq!(id_of_role(&tag, &arn("films")), Some("AROA1"));
+        assert_eq!(id_of_role(&tag, &arn("other")), None);
     }
 
     #[test]

@@ -24,7 +24,10 @@ impl<'v> Fields<'v> {
     pub(super) fn integer(self, name: &str) -> Option<i64> {
         match self.get(name)? {
             Value::String(digits) => digits.trim().parse().ok(),
-            number => number.as_i64(),
+            // 60.0 is 60, here as in the template's check.
+            number => {
+                number.as_i64().or_else(|| number.as_f64().filter(|one| one.fract() == 0.0).map(|one| one as i64))
+            }
         }
     }
 
@@ -96,6 +99,8 @@ mod tests {
         let value = json!({"A": "60", "B": 60, "C": "true", "D": null, "E": {"x": 1}});
         let fields = Fields(&value);
         assert_eq!((fields.integer("A"), fields.text("B")), (Some(60), Some("60".into())));
+        assert_eq!(Fields(&json!({"A": 60.0})).integer("A"), Some(60));
+        assert_eq!(Fields(&json!({"A": 60.5})).integer("A"), None);
         assert_eq!((fields.boolean("C"), fields.has("D")), (Some(true), false));
         assert_eq!(fields.document("E").as_deref(), Some(r#"{"x":1}"#));
     }

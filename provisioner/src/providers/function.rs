@@ -31,7 +31,7 @@ use super::artifacts::Artifacts;
 use super::claim::take_over;
 use super::clients::{lambda_client, s3_client};
 use super::errors::{failed, none_if};
-use super::execution_role::ExecutionRoles;
+use super::execution_role::{ExecutionRoles, id_of_role, role_tag};
 use super::fields::Fields;
 use super::function_changes::{ROLE_ID_TAG, architectures, role_of};
 use super::function_code::{Code, Codes};
@@ -41,7 +41,7 @@ use super::lambda_tags::tags_of;
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
 use super::permission::{STATEMENTS, statement_ids};
-use super::transient::{function_busy, role_not_assumable};
+use super::transient::{function_busy, role_settling};
 use crate::engine::{
     DeleteOptions, Difference, Grant, Limit, Needed, Observed, Permissions, Poll, Progress, Property, Provider,
     ProviderError, Resource, Schema, Scope, Shape, State, poll_until, retry_until,
@@ -81,7 +81,8 @@ impl FunctionProvider {
         let call = self.lambda.create_function().function_name(&resource.physical_id);
         let call = call.code(code.into_function_code()).set_architectures(architectures(fields));
         let call = call.set_package_type(fields.text("PackageType").map(|kind| kind.as_str().into()));
-        let role_id = self.roles.remembered(&role_of(resource)).map(|id| (ROLE_ID_TAG.to_owned(), id));
+        let role = role_of(resource);
+        let role_id = self.roles.remembered(&role).map(|id| (ROLE_ID_TAG.to_owned(), role_tag(&role, &id)));
         let call = call.set_tags(Some(resource.tags.clone().into_iter().chain(role_id).collect()));
         settings.on_create(call).send().await.map_err(failed("lambda:CreateFunction"))?;
         Ok(())
@@ -103,7 +104,7 @@ impl FunctionProvider {
         self.as_role_settles(resource, progress, || self.call_create(resource, code.clone())).await
     }
 
-    /// A role that cannot be assumed is waited for only if its trust policy lets it be (E7).
+    /// A role that cannot be assumed is waited for only if its trust policy lets it be (E7); its policies may not be in force yet (E8).
     pub(super) async fn as_role_settles<F, Fut>(
         &self,
         resource: &Resource,
@@ -115,14 +116,14 @@ impl FunctionProvider {
         Fut: Future<Output = Result<(), ProviderError>>,
     {
         match attempt().await {
-            Err(error) if role_not_assumable(&error).is_some() => {
-                progress.waiting("role not assumable yet");
+            Err(error) if role_settling(&error).is_some() => {
+                progress.waiting(role_settling(&error).unwrap_or_default());
                 self.roles.check_trust(&role_of(resource)).await?;
             }
             made => return made,
         }
         let limit = Limit::seconds(120);
-        retry_until("Lambda to be able to assume the role", limit, progress, role_not_assumable, attempt).await
+        retry_until("Lambda to know the role and what it may do", limit, progress, role_settling, attempt).await
     }
 }
 
@@ -180,6 +181,19 @@ fn is_being_deleted(answer: &GetFunctionOutput) -> bool {
     state.is_some_and(|state| state.as_str() == "Deleting")
 }
 
+/// What may not be read is not "not there" (E6): tags, or variables under a key that the caller may not use.
+fn check_whole(answer: &GetFunctionOutput) -> Result<(), ProviderError> {
+    let denied = |operation: &str, message: &str| {
+        Err(ProviderError::Denied { operation: operation.into(), message: message.to_owned() })
+    };
+    let environment = answer.configuration().and_then(|found| found.environment()?.error());
+    match (answer.tags_error(), environment) {
+        (Some(error), _) => denied("lambda:ListTags", error.message()),
+        (None, Some(error)) => denied("kms:Decrypt", error.message().unwrap_or_default()),
+        (None, None) => Ok(()),
+    }
+}
+
 /// All that one GetFunction tells; `role_id` is of the role that is there now.
 fn observed(resource: &Resource, answer: GetFunctionOutput, role_id: Option<String>) -> Option<Observed> {
     let configuration = answer.configuration?;
@@ -201,8 +215,10 @@ fn observed(resource: &Resource, answer: GetFunctionOutput, role_id: Option<Stri
     let tags: BTreeMap<_, _> = answer.tags.unwrap_or_default().into_iter().collect();
     let made_with = tags.get(ROLE_ID_TAG).cloned();
     let same_role_wanted = configuration.role() == Some(&*role_of(resource));
-    let role_remade = same_role_wanted && made_with.is_some() && made_with != role_id;
-    if let (true, Some(old)) = (role_remade, &made_with) {
+    // What an update that was cut off has left there is of another role, and proves nothing.
+    let old = made_with.as_deref().and_then(|tag| id_of_role(tag, &role_of(resource)));
+    let role_remade = same_role_wanted && old.is_some() && old != role_id.as_deref();
+    if let (true, Some(old)) = (role_remade, old) {
         properties["Role"] = format!("{} (deleted since, its id was {old})", role_of(resource)).into();
     }
     Some(Observed {
@@ -212,6 +228,15 @@ fn observed(resource: &Resource, answer: GetFunctionOutput, role_id: Option<Stri
         handle: json!({"RevisionId": configuration.revision_id, "RoleId": role_id, "RoleRemade": role_remade}),
         ..as_wanted(resource)
     })
+}
+
+/// The ARN of an image's repository: `account.dkr.ecr.region.amazonaws.com/name:tag`.
+fn repository(image: &str, scope: &Scope) -> Option<String> {
+    let (registry, name) = image.split_once('/')?;
+    let mut parts = registry.split('.');
+    let (account, region) = (parts.next()?, parts.nth(2)?);
+    let name = name.split(['@', ':']).next()?;
+    Some(format!("arn:{}:ecr:{region}:{account}:repository/{name}", scope.partition))
 }
 
 #[async_trait]
@@ -238,12 +263,8 @@ impl Provider for FunctionProvider {
         let name = &resource.physical_id;
         let (answer, role_id, statements) =
             futures::try_join!(self.get(name), self.roles.id(&role), statement_ids(&self.lambda, name))?;
-        if let Some(error) = answer.as_ref().and_then(|answer| answer.tags_error()) {
-            // No tags because they may not be read is not "no tags" (E6).
-            return Err(ProviderError::Denied {
-                operation: "lambda:ListTags".into(),
-                message: error.message().to_owned(),
-            });
+        if let Some(answer) = &answer {
+            check_whole(answer)?;
         }
         // One that is being deleted is no longer there to change (E27).
         let answer = answer.filter(|answer| !is_being_deleted(answer));
@@ -369,15 +390,23 @@ impl Provider for FunctionProvider {
                 "elasticfilesystem:DescribeMountTargets",
                 "kms:CreateGrant",
                 "kms:Encrypt",
+                "ecr:BatchGetImage",
+                "ecr:GetDownloadUrlForLayer",
+                "ecr:GetRepositoryPolicy",
+                "ecr:SetRepositoryPolicy",
             ],
             delete: vec!["lambda:DeleteFunction"],
-            // Lambda looks at layers, networks, file systems and keys in the caller's name.
+            // Lambda looks at layers, networks, file systems, keys and images in the caller's name, and lets itself into a repository.
             decided: vec![
                 ("s3:GetObjectVersion", Needed::Given("Code.S3ObjectVersion")),
                 ("lambda:GetLayerVersion", Needed::Given("Layers")),
                 ("ec2:DescribeSecurityGroups", Needed::Given("VpcConfig")),
                 ("ec2:DescribeSubnets", Needed::Given("VpcConfig")),
                 ("ec2:DescribeVpcs", Needed::Given("VpcConfig")),
+                ("ecr:BatchGetImage", Needed::Given("Code.ImageUri")),
+                ("ecr:GetDownloadUrlForLayer", Needed::Given("Code.ImageUri")),
+                ("ecr:GetRepositoryPolicy", Needed::Given("Code.ImageUri")),
+                ("ecr:SetRepositoryPolicy", Needed::Given("Code.ImageUri")),
                 ("elasticfilesystem:DescribeMountTargets", Needed::Given("FileSystemConfigs")),
                 ("kms:CreateGrant", Needed::Given("KmsKeyArn")),
                 ("kms:Decrypt", Needed::Given("KmsKeyArn")),
@@ -393,7 +422,7 @@ impl Provider for FunctionProvider {
         vec![Grant::anywhere(&["lambda:ListFunctions"]), Grant::on(all, &["lambda:ListTags"])]
     }
 
-    /// Its own, its role's, its layers', its file systems' and its key's, and that of the object that its code is in.
+    /// Its own, its role's, its layers', its file systems' and its key's, and that of the object or repository that its code is in.
     fn arns(&self, resource: &Resource, scope: &Scope) -> Vec<String> {
         let code = Fields(&resource.properties).object("Code");
         let object = code.and_then(|code| Some((code.text("S3Bucket")?, code.text("S3Key")?)));
@@ -406,6 +435,13 @@ impl Provider for FunctionProvider {
         let systems = systems
             .map(|system| system.text("Arn").unwrap_or_else(|| scope.arn("elasticfilesystem", "access-point/*")));
         let key = fields.text("KmsKeyArn").unwrap_or_else(|| scope.arn("kms", "key/*"));
-        own.into_iter().chain([role_of(resource), key]).chain(layers).chain(systems).chain(object).collect()
+        let image = code.and_then(|code| repository(&code.text("ImageUri")?, scope));
+        own.into_iter()
+            .chain([role_of(resource), key])
+            .chain(image)
+            .chain(layers)
+            .chain(systems)
+            .chain(object)
+            .collect()
     }
 }

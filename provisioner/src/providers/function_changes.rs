@@ -4,6 +4,7 @@ use aws_sdk_lambda::types::{Architecture, LastUpdateStatus};
 use serde_json::json;
 
 use super::errors::failed;
+use super::execution_role::role_tag;
 use super::fields::Fields;
 use super::function::FunctionProvider;
 use super::function_settings::{CONFIGURED, Settings};
@@ -13,7 +14,7 @@ use super::tags::TagChanges;
 use super::transient::function_busy;
 use crate::engine::{Difference, Limit, Observed, Progress, ProviderError, Resource, retry_until};
 
-/// The id of the role that the function was made with: a role re-made under its name is another one (E11).
+/// The name and the id of the role that the function was made with: a role re-made under its name is another one (E11).
 pub(super) const ROLE_ID_TAG: &str = "provision:role-id";
 
 impl FunctionProvider {
@@ -28,10 +29,7 @@ impl FunctionProvider {
             return Ok(revision);
         }
         let send = || self.send_settings(resource, &changed, revision.clone(), progress);
-        match changed("Role") {
-            true => self.as_role_settles(resource, progress, send).await?,
-            false => send().await?,
-        }
+        self.as_role_settles(resource, progress, send).await?;
         // The next update is refused until this one has ended (E16).
         self.settled(&resource.physical_id, progress).await.map(Some)
     }
@@ -88,6 +86,10 @@ impl FunctionProvider {
         progress: &Progress,
     ) -> Result<(), ProviderError> {
         let changed = |name: &str| differences.iter().any(|difference| difference.property() == name);
+        // First: cut off after it, it is of another role than the function's, and proves nothing.
+        if changed("Role") {
+            self.tag_role_id(resource, progress).await?;
+        }
         let revision = Fields(&observed.handle).text("RevisionId");
         let revision = self.update_settings(resource, changed, revision, progress).await?;
         if changed("Code") || changed("Architectures") {
@@ -99,12 +101,8 @@ impl FunctionProvider {
         }
         let mut tags = TagChanges::of(resource, differences);
         let role_id = Fields(&observed.handle).text("RoleId").filter(|_| changed("Tags"));
-        tags.set.extend(role_id.map(|id| (ROLE_ID_TAG.to_owned(), id)));
-        set_tags(&self.lambda, &arn_of(resource), tags).await?;
-        if changed("Role") {
-            self.tag_role_id(resource, progress).await?;
-        }
-        Ok(())
+        tags.set.extend(role_id.map(|id| (ROLE_ID_TAG.to_owned(), role_tag(&role_of(resource), &id))));
+        set_tags(&self.lambda, &arn_of(resource), tags).await
     }
 
     pub(super) async fn set_concurrency(&self, name: &str, reserved: Option<i32>) -> Result<(), ProviderError> {
@@ -127,7 +125,7 @@ impl FunctionProvider {
         let Some(id) = self.roles.id(&role_of(resource)).await? else { return Ok(()) };
         let limit = Limit::seconds(60);
         retry_until("Lambda to take the function's tags", limit, progress, function_busy, || async {
-            let set = [(ROLE_ID_TAG.to_owned(), id.clone())].into();
+            let set = [(ROLE_ID_TAG.to_owned(), role_tag(&role_of(resource), &id))].into();
             set_tags(&self.lambda, &arn_of(resource), TagChanges { set, removed: vec![] }).await
         })
         .await

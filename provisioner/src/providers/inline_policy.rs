@@ -22,12 +22,12 @@ use super::errors::{failed, none_if};
 use super::fields::Fields;
 use super::names::as_mark;
 use super::observed::{as_wanted, listed};
-use super::owned_roles::role_arn;
+use super::owned_roles::{plain_tags, role_arn};
 use super::policy_document::{odd_one, parsed};
 use super::transient::iam_settling;
 use crate::engine::{
-    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
-    Schema, Scope, Shape, retry_until,
+    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Put,
+    Resource, Schema, Scope, Shape, retry_until,
 };
 
 const TYPE: &str = "AWS::IAM::Policy";
@@ -84,6 +84,14 @@ impl InlinePolicyProvider {
         none_if(MISSING, unmarked.map_err(failed("iam:UntagRole"))).map(drop)
     }
 
+    /// Whether a role still has what left the template: it may have made the policy one of its own `Policies` meanwhile.
+    async fn still_marked(&self, role: &str, name: &str, mark: &str) -> Result<bool, ProviderError> {
+        let asked = self.iam.get_role().role_name(role).send().await.map_err(failed("iam:GetRole"));
+        let role = none_if(MISSING, asked)?.and_then(|answer| answer.role);
+        let tags = role.map(|role| plain_tags(role.tags())).unwrap_or_default();
+        Ok(tags.get(&format!("{MARK}{name}")).is_some_and(|found| found == mark))
+    }
+
     async fn put_in_all(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
         let roles = roles(&resource.properties);
         retry_until("IAM to know the role", Limit::seconds(60), progress, iam_settling, || async {
@@ -112,7 +120,7 @@ fn handle(properties: &Value) -> Value {
 }
 
 fn found(key: String, name: String, roles: Vec<String>) -> Observed {
-    let handle = json!({"PolicyName": name, "Roles": roles});
+    let handle = json!({"PolicyName": name, "Roles": roles, "Mark": key});
     Observed { handle, ..listed(TYPE, key, BTreeMap::new(), BTreeMap::new()) }
 }
 
@@ -174,8 +182,12 @@ impl Provider for InlinePolicyProvider {
         _progress: &Progress,
     ) -> Result<(), ProviderError> {
         let name = Fields(&observed.handle).text("PolicyName").unwrap_or_default();
-        let roles = roles(&observed.handle);
-        try_join_all(roles.iter().map(|role| self.remove(role, &name))).await.map(drop)
+        let (roles, mark) = (roles(&observed.handle), Fields(&observed.handle).text("Mark"));
+        let removals = roles.iter().map(async |role| match &mark {
+            Some(mark) if !self.still_marked(role, &name, mark).await? => Ok(()),
+            _ => self.remove(role, &name).await,
+        });
+        try_join_all(removals).await.map(drop)
     }
 
     /// The marks tell it: no call is needed. A role that a policy of the template has by now is no longer the earlier one's.
@@ -192,6 +204,17 @@ impl Provider for InlinePolicyProvider {
             }
         }
         Ok(by_key.into_iter().map(|((key, name), roles)| found(key, name, roles)).collect())
+    }
+
+    fn puts(&self, resource: &Resource) -> Vec<Put> {
+        let name = Fields(&resource.properties).get("PolicyName").cloned().unwrap_or_default();
+        let put = |role| Put {
+            type_name: "AWS::IAM::Role",
+            physical_id: role,
+            property: "Policies",
+            item: json!({"PolicyName": name}),
+        };
+        roles(&resource.properties).into_iter().map(put).collect()
     }
 
     fn permissions(&self) -> Permissions<'_> {

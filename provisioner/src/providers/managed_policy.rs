@@ -21,14 +21,14 @@ use super::errors::{failed, none_if};
 use super::fields::{Fields, list, object};
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
-use super::owned_policies::{ATTACHES_TAG, attaches, of_one_stack, owned_policies};
+use super::owned_policies::{ATTACHES_TAG, arn_named, attaches, of_one_stack, owned_policies};
 use super::owned_roles::{iam_tags, plain_tags};
 use super::policy_document::parsed;
 use super::policy_holders::{Holder, held_by};
 use super::tags::TagChanges;
 use super::transient::iam_settling;
 use crate::engine::{
-    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
+    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Put,
     Resource, Schema, Scope, Shape, retry_until,
 };
 
@@ -69,6 +69,18 @@ impl ManagedPolicyProvider {
         let answer = none_if(MISSING, asked.send().await.map_err(failed("iam:GetPolicyVersion")))?;
         let version = answer.and_then(|answer| answer.policy_version);
         Ok(version.and_then(|version| version.document).map(|document| (policy, parsed(&document))))
+    }
+
+    /// The policy under this name, at whatever path: names are unique in an account, whatever the path.
+    async fn policy_named(&self, resource: &Resource) -> Result<Option<(Policy, Value)>, ProviderError> {
+        let found = self.policy(&arn_of(&resource.attributes)).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        match arn_named(&self.iam, &resource.physical_id).await? {
+            Some(arn) => self.policy(&arn).await,
+            None => Ok(None),
+        }
     }
 
     async fn call_create(&self, resource: &Resource) -> Result<(), ProviderError> {
@@ -237,11 +249,17 @@ impl Provider for ManagedPolicyProvider {
     }
 
     async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
-        let arn = arn_of(&resource.attributes);
-        let (policy, holders) = futures::try_join!(self.policy(&arn), held_by(&self.iam, &arn))?;
-        Ok(policy.map(|(policy, document)| Observed {
+        let wanted = arn_of(&resource.attributes);
+        let (policy, mut holders) = futures::try_join!(self.policy_named(resource), held_by(&self.iam, &wanted))?;
+        let Some((policy, document)) = policy else { return Ok(None) };
+        let arn = policy.arn().unwrap_or(&wanted).to_owned();
+        if arn != wanted {
+            holders = held_by(&self.iam, &arn).await?;
+        }
+        Ok(Some(Observed {
             properties: properties(&policy, document, &holders),
             tags: plain_tags(policy.tags()),
+            attributes: attributes(&arn),
             ..as_wanted(resource)
         }))
     }
@@ -290,9 +308,27 @@ impl Provider for ManagedPolicyProvider {
         Ok(found.collect())
     }
 
+    fn puts(&self, resource: &Resource) -> Vec<Put> {
+        let roles = Fields(&resource.properties).texts("Roles").unwrap_or_default().into_iter();
+        let item = Value::from(arn_of(&resource.attributes));
+        let put = |role| Put {
+            type_name: "AWS::IAM::Role",
+            physical_id: role,
+            property: "ManagedPolicyArns",
+            item: item.clone(),
+        };
+        roles.map(put).collect()
+    }
+
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: vec!["iam:GetPolicy", "iam:GetPolicyVersion", "iam:ListEntitiesForPolicy", "iam:ListPolicyTags"],
+            read: vec![
+                "iam:GetPolicy",
+                "iam:GetPolicyVersion",
+                "iam:ListEntitiesForPolicy",
+                "iam:ListPolicies",
+                "iam:ListPolicyTags",
+            ],
             write: vec![
                 "iam:CreatePolicy",
                 "iam:TagPolicy",

@@ -1,5 +1,6 @@
 //! A mapping's settings: CloudFormation's properties to Lambda's requests, and Lambda's answer to properties.
 
+use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::create_event_source_mapping::builders::CreateEventSourceMappingFluentBuilder;
 use aws_sdk_lambda::operation::update_event_source_mapping::builders::UpdateEventSourceMappingFluentBuilder;
 use aws_sdk_lambda::primitives::DateTime;
@@ -9,6 +10,7 @@ use aws_sdk_lambda::types::{
 };
 use serde_json::{Value, json};
 
+use super::errors::failed;
 use super::fields::{Fields, list, object};
 use crate::engine::ProviderError;
 
@@ -150,6 +152,22 @@ pub(super) fn properties(found: &EventSourceMappingConfiguration) -> Value {
         ("ParallelizationFactor", found.parallelization_factor().map(Value::from)),
         ("TumblingWindowInSeconds", found.tumbling_window_in_seconds().map(Value::from)),
     ])
+}
+
+/// The same with its filters: a listing leaves out those under a customer's key.
+pub(super) async fn with_filters(
+    lambda: &Client,
+    mut mapping: EventSourceMappingConfiguration,
+) -> Result<EventSourceMappingConfiguration, ProviderError> {
+    let Some(uuid) = mapping.uuid().filter(|_| mapping.kms_key_arn().is_some()) else { return Ok(mapping) };
+    let asked = lambda.get_event_source_mapping().uuid(uuid).send().await;
+    let found = asked.map_err(failed("lambda:GetEventSourceMapping"))?;
+    if let Some(error) = found.filter_criteria_error() {
+        let message = error.message().unwrap_or_default().to_owned();
+        return Err(ProviderError::Denied { operation: "kms:Decrypt".into(), message });
+    }
+    mapping.filter_criteria = found.filter_criteria;
+    Ok(mapping)
 }
 
 fn filters_of(found: &EventSourceMappingConfiguration) -> Option<Value> {

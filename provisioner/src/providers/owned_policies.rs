@@ -47,6 +47,14 @@ pub(super) async fn owned_policies(
     Ok(found.into_iter().flatten().collect())
 }
 
+/// The ARN of the account's own managed policy of this name, at whatever path.
+pub(super) async fn arn_named(iam: &Client, name: &str) -> Result<Option<String>, ProviderError> {
+    let pages = iam.list_policies().scope(PolicyScopeType::Local).into_paginator().send();
+    let pages: Vec<_> = pages.try_collect().await.map_err(failed("iam:ListPolicies"))?;
+    let mut policies = pages.into_iter().flat_map(|page| page.policies.unwrap_or_default());
+    Ok(policies.find(|policy| policy.policy_name() == Some(name)).and_then(|policy| policy.arn))
+}
+
 /// All tags of a managed policy, or `None` where there is none of that ARN.
 pub(super) async fn policy_tags(iam: &Client, arn: &str) -> Result<Option<Tags>, ProviderError> {
     let asked = iam.list_policy_tags().policy_arn(arn).into_paginator().items().send();

@@ -9,6 +9,7 @@
 //! | SourceArn, SourceAccount, EventSourceToken, FunctionUrlAuthType, PrincipalOrgID | replaces | not there |
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
@@ -35,6 +36,8 @@ const MISSING: &str = "ResourceNotFoundException";
 pub(super) struct PermissionProvider {
     lambda: Client,
     schema: Schema,
+    /// One writer a function's policy: of two statements that are added at once Lambda may lose one.
+    writers: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
 
 impl PermissionProvider {
@@ -51,7 +54,7 @@ impl PermissionProvider {
             text("PrincipalOrgID").removed_when_absent(),
         ];
         let schema = Schema::new(TYPE, properties, &["Id"]).belongs_to("AWS::Lambda::Function", "FunctionName");
-        Self { lambda: lambda_client(config), schema }
+        Self { lambda: lambda_client(config), schema, writers: Mutex::default() }
     }
 
     async fn add(&self, resource: &Resource) -> Result<(), ProviderError> {
@@ -64,8 +67,14 @@ impl PermissionProvider {
         let call = call.set_principal_org_id(fields.text("PrincipalOrgID"));
         let kind = fields.text("FunctionUrlAuthType");
         let call = call.set_function_url_auth_type(kind.map(|kind| kind.as_str().into()));
-        call.send().await.map_err(failed("lambda:AddPermission"))?;
-        Ok(())
+        let writer = self.writer_of(function_of(&resource.physical_id));
+        let _alone = writer.lock().await;
+        call.send().await.map_err(failed("lambda:AddPermission")).map(drop)
+    }
+
+    fn writer_of(&self, function: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(writers.entry(function.to_owned()).or_default())
     }
 }
 
@@ -199,6 +208,8 @@ impl Provider for PermissionProvider {
     ) -> Result<(), ProviderError> {
         let call = self.lambda.remove_permission().function_name(function_of(&observed.physical_id));
         let call = call.statement_id(statement_id(&observed.physical_id));
+        let writer = self.writer_of(function_of(&observed.physical_id));
+        let _alone = writer.lock().await;
         none_if(MISSING, call.send().await.map_err(failed("lambda:RemovePermission"))).map(drop)
     }
 

@@ -146,7 +146,11 @@ impl RoleProvider {
         if changed("ManagedPolicyArns") {
             self.settle_attached(resource, &observed.properties).await?;
         }
-        self.set_tags(&resource.physical_id, TagChanges::of(resource, differences)).await
+        let mut tags = TagChanges::of(resource, differences);
+        // What was a policy of its own is one of the role's now.
+        let marks = policies(&resource.properties).into_keys().map(|name| format!("{MARK}{name}"));
+        tags.removed.extend(marks.filter(|mark| observed.tags.contains_key(mark)));
+        self.set_tags(&resource.physical_id, tags).await
     }
 
     /// Empties the role of everything that IAM wants out of it first, also what was attached by hand (E10).

@@ -19,6 +19,11 @@ pub(super) fn policy_not_applied(error: &ProviderError) -> Option<&'static str> 
     (invalid("NonExistentQueue") || invalid("queue does not exist")).then_some("queue not known to Lambda yet")
 }
 
+/// Lambda does not know a function's role yet, or not what its policies allow: a network, dead letters, traces (E7, E8).
+pub(super) fn role_settling(error: &ProviderError) -> Option<&'static str> {
+    role_not_assumable(error).or_else(|| policy_not_applied(error))
+}
+
 /// A function is being made, changed or deleted by an earlier call (E15, E16). `ResourceConflictException` also means
 /// "already exists", which is final.
 pub(super) fn function_busy(error: &ProviderError) -> Option<&'static str> {
@@ -73,7 +78,7 @@ mod tests {
     type Classifier = fn(&ProviderError) -> Option<&'static str>;
 
     /// Messages as AWS sends them.
-    const RECORDED: [(Classifier, &str, &str); 11] = [
+    const RECORDED: [(Classifier, &str, &str); 12] = [
         (
             role_not_assumable,
             "InvalidParameterValueException",
@@ -93,6 +98,11 @@ mod tests {
             policy_not_applied,
             "InvalidParameterValueException",
             "Error occurred while ReceiveMessage. SQS Error Code: AWS.SimpleQueueService.NonExistentQueue. SQS Error Message: The specified queue does not exist.",
+        ),
+        (
+            role_settling,
+            "InvalidParameterValueException",
+            "The provided execution role does not have permissions to call CreateNetworkInterface on EC2",
         ),
         (
             function_busy,

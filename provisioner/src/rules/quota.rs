@@ -53,15 +53,16 @@ pub fn check_fleets(stack: &Stack<'_>, quota: Quota) -> Result<Vec<Diagnostic>, 
     Ok(findings.warnings)
 }
 
-/// Only what a function reserves beyond what it has already needs room.
+/// Only what the functions together reserve beyond what they have already needs room.
 fn reservations(view: &View<'_>, plan: &Plan, quota: Quota, findings: &mut Findings) {
-    let room = quota.unreserved - UNRESERVED.min(quota.limit);
+    let mut room = quota.unreserved - UNRESERVED.min(quota.limit);
     for change in plan.changes.iter().filter(|change| change.type_name == FUNCTION) {
         let Some(resource) = &change.resource else { continue };
         let Some(wanted) = resource.properties.get(RESERVED).and_then(integer) else { continue };
         let has = change.observed.as_ref().and_then(|seen| seen.properties.get(RESERVED)).and_then(integer);
         let more = wanted - has.unwrap_or(0);
-        if more > room.max(0) {
+        room -= more;
+        if more > 0 && room < 0 {
             let said = Said {
                 what: format!(
                     "{wanted} runs cannot be reserved: the account has {} in all, {} of them free, and AWS keeps {} for other functions",

@@ -1,4 +1,4 @@
-use provisioner::engine::{OnChange, Resource};
+use provisioner::engine::{Action, EngineError, OnChange, Resource};
 use provisioner::providers::OtherTypes;
 use serde_json::{Value, json};
 use testkit::FaultProxy;
@@ -382,4 +382,38 @@ async fn what_is_left_of_a_type_that_the_template_names_and_aws_cannot_list_is_f
     let plan = stage.plan(&resources).await.unwrap();
     let left: Vec<_> = plan.destructive().into_iter().map(|change| change.physical_id.as_str()).collect();
     assert_eq!(left, ["cc-unlisted-old"], "neither what is named nor what may be: it cannot be told which it is");
+}
+
+#[tokio::test]
+async fn what_aws_names_is_retagged_under_another_logical_id_and_adopted_by_its_name() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-renamed", &proxy.url()).await.with_types(&[TOPIC]).await;
+    let named = |id: &str, name: &str| json!({id: {"Type": TOPIC, "Properties": {"TopicName": name}}});
+    stage.up(&named("Old", "cc-renamed-told")).await;
+    let plan = stage.plan(&named("New", "cc-renamed-told")).await.unwrap();
+    assert_eq!(plan.changes.len(), 1, "nothing goes: {:?}", plan.changes);
+    let paths: Vec<_> = plan.changes[0].differences.iter().map(|one| one.path.as_str()).collect();
+    assert_eq!((plan.changes[0].action, &paths[..]), (Action::Update, &["Tags.provision:logical-id"][..]));
+    stage.up(&named("New", "cc-renamed-told")).await;
+
+    let other = Stage::at("cc-adopts", &proxy.url()).await.with_types(&[TOPIC]).await;
+    let resources = named("Mine", "cc-renamed-told");
+    let refused = other.plan(&resources).await.unwrap_err();
+    assert!(matches!(refused, EngineError::NotOurs { .. }), "{refused}");
+    let template = other.template(resources);
+    let plan = other.stack(&template).plan(true).await.unwrap();
+    assert_eq!(plan.changes[0].action, Action::Adopt);
+    stage.down(&named("New", "cc-renamed-told")).await;
+}
+
+#[tokio::test]
+async fn what_stands_in_something_that_aws_names_is_not_asked_for_before_that_is_known() {
+    let group = "AWS::Cognito::UserPoolGroup";
+    let proxy = proxy();
+    let stage = Stage::at("cc-inner", &proxy.url()).await.with_types(&[group]).await;
+    let mut resource = stage.resource(group, "Group", json!({"UserPoolId": null})).await;
+    resource.after_apply.insert("/UserPoolId".into(), "Pool.Ref".into());
+    proxy.forget();
+    assert_eq!(stage.read(&resource).await, None);
+    assert_eq!(proxy.calls(), vec![], "AWS takes half an identifier for a mistake");
 }

@@ -105,3 +105,21 @@ async fn tags_come_with_the_listing_and_are_asked_for_where_the_tagging_api_lags
     assert_eq!(read.state, State::Paused("TMDb is down".into()));
     assert_eq!(asked(), 1);
 }
+
+#[tokio::test]
+async fn filters_under_a_key_of_one_s_own_are_read_where_a_listing_leaves_them_out() {
+    let proxy = FaultProxy::start(&crate::stage::endpoint()).unwrap();
+    let key = "arn:aws:kms:us-east-1:000000000000:key/k";
+    proxy.rule(Rule::on("lambda", "ListEventSourceMappings").rewrite(move |answer| {
+        for mapping in answer["EventSourceMappings"].as_array_mut().into_iter().flatten() {
+            mapping["KMSKeyArn"] = key.into();
+            mapping["FilterCriteria"] = Value::Null;
+        }
+    }));
+    let stage = Stage::at("mapping-filters", &proxy.url()).await;
+    let (queue, function) = queue_and_function(&stage).await;
+    let filters = json!({"KmsKeyArn": key, "FilterCriteria": {"Filters": [{"Pattern": "{}"}]}});
+    let mapping = stage.resource(MAPPING, "Mapping", joined(&queue, &function, filters)).await;
+    stage.create(&mapping).await;
+    assert_eq!(stage.paths(&mapping).await, Vec::<String>::new());
+}

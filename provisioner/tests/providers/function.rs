@@ -207,3 +207,36 @@ async fn what_lambda_looks_at_in_the_caller_s_name_is_asked_for_where_the_templa
     let arns = provider.arns(&stage.resource(FUNCTION, "Function", more).await, &stage.scope);
     assert!(arns.iter().any(|arn| arn == key) && arns.iter().any(|arn| arn == system), "{arns:?}");
 }
+
+#[tokio::test]
+async fn e8_a_role_whose_policy_is_not_in_force_yet_is_waited_for() {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    let stage = Stage::at("function-network", &proxy.url()).await;
+    let message = "The provided execution role does not have permissions to call CreateNetworkInterface on EC2";
+    let refusal =
+        |operation: &str| Rule::on("lambda", operation).nth(1).answer(400, "InvalidParameterValueException", message);
+    proxy.rule(refusal("CreateFunction"));
+    proxy.rule(refusal("UpdateFunctionConfiguration"));
+    stage.up(&with_role()).await;
+    let mut changed = with_role();
+    changed["F"]["Properties"]["Timeout"] = 9.into();
+    stage.up(&changed).await;
+    stage.down(&changed).await;
+}
+
+#[tokio::test]
+async fn e11_a_change_of_role_that_was_cut_off_does_not_look_like_a_role_that_was_made_anew() {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    let stage = Stage::at("function-cut", &proxy.url()).await;
+    let mut resources = with_role();
+    resources["Other"] = resources["Role"].clone();
+    stage.up(&resources).await;
+    resources["F"]["Properties"]["Role"] = json!({"Fn::GetAtt": ["Other", "Arn"]});
+    resources["F"]["Properties"]["Code"] = "other code".into();
+    proxy.rule(Rule::on("lambda", "UpdateFunctionCode").nth(1).answer(403, "AccessDeniedException", "not now"));
+    assert!(!stage.try_up(&resources).await.is_whole());
+    let plan = stage.plan(&resources).await.unwrap();
+    assert!(plan.destructive().is_empty(), "{:?}", plan.destructive());
+    stage.up(&resources).await;
+    stage.down(&resources).await;
+}

@@ -46,6 +46,16 @@ impl Stage {
         stack.apply(&plan, &observer(), &Default::default()).await
     }
 
+    /// Takes over what is there; every resource must come out well. Gives the paths of what differed.
+    pub async fn adopt(&self, resources: &Value) -> Vec<String> {
+        let template = self.template(resources.clone());
+        let stack = self.stack(&template);
+        let plan = stack.plan(true).await.unwrap();
+        let report = stack.apply(&plan, &observer(), &Default::default()).await;
+        assert!(report.is_whole(), "{report:?}");
+        plan.changes.into_iter().flat_map(|change| change.differences).map(|difference| difference.path).collect()
+    }
+
     pub async fn looks(&self, resources: &Value) -> Vec<Look> {
         self.stack(&self.template(resources.clone())).look().await.unwrap()
     }

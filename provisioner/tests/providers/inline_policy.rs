@@ -83,3 +83,30 @@ async fn a_policy_whose_roles_become_more_or_fewer_is_in_exactly_those() {
     }
     stage.down(&two_roles(&["B"])).await;
 }
+
+/// A role, whose policy is one of its own `Policies` or stands by itself.
+fn one_policy(by_itself: bool) -> Value {
+    let mut both = two_roles(&["A"]);
+    both.as_object_mut().unwrap().remove("B");
+    if !by_itself {
+        both.as_object_mut().unwrap().remove("Policy");
+        both["A"]["Properties"]["Policies"] =
+            json!([{"PolicyName": "own", "PolicyDocument": document("s3:GetObject")}]);
+    }
+    both
+}
+
+#[tokio::test]
+async fn a_policy_that_moves_out_of_its_role_and_back_stays_in_it() {
+    let stage = Stage::new("inline-moves").await;
+    let iam = aws_sdk_iam::Client::new(&stage.config);
+    for by_itself in [false, true, false] {
+        stage.up(&one_policy(by_itself)).await;
+        let names = iam.list_role_policies().role_name("inline-moves-A-us-east-1").send().await.unwrap().policy_names;
+        assert_eq!(names, ["own"], "by itself: {by_itself}");
+        let tags = iam.get_role().role_name("inline-moves-A-us-east-1").send().await.unwrap().role.unwrap();
+        let marked = tags.tags().iter().any(|tag| tag.key() == "provision:policy:own");
+        assert!(by_itself || !marked, "the role's own policy is marked as another's");
+    }
+    stage.down(&one_policy(false)).await;
+}

@@ -93,3 +93,78 @@ async fn a_run_that_loses_the_last_place_for_a_version_to_another_makes_room_aga
     stage.update(&policy).await;
     assert_eq!(stage.paths(&policy).await, Vec::<String>::new());
 }
+
+const ROLE: &str = "AWS::IAM::Role";
+
+/// A role and a policy, which names the role or is named by it.
+fn role_and_policy(by_policy: bool, path: &str) -> Value {
+    let principal = json!({"Service": "lambda.amazonaws.com"});
+    let statement = json!({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"});
+    let trust = json!({"Version": "2012-10-17", "Statement": [statement]});
+    let mut both = json!({
+        "Role": {"Type": ROLE, "Properties": {"AssumeRolePolicyDocument": trust}},
+        "Policy": {"Type": POLICY, "Properties": {"Path": path, "PolicyDocument": document("s3:GetObject")}},
+    });
+    match by_policy {
+        true => both["Policy"]["Properties"]["Roles"] = json!([{"Ref": "Role"}]),
+        false => both["Role"]["Properties"]["ManagedPolicyArns"] = json!([{"Ref": "Policy"}]),
+    }
+    both
+}
+
+async fn attached(stage: &Stage, role: &str) -> Vec<String> {
+    let iam = aws_sdk_iam::Client::new(&stage.config);
+    let listed = iam.list_attached_role_policies().role_name(role).send().await.unwrap();
+    listed.attached_policies().iter().filter_map(|policy| policy.policy_arn().map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn a_policy_stays_on_its_role_whichever_of_the_two_names_the_other() {
+    let stage = Stage::new("managedpolicy-moves").await;
+    for by_policy in [false, true, false] {
+        stage.up(&role_and_policy(by_policy, "/")).await;
+        assert_eq!(attached(&stage, "managedpolicy-moves-Role-us-east-1").await.len(), 1, "by policy: {by_policy}");
+    }
+    stage.down(&role_and_policy(false, "/")).await;
+}
+
+#[tokio::test]
+async fn e14_a_policy_at_another_path_is_replaced_and_down_finds_it() {
+    let stage = Stage::new("managedpolicy-path").await;
+    stage.up(&role_and_policy(true, "/a/")).await;
+    let plan = stage.plan(&role_and_policy(true, "/b/")).await.unwrap();
+    let replaced: Vec<_> = plan.destructive().into_iter().map(|change| change.logical_id.as_str()).collect();
+    assert_eq!(replaced, ["Policy"]);
+    stage.up(&role_and_policy(true, "/b/")).await;
+    let arns = attached(&stage, "managedpolicy-path-Role-us-east-1").await;
+    assert!(arns.len() == 1 && arns[0].contains(":policy/b/"), "{arns:?}");
+    // The template of before, which would have it elsewhere.
+    stage.down(&role_and_policy(true, "/a/")).await;
+    let iam = aws_sdk_iam::Client::new(&stage.config);
+    assert!(iam.get_policy().policy_arn(&arns[0]).send().await.is_err(), "it is left");
+}
+
+#[tokio::test]
+async fn what_cloudformation_attached_stays_attached_when_it_is_taken_over() {
+    let theirs = Stage::new("managedpolicy-cfn").await;
+    let iam = aws_sdk_iam::Client::new(&theirs.config);
+    let mut resources = role_and_policy(true, "/");
+    resources["Role"]["Properties"]["RoleName"] = "managedpolicy-cfn".into();
+    resources["Policy"]["Properties"]["ManagedPolicyName"] = "managedpolicy-cfn".into();
+    let own = json!({"PolicyName": "own", "Roles": [{"Ref": "Role"}], "PolicyDocument": document("s3:ListBucket")});
+    resources["Own"] = json!({"Type": "AWS::IAM::Policy", "Properties": own});
+    let trust = resources["Role"]["Properties"]["AssumeRolePolicyDocument"].to_string();
+    iam.create_role().role_name("managedpolicy-cfn").assume_role_policy_document(trust).send().await.unwrap();
+    let policy = iam.create_policy().policy_name("managedpolicy-cfn");
+    let policy = policy.policy_document(document("s3:GetObject").to_string()).send().await.unwrap().policy.unwrap();
+    let arn = policy.arn.unwrap();
+    iam.attach_role_policy().role_name("managedpolicy-cfn").policy_arn(&arn).send().await.unwrap();
+    let put = iam.put_role_policy().role_name("managedpolicy-cfn").policy_name("own");
+    put.policy_document(document("s3:ListBucket").to_string()).send().await.unwrap();
+
+    let paths = theirs.adopt(&resources).await;
+    assert!(paths.iter().all(|path| path.starts_with("Tags.")), "{paths:?}");
+    assert_eq!(attached(&theirs, "managedpolicy-cfn").await, [arn]);
+    assert!(theirs.plan(&resources).await.unwrap().is_empty());
+    theirs.down(&resources).await;
+}

@@ -1,7 +1,11 @@
+use std::time::Duration;
+
 use serde_json::json;
+use testkit::FaultProxy;
+use testkit::fault_proxy::Rule;
 
 use crate::function;
-use crate::stage::Stage;
+use crate::stage::{Stage, endpoint};
 
 const PERMISSION: &str = "AWS::Lambda::Permission";
 
@@ -36,4 +40,25 @@ async fn a_permission_is_made_replaced_and_deleted() {
     stage.delete(&made).await;
     assert_eq!(stage.read(&first).await, None);
     assert_eq!(stage.found_on(PERMISSION, &function).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn statements_of_one_function_are_added_one_after_the_other() {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    proxy.rule(Rule::on("lambda", "AddPermission").latency(Duration::from_millis(150)));
+    let stage = Stage::at("permission-many", &proxy.url()).await;
+    let mut resources = function::with_role();
+    for service in ["events", "sns", "s3"] {
+        let properties = json!({
+            "FunctionName": {"Ref": "F"}, "Action": "lambda:InvokeFunction",
+            "Principal": format!("{service}.amazonaws.com"),
+        });
+        resources[service.to_uppercase()] = json!({"Type": PERMISSION, "Properties": properties});
+    }
+    stage.up(&resources).await;
+    let mut added: Vec<_> = proxy.calls().into_iter().filter(|call| call.operation == "AddPermission").collect();
+    added.sort_by_key(|call| call.begin);
+    assert_eq!(added.len(), 3);
+    assert!(added.windows(2).all(|two| two[0].end.unwrap() <= two[1].begin), "{added:?}");
+    stage.down(&resources).await;
 }

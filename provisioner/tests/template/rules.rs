@@ -90,6 +90,10 @@ fn e26_a_reservation_without_room_is_refused_and_a_large_fleet_is_warned_of() {
     insta::assert_snapshot!(new_account.list()[0].message, @"12 runs cannot be reserved: the account has 10 in all, 10 of them free, and AWS keeps 10 for other functions");
     assert!(check(1000, 111).is_err(), "100 stay unreserved");
     assert!(check(1000, 112).unwrap().is_empty());
+    let mut two = plan(&stack);
+    two.changes.extend(two.changes.clone());
+    assert!(rules::check_quota(&stack, &two, Quota { limit: 1000, unreserved: 123 }).is_err(), "both want room");
+    assert!(rules::check_quota(&stack, &two, Quota { limit: 1000, unreserved: 124 }).unwrap().is_empty());
     let mut mapping = plan(&stack);
     mapping.changes.retain(|change| change.logical_id == "Mapping");
     let warnings = rules::check_quota(&stack, &mapping, Quota { limit: 10, unreserved: 10 }).unwrap();

@@ -107,6 +107,12 @@ impl CloudControlProvider {
         parts.map(|parts| parts.join("|"))
     }
 
+    /// Whether the template tells every part of the identifier, but for the name that is made.
+    fn is_settled(&self, properties: &Value) -> bool {
+        let made = self.about.name.as_ref().map(|name| &name.property);
+        self.about.identifier.iter().all(|part| Some(part) == made || Fields(properties).has(part))
+    }
+
     /// A name that follows from stack and logical id, in lower case where the type takes no other.
     fn made_name(&self, logical_id: &str, scope: &Scope) -> Option<String> {
         let name = self.about.name.as_ref()?;
@@ -176,15 +182,32 @@ impl CloudControlProvider {
         self.requests.list(self.type_name(), wanted).await
     }
 
-    /// The resource of this logical id, by its tags.
+    /// The resource of this logical id, by its tags; else the one that has the name which the template gives: one that had another
+    /// logical id before, or is somebody else's.
     async fn by_tags(&self, resource: &Resource) -> Result<Option<Described>, ProviderError> {
         let Some(property) = &self.about.tags else { return Ok(None) };
         let keys = [tag::STACK, tag::REGION, tag::LOGICAL_ID];
-        let all = self.all().await?;
-        Ok(all.into_iter().find(|described| {
+        let mut all = self.all().await?;
+        let tagged = all.iter().position(|described| {
             let tags = tags_in(&described.properties, property);
             keys.iter().all(|key| tags.get(*key) == resource.tags.get(*key))
-        }))
+        });
+        let found =
+            tagged.or_else(|| all.iter().position(|described| self.has_name_of(described, &resource.properties)));
+        Ok(found.map(|index| all.swap_remove(index)))
+    }
+
+    /// Whether what AWS identifies by itself has the template's name, which nothing else of the type and in the same place may have.
+    fn has_name_of(&self, described: &Described, wanted: &Value) -> bool {
+        let kind = self.type_name().rsplit("::").next().unwrap_or_default();
+        let is_name = |name: &str| name == "Name" || name.strip_suffix("Name") == Some(kind);
+        let same = |name: &str| match (Fields(&described.properties).text(name), Fields(wanted).text(name)) {
+            (Some(there), None) => !["Name", "Id", "Arn"].iter().any(|end| name.ends_with(end)) || there == "default",
+            (there, wanted) => there == wanted,
+        };
+        let fixed = self.about.schema.properties.iter().filter(|one| one.on_change == OnChange::Replace && !one.unseen);
+        let fixed: Vec<&str> = fixed.map(|property| property.name.as_str()).collect();
+        fixed.iter().any(|name| is_name(name) && Fields(wanted).has(name)) && fixed.iter().all(|name| same(name))
     }
 
     /// What CreateResource wants: the properties as the template has them, and the tags.
@@ -343,6 +366,8 @@ impl Provider for CloudControlProvider {
 
     async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
         let described = match self.about.is_named() {
+            // It stands in something that is not there yet, or that is looked at side by side with it.
+            true if !self.is_settled(&resource.properties) => None,
             true => self.requests.get(self.type_name(), &resource.physical_id).await?,
             false => self.by_tags(resource).await?,
         };

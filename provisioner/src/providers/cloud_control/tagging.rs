@@ -104,7 +104,7 @@ mod tests {
     fn tags_are_the_same_in_and_out_in_both_shapes() {
         let tags: Tags = [("a".to_owned(), "1".to_owned())].into();
         for is_map in [true, false] {
-            let property = TagProperty { name: "Tags".into(), is_map, fixed: false };
+            let property = TagProperty { name: "Tags".into(), is_map, fixed: false, more: None };
             assert_eq!(tags_in(&json!({"Tags": tags_out(&tags, &property)}), &property), tags);
         }
     }

@@ -46,6 +46,8 @@ pub(super) struct TagProperty {
     pub(super) is_map: bool,
     /// Whether AWS changes none of them: a resource keeps those that it was made with.
     pub(super) fixed: bool,
+    /// What a tag must have beside its key and value, in a list of objects.
+    pub(super) more: Option<String>,
 }
 
 impl TypeSchema {
@@ -94,6 +96,14 @@ impl TypeSchema {
         if !["create", "read", "delete"].iter().all(|handler| self.handlers.contains_key(*handler)) {
             return Err(ProviderError::refused(
                 format!("{type_name} cannot be made through Cloud Control: AWS has no handlers for it"),
+                "deploy it with CloudFormation beside this stack, and give its name as a parameter",
+            ));
+        }
+        if let Some(more) = self.tags.as_ref().and_then(|tags| tags.more.as_ref()) {
+            return Err(ProviderError::refused(
+                format!(
+                    "each tag of {type_name} needs {more} beside its key and its value, which provision's own tags have not"
+                ),
                 "deploy it with CloudFormation beside this stack, and give its name as a parameter",
             ));
         }
@@ -191,7 +201,10 @@ fn tag_property(schema: &Value) -> Option<TagProperty> {
     let is_map = is_object || property.get("patternProperties").is_some();
     let fixed = told("tagUpdatable").and_then(Value::as_bool) == Some(false);
     let fixed = fixed || texts(schema.get("createOnlyProperties")).contains(&pointer);
-    Some(TagProperty { name: name.to_owned(), is_map, fixed })
+    let item = property.get("items").map(|items| resolved(schema, items));
+    let required = texts(item.and_then(|item| item.get("required"))).into_iter();
+    let more = required.filter(|name| !["Key", "Value"].contains(name)).map(str::to_owned).next();
+    Some(TagProperty { name: name.to_owned(), is_map, fixed, more })
 }
 
 fn handlers(schema: &Value) -> BTreeMap<String, Vec<String>> {
@@ -370,6 +383,10 @@ mod tests {
         let mut pattern = topic();
         pattern["properties"]["Tags"] = json!({"patternProperties": {".*": {"type": "string"}}});
         assert!(tag_property(&pattern).unwrap().is_map);
+        let mut group = topic();
+        group["properties"]["Tags"]["items"] = json!({"required": ["Value", "Key", "PropagateAtLaunch"]});
+        let refused = TypeSchema::parse("AWS::AutoScaling::AutoScalingGroup", &group).err().unwrap().to_string();
+        assert!(refused.contains("PropagateAtLaunch"), "{refused}");
         let mut hidden = topic();
         hidden["writeOnlyProperties"] = json!(["/properties/Tags"]);
         assert!(TypeSchema::parse("AWS::AppRunner::Service", &hidden).is_err(), "it could not be found again");
