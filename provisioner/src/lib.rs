@@ -8,6 +8,7 @@ pub mod aws;
 pub mod cli;
 pub mod commands;
 pub mod config;
+mod digest;
 pub mod engine;
 pub mod error;
 pub mod exit;

@@ -169,7 +169,7 @@ impl Zip {
 
     /// The SHA-256 as `sha256sum` prints it.
     pub fn sha256_hex(&self) -> String {
-        Sha256::digest(&self.bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        crate::digest::hex(&self.bytes, 32)
     }
 }
 

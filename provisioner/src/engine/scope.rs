@@ -79,8 +79,7 @@ impl Scope {
 }
 
 pub(super) fn short_digest(text: &str) -> String {
-    use sha2::{Digest, Sha256};
-    Sha256::digest(text.as_bytes())[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::digest::hex(text, 4)
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Physical names: the template's own, else one that follows from the stack (E5).
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::fields::Fields;
+use crate::digest::hex;
 use crate::engine::{ProviderError, Scope};
 
 /// What AWS takes as a name of one kind.
@@ -67,7 +67,7 @@ pub(super) fn as_mark(key: &str) -> String {
     if key.chars().count() <= LONGEST_MARK && key.chars().all(|c| fits(&c)) {
         return key.to_owned();
     }
-    let digest: String = Sha256::digest(key)[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(key, 8);
     let kept: String = key.chars().filter(fits).take(LONGEST_MARK - digest.len() - 1).collect();
     format!("{kept}-{digest}")
 }

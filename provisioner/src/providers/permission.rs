@@ -15,7 +15,6 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::clients::lambda_client;
 use super::errors::{failed, none_if};
@@ -23,6 +22,7 @@ use super::fields::{Fields, object};
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
 use super::policy_document::parsed;
+use crate::digest::hex;
 use crate::engine::{
     DeleteOptions, Difference, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource, Schema,
     Scope, Shape, tag,
@@ -97,8 +97,7 @@ pub(super) async fn statement_ids(lambda: &Client, function: &str) -> Result<Vec
 
 /// What no other stack's statement ends with.
 fn seal(stack: &str, region: &str, logical_id: &str) -> String {
-    let digest = Sha256::digest(format!("{stack} {region} {logical_id}"));
-    digest[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(format!("{stack} {region} {logical_id}"), 4)
 }
 
 /// Whether a statement id is one that this stack makes.

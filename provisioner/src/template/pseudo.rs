@@ -1,7 +1,6 @@
 //! Pseudo parameters: what `Ref` gives for the names that begin with `AWS::`.
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 /// The names of all pseudo parameters.
 pub(super) const NAMES: [&str; 8] = [
@@ -60,8 +59,7 @@ impl Pseudo {
     /// follows from account, region and stack name.
     fn stack_id(&self) -> String {
         let Self { account_id, region, partition, stack_name, .. } = self;
-        let digest = Sha256::digest(format!("{account_id}/{region}/{stack_name}"));
-        let hex: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let hex = crate::digest::hex(format!("{account_id}/{region}/{stack_name}"), 16);
         let uuid = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-");
         format!("arn:{partition}:cloudformation:{region}:{account_id}:stack/{stack_name}/{uuid}")
     }

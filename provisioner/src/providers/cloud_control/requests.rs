@@ -5,10 +5,10 @@ use aws_sdk_cloudcontrol::Client;
 use aws_sdk_cloudcontrol::types::{OperationStatus, ProgressEvent};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::super::errors::failed;
 use super::{Described, SETTLES, described};
+use crate::digest::hex;
 use crate::engine::{Limit, Poll, Progress, ProviderError, poll_until, retry_until};
 
 /// How many resources of a listing are asked for side by side.
@@ -45,8 +45,7 @@ pub(super) enum Created {
 /// Every run that makes a resource in this state asks by the same tokens, one after another: so two runs at once, or one that was killed
 /// and the next, make it once.
 pub(super) fn token(type_name: &str, desired: &Value, number: u32) -> String {
-    let digest = Sha256::digest(format!("{type_name}\n{desired}\n{number}"));
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(format!("{type_name}\n{desired}\n{number}"), 32)
 }
 
 /// Requests for resources of any type.

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::type_schema::TagProperty;
 use super::unseen::digest_of;
+use crate::digest::hex;
 use crate::engine::{Resource, Schema, remember, remembered, tag};
 
 /// The resource's type: by it one is deleted that no template names any more.
@@ -69,7 +69,7 @@ pub(super) fn fields_digest(value: &Value) -> Option<String> {
     let mut names = BTreeSet::new();
     fields("", value, &mut names);
     let all = names.into_iter().collect::<Vec<_>>().join("\n");
-    (!all.is_empty()).then(|| Sha256::digest(all).iter().take(2).map(|byte| format!("{byte:02x}")).collect())
+    (!all.is_empty()).then(|| hex(all, 2))
 }
 
 fn fields(path: &str, value: &Value, names: &mut BTreeSet<String>) {

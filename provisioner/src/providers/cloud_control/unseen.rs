@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use super::tagging::Before;
+use crate::digest::hex;
 use crate::engine::{Property, Resource, Schema, Shape, canonical};
 
 /// How many bytes of a digest are remembered.
@@ -21,7 +21,7 @@ pub(super) fn digest_of(name: &str, resource: &Resource, schema: &Schema) -> Opt
     }
     let property = schema.property(name)?;
     let part = unseen_part(property, resource.properties.get(name)?)?;
-    Some(Sha256::digest(part.to_string()).iter().take(BYTES).map(|byte| format!("{byte:02x}")).collect())
+    Some(hex(part.to_string(), BYTES))
 }
 
 /// The properties in which an earlier run gave AWS another value than the template has. One that is known only after apply is not told
