@@ -36,11 +36,9 @@ impl Aws {
     /// No region, no usable credentials, no network, or another account than `account =` allows.
     pub async fn connect(settings: &Settings, config: SdkConfig) -> Result<Self, Failure> {
         let Some(region) = config.region().map(ToString::to_string) else {
-            return Err(Failure::usage("no region is set", format!("stack {}", settings.stack))
-                .help("give --region eu-central-1, set AWS_REGION, or write `region =` into provision.toml"));
+            return Err(no_region(settings));
         };
-        let (account, partition, caller) =
-            caller(&config).await.map_err(|error| Failure::aws("the caller's identity", error))?;
+        let (account, partition, caller) = caller(&config).await.map_err(|error| uncalled(settings, error))?;
         if let Some(wanted) = settings.account.as_ref().filter(|wanted| **wanted != account) {
             return Err(Failure::WrongAccount { found: account, wanted: wanted.clone() });
         }
@@ -67,6 +65,26 @@ impl Aws {
             count += page.map_err(failed("s3:ListObjectsV2"))?.contents().len() as u64;
         }
         Ok(count)
+    }
+}
+
+/// No region is told; a profile that is named may have none, or not be there.
+fn no_region(settings: &Settings) -> Failure {
+    let (which, first) = match &settings.profile {
+        Some(Profile { name, .. }) => (format!("profile {name}"), "check its name in ~/.aws/config, "),
+        None => (format!("stack {}", settings.stack), ""),
+    };
+    Failure::usage("no region is set", which)
+        .help(format!("{first}give --region eu-central-1, set AWS_REGION, or write `region =` into provision.toml"))
+}
+
+/// Why AWS did not say who calls.
+fn uncalled(settings: &Settings, error: ProviderError) -> Failure {
+    match (&settings.profile, error) {
+        (Some(Profile { name, .. }), error @ ProviderError::Credentials { .. }) => {
+            Failure::Profile { name: name.clone(), error }
+        }
+        (_, error) => Failure::aws("the caller's identity", error),
     }
 }
 

@@ -6,8 +6,11 @@ use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 mod examples;
+mod mistake;
 
 use crate::exit;
+
+pub use mistake::mistake;
 
 /// CloudFormation templates without CloudFormation, and the crawl that they carry.
 ///
@@ -263,7 +266,7 @@ pub struct Launch {
     /// Where the titles come from.
     #[command(flatten)]
     pub titles: Titles,
-    /// Show the jobs and send nothing
+    /// Show the jobs, making the index where there is none; send nothing
     #[arg(long)]
     pub dry_run: bool,
     /// Send also what was sent before and may still be in the queue
@@ -348,8 +351,8 @@ pub struct Download {
     #[arg(long)]
     pub all: bool,
     /// Jobs side by side; the rate is that of all together
-    #[arg(long, value_name = "N", default_value = "4")]
-    pub jobs: std::num::NonZeroU8,
+    #[arg(long, value_name = "N", default_value = "4", value_parser = clap::value_parser!(u8).range(1..))]
+    pub jobs: u8,
     /// Which jobs of `--all`.
     #[command(flatten)]
     pub selection: Selection,

@@ -97,6 +97,19 @@ const KEYS: [&str; 16] = [
 ];
 
 impl File {
+    /// Reads the file at `path`; without one that is named, a missing file is an empty one.
+    ///
+    /// # Errors
+    /// A file that is named and missing, or wrong.
+    fn read(path: &Path, is_named: bool) -> Result<Self, Failure> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, path),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !is_named => Ok(Self::default()),
+            Err(error) => Err(Failure::usage("cannot read the configuration", format!("{}: {error}", path.display()))
+                .help("name an existing file with --config, or write one with `provision init`")),
+        }
+    }
+
     /// Reads `text`, which stands at `path`.
     ///
     /// # Errors
@@ -195,6 +208,8 @@ pub struct Settings {
     pub adult: Option<Adult>,
     /// What `compact` writes, as provision.toml says.
     pub format: Option<Format>,
+    /// The names of the parameters that `--param` gives.
+    pub typed: Vec<String>,
     /// Parameters by `--param` and `[params]`: the template must know them.
     parameters: IndexMap<String, String>,
     /// Parameters by other keys and flags: given to a template that knows them.
@@ -217,22 +232,26 @@ impl Settings {
     /// A file that is named and missing, or wrong; a stack name that AWS would not take.
     pub fn load(flags: &Global, environment: &Environment) -> Result<Self, Failure> {
         let path = flags.config.clone().unwrap_or_else(|| FILE.into());
-        let file = match std::fs::read_to_string(&path) {
-            Ok(text) => File::parse(&text, &path)?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && flags.config.is_none() => File::default(),
-            Err(error) => {
-                return Err(Failure::usage("cannot read the configuration", format!("{}: {error}", path.display()))
-                    .help("name an existing file with --config, or write one with `provision init`"));
-            }
-        };
+        let file = File::read(&path, flags.config.is_some())?;
         Self::join(flags, environment, file, path)
+    }
+
+    /// The same for what needs no file: one that is missing or wrong says nothing.
+    ///
+    /// # Errors
+    /// A stack name by flag that AWS would not take.
+    pub fn load_if_sound(flags: &Global, environment: &Environment) -> Result<Self, Failure> {
+        let path = flags.config.clone().unwrap_or_else(|| FILE.into());
+        let file = File::read(&path, false).unwrap_or_default();
+        let joined = Self::join(flags, environment, file, path.clone());
+        joined.or_else(|_| Self::join(flags, environment, File::default(), path))
     }
 
     fn join(flags: &Global, environment: &Environment, file: File, config: PathBuf) -> Result<Self, Failure> {
         let own = file.template.as_ref().map_or_else(|| TEMPLATE.into(), |path| beside(&config, path));
         let template = flags.template.clone().unwrap_or_else(|| own.clone());
         // The file's stack and parameters are those of the file's template: another template never meets its resources.
-        let file = if template == own { file } else { File { stack: None, params: BTreeMap::new(), ..file } };
+        let file = if is_same(&template, &own) { file } else { File { stack: None, params: BTreeMap::new(), ..file } };
         let stack = match given(&flags.stack).or(file.stack) {
             Some(stack) => stack,
             None => stem(&template),
@@ -268,6 +287,7 @@ impl Settings {
             title_types: file.title_types,
             adult: file.adult,
             format: file.format,
+            typed: flags.params.iter().map(|(key, _)| key.clone()).collect(),
             parameters: parameters.chain(flags.params.iter().cloned()).collect(),
             offered: offered.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect(),
         })
@@ -312,6 +332,12 @@ fn given(value: &Option<String>) -> Option<String> {
 
 fn beside(config: &Path, path: &Path) -> PathBuf {
     config.parent().map_or_else(|| path.to_owned(), |folder| folder.join(path))
+}
+
+/// Whether two paths lead to one file, however they are written.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let whole = |path: &Path| std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)).ok();
+    one == other || (whole(one).is_some() && whole(one) == whole(other))
 }
 
 fn stem(template: &Path) -> String {
@@ -416,6 +442,22 @@ mod tests {
         assert_eq!(stack(&Global::default(), ""), "crawler");
         assert_eq!(stack(&other, TEXT), "my-topic", "another template never meets the file's stack");
         assert_eq!(stack(&Global { stack: Some("mine".into()), ..other }, TEXT), "mine");
+    }
+
+    #[test]
+    fn the_files_own_template_is_its_own_however_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join(FILE);
+        let stack = |template: PathBuf| {
+            let file = File { stack: Some("films".into()), template: Some("a/b.yaml".into()), ..File::default() };
+            let flags = Global { template: Some(template), ..Global::default() };
+            Settings::join(&flags, &Environment::default(), file, config.clone()).unwrap().stack
+        };
+        assert_eq!(stack(folder.path().join("./a/./b.yaml")), "films", "a file that is not there yet");
+        std::fs::create_dir(folder.path().join("a")).unwrap();
+        std::fs::write(folder.path().join("a/b.yaml"), "").unwrap();
+        assert_eq!(stack(folder.path().join("a/../a/b.yaml")), "films");
+        assert_eq!(stack(folder.path().join("a/c.yaml")), "c");
     }
 
     #[test]

@@ -53,6 +53,20 @@ pub enum Failure {
         /// Why.
         error: ProviderError,
     },
+    /// The credentials of a named profile cannot be used.
+    Profile {
+        /// Its name.
+        name: String,
+        /// Why.
+        error: ProviderError,
+    },
+    /// `init` has written its file, and the key is not stored.
+    KeyNotStored {
+        /// The file.
+        config: PathBuf,
+        /// Why.
+        cause: Box<Failure>,
+    },
     /// The lake could not be read or written.
     Lake(LakeError),
     /// The template has problems, each with its place; nothing was called.
@@ -164,6 +178,24 @@ impl Failure {
                 "choose the right credentials with --profile or AWS_PROFILE, or change the line",
             ),
             Self::Aws { which, error } => told(code_of(error), &error.to_string(), which, &error.help()),
+            Self::Profile { name, error } => told(
+                code_of(error),
+                &error.to_string(),
+                &format!("profile {name}"),
+                &format!("check its name in ~/.aws/config; {}", error.help()),
+            ),
+            Self::KeyNotStored { config, cause } => {
+                let Told { code, parts } = cause.told();
+                let Parts { what, which, help } = parts.unwrap_or_default();
+                let what = format!("{} is written, and the key is not stored: {what}", config.display());
+                // What is run again is not `init`.
+                let first = help.split(", then run the command again").next().unwrap_or_default();
+                let help = match code {
+                    exit::INTERRUPTED => "store it: provision secret set".to_owned(),
+                    _ => format!("{first}, then: provision secret set"),
+                };
+                told(code, &what, &which, &help)
+            }
             Self::Lake(error) => told(
                 if error.denied { exit::DENIED } else { exit::FAILED },
                 &format!("cannot {} the lake: {}", error.operation, chain(&*error.source)),
@@ -174,7 +206,7 @@ impl Failure {
                 exit::USAGE,
                 &format!("the template has {}", counted(problems.list().len(), "problem")),
                 problems.to_string().trim_end(),
-                "nothing was changed; mend the template, or choose another with --template",
+                "nothing was changed; mend the template, or the value given by --param, a flag or provision.toml",
             ),
             Self::NotOurs(resources) => told(
                 exit::NOT_OURS,
@@ -338,7 +370,7 @@ impl From<FleetError> for Failure {
             }
             FleetError::Queue(error) => Self::aws("the queues", error),
             FleetError::NothingSelected { .. } | FleetError::NoOutput { .. } => {
-                Self::usage(error.to_string(), "").help(error.help())
+                Self::usage(error.to_string(), error.which()).help(error.help())
             }
             FleetError::Lake(error)
             | FleetError::Object(CrawlError::Lake(error))
@@ -348,7 +380,7 @@ impl From<FleetError> for Failure {
                 Self::failed(format!("the titles cannot be read: {}", chain(&source)), uri)
                     .help("check that the source is whole and can be reached, then try again; nothing was changed")
             }
-            error => Self::failed(chain(&error), "").help(error.help()),
+            error => Self::failed(chain(&error), error.which()).help(error.help()),
         }
     }
 }
@@ -405,6 +437,18 @@ mod tests {
             (Failure::ClosedPipe, 0),
         ] {
             assert_eq!(failure.told().code, code, "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn what_init_has_done_is_told_beside_what_it_could_not_do() {
+        let error = ProviderError::Credentials { message: "none found".into() };
+        let cause = Box::new(Failure::Profile { name: "nope".into(), error });
+        let failure = Failure::KeyNotStored { config: "provision.toml".into(), cause };
+        assert_eq!(failure.told().code, exit::DENIED);
+        let text = failure.to_string();
+        for words in ["provision.toml is written", "none found", "which: profile nope", "~/.aws/config", "secret set"] {
+            assert!(text.contains(words), "{text}");
         }
     }
 

@@ -4,9 +4,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use provisioner::cli::Cli;
+use provisioner::cli::{Cli, Global, mistake};
 use provisioner::ui::Ui;
 use provisioner::{commands, exit, interrupt, ui};
+
+/// With `--json` a mistake on the command line is a document on stdout, too.
+fn tell_program(told: &clap::Error) {
+    if told.use_stderr() && std::env::args_os().any(|word| word == "--json") {
+        let ui = Ui::new(&Global { json: true, ..Global::default() });
+        // The mistake is told already, and its code is what counts.
+        let _ = ui.result(String::new, &mistake(told).document());
+    }
+}
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -14,6 +23,7 @@ fn main() -> ExitCode {
         Err(told) => {
             // Nobody reading the help is no failure.
             let _ = told.print();
+            tell_program(&told);
             return if told.use_stderr() { exit::USAGE } else { exit::DONE }.into();
         }
     };

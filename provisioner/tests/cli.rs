@@ -61,6 +61,71 @@ fn an_unknown_command_or_flag_is_a_usage_error() {
 }
 
 #[test]
+fn with_json_a_mistake_on_the_command_line_is_a_document_too() {
+    let user = user(&[]);
+    let ran = user.run(words("plam --json")).exits(2);
+    let document = ran.json();
+    assert_eq!(document["exit_code"], 2);
+    assert_eq!(document["error"]["what"], "unrecognized subcommand 'plam'");
+    assert!(document["error"]["help"].as_str().unwrap().contains("'plan'"), "{document}");
+    ran.complains("plam");
+    assert_eq!(user.run(words("plam")).exits(2).stdout, "");
+    assert_eq!(user.run(words("--json")).exits(2).json()["error"]["what"], "a command is missing");
+}
+
+#[test]
+fn what_is_typed_wrong_is_told_before_anything_is_asked() {
+    let user = user(&[("templates/crawler.yaml", TEMPLATE)]);
+    for command in ["launch", "run", "redrive", "download --all"] {
+        let help = "help: write 2004, 2000..2020, none";
+        tells(&user, &format!("{command} --years foo"), 2, &["\"foo\" is no year", "which: --years", help]);
+        tells(
+            &user,
+            &format!("{command} --initials TOO"),
+            2,
+            &["\"TOO\"", "which: --initials", "help: write two letters"],
+        );
+    }
+    for command in ["launch", "run", "simulate", "download"] {
+        tells(&user, &format!("{command} --title-types tvmovie"), 2, &["\"tvmovie\"", "did you mean tvMovie?"]);
+    }
+    let one = user.run(words("download --initial TOO")).exits(2).complains("write two letters or digits");
+    assert!(!one.stderr.contains("commas"), "{one}");
+    tells(&user, "download --year soon", 2, &["\"soon\" is no year", "--year"]);
+    tells(&user, "download --jobs 0", 2, &["0 is not in 1..=255"]);
+    tells(&user, "download --param TmdbRat=1", 2, &["no parameter TmdbRat", "did you mean TmdbRate?"]);
+}
+
+#[test]
+fn a_file_is_no_lake_and_a_word_no_address() {
+    let user = user(&[("titles.gz", "")]).env("TMDB_API_KEY", "key");
+    tells(&user, "download --tmdb-url foo", 2, &["which: --tmdb-url", "help: write the address as https://"]);
+    tells(&user, "download --lake titles.gz", 1, &["cannot look through the lake", "help: name a folder"]);
+}
+
+#[test]
+fn a_wrong_value_of_a_parameter_is_not_blamed_on_the_template_alone() {
+    let template = "Parameters: {Size: {Type: Number, MaxValue: 3}}\n".to_owned() + TEMPLATE;
+    let user = user(&[("a.yaml", &template)]);
+    tells(
+        &user,
+        "plan --template a.yaml --param Size=5",
+        2,
+        &["or the value given by --param, a flag or provision.toml"],
+    );
+}
+
+#[test]
+fn verbose_shows_calls_where_there_are_any_and_nothing_else() {
+    let user = user(&[("a.yaml", TEMPLATE)]).env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");
+    for line in ["explain E1 -v", "explain E1 -vv"] {
+        assert_eq!(user.run(words(line)).succeeds().stderr, "");
+    }
+    let line = "status -vv --template a.yaml --region eu-central-1 --endpoint-url http://127.0.0.1:9";
+    user.run(words(line)).exits(1).complains("DEBUG").complains("aws_smithy_runtime").never_says("\u{1b}");
+}
+
+#[test]
 fn an_unknown_configuration_key_is_told_with_place_and_nearest_name() {
     let user = user(&[("provision.toml", "stack = \"films\"\nregoin = \"eu-central-1\"\n")]);
     tells(&user, "plan", 2, &["unknown key `regoin`", "provision.toml:2:1", "help: did you mean `region`?"]);
@@ -125,9 +190,19 @@ fn explain_tells_an_edge_an_error_code_and_a_type_without_any_call() {
     says("explain e35", &["what AWS does", "what provision does", "what to do", "VisibilityTimeout"]);
     says("explain QueueDeletedRecently --json", &["\"number\": \"E43\""]);
     says("explain AWS::SQS::Queue", &["VisibilityTimeout", "replaces", "30", "QueueUrl"]);
+    says("explain AWS::DynamoDB::Table", &["no provider of its own", "Cloud Control", "  AWS::SQS::QueuePolicy"]);
+    says("explain AWS::SQS::Quue", &["Did you mean AWS::SQS::Queue?"]);
     says("explain accessdenied", &["provision policy", "exit code 4", "explain E6, E13", "E13  "]);
     tells(&user, "explain QueueDeletedRecntly", 2, &["did you mean QueueDeletedRecently?"]);
-    tells(&user, "explain validationexeption", 2, &["did you mean ValidationException?"]);
+    tells(
+        &user,
+        "explain validationexeption",
+        2,
+        &["did you mean ValidationException? `provision explain` lists the edges"],
+    );
+    let broken = self::user(&[("provision.toml", "regoin = 1")]);
+    broken.run(words("explain E1")).succeeds();
+    broken.run(words("explain AWS::SQS::Queue --config lost.toml")).succeeds();
 }
 
 /// Answers one call as an AWS that lives in the year 2020.
@@ -180,6 +255,15 @@ fn e4_no_credentials_is_exit_code_4() {
         4,
         &["credentials are not usable", "which: the caller's identity", "help: sign in"],
     );
+}
+
+#[test]
+fn a_misspelt_profile_is_named() {
+    let user = user(&[("a.yaml", TEMPLATE)]);
+    let told = ["which: profile nope", "check its name in ~/.aws/config"];
+    tells(&user, "plan --template a.yaml --profile nope", 2, &[&["no region is set"], &told[..]].concat());
+    let line = "plan --template a.yaml --profile nope --region eu-central-1";
+    tells(&user, line, 4, &[&["credentials are not usable"], &told[..]].concat());
 }
 
 #[test]
@@ -266,6 +350,30 @@ fn init_writes_what_the_flags_say_and_never_the_key() {
     LogLevel = "warn"
     "#);
     tells(&user, line, 2, &["is there already", "provision.toml", "--force"]);
+}
+
+#[test]
+fn init_writes_a_file_that_is_not_there_or_broken_and_warns_of_what_is_missing() {
+    let user = user(&[("provision.toml", "stack ="), ("etc/keep", ""), ("mine/x.yaml", TEMPLATE)]);
+    let written = |name: &str| std::fs::read_to_string(user.folder().join(name)).unwrap();
+    tells(&user, "init --region r", 2, &["is there already"]);
+    let bare = user.run(words("init --force")).succeeds();
+    bare.complains("there is no templates/crawler.yaml here").complains("no region is set");
+    assert_eq!(written("provision.toml"), "stack = \"crawler\"\n");
+    let sound = user.run(words("init --config etc/films.toml --template mine/x.yaml --region r")).succeeds();
+    assert!(!sound.stderr.contains("warning"), "{sound}");
+    assert!(written("etc/films.toml").contains("template = \"../mine/x.yaml\""), "{}", written("etc/films.toml"));
+    tells(&user, "package --config etc/films.toml", 2, &["there is nothing to package", "mine/x.yaml"]);
+    tells(&user, "init --force --account 1234", 2, &["--account 1234", "twelve digits"]);
+    tells(&user, "init --force --bucket Our_Lake", 2, &["`Our_Lake`", "help: name an existing bucket"]);
+}
+
+#[test]
+fn e4_init_says_that_its_file_is_written_though_the_key_is_not_stored() {
+    let user = user(&[]).env("TMDB_API_KEY", "0123456789abcdef0123456789abcdef");
+    let told = ["provision.toml is written, and the key is not stored", "help: sign in", "then: provision secret set"];
+    tells(&user, "init --region eu-central-1", 4, &told);
+    assert!(user.folder().join("provision.toml").exists());
 }
 
 #[test]

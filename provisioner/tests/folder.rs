@@ -28,6 +28,10 @@ impl Stage {
         Self { tmdb, user }
     }
 
+    fn file(self, name: &str, content: &str) -> Self {
+        Self { user: self.user.file(name, content), ..self }
+    }
+
     fn download(&self, line: &str) -> Value {
         self.user.run(words(&format!("download --json {line}"))).succeeds().never_says(KEY).json()
     }
@@ -230,4 +234,20 @@ fn a_lake_that_lost_a_film_does_not_hold() {
     let told = stage.user.run(words("verify --lake ./lake")).exits(1);
     told.says("is in no place").says("is named and not there").says("does not hold");
     stage.user.run(words("verify --lake ./nowhere")).exits(2).complains("no index");
+}
+
+#[test]
+fn a_source_that_is_not_read_and_a_partition_that_is_not_there_are_told() {
+    let stage = Stage::new("rate = 100000\n").file("other.gz", "x");
+    stage.download("--year 2013 --initial TH --lake ./lake");
+    let typed = stage.user.run(words("download --year 2013 --initial TH --lake ./lake --titles-source other.gz"));
+    typed.succeeds().complains("the pinned index is used; --titles-source is read only with --new-index");
+    let quiet = stage.user.run(words("download --year 2013 --initial TH --lake ./lake")).succeeds();
+    assert!(!quiet.stderr.contains("pinned"), "{quiet}");
+    let none = stage.user.run(words("download --year 1600 --initial TH --lake ./lake")).exits(2);
+    let none = none.complains("no job of the index is among year 1600, initial TH").complains("which: the lake ./lake");
+    none.complains("`provision verify --lake ./lake --json` lists the years and initials");
+    let line = "download --year 2013 --initial TH --lake ./lake --titles-source other.gz --new-index";
+    let wrong = stage.user.run(words(line)).exits(1).complains("this is no title.basics");
+    wrong.complains("which: other.gz").complains("--titles-source");
 }

@@ -33,6 +33,8 @@ pub(super) async fn run(run: &Run, flags: &cli::Download) -> Result<(), Failure>
         return Err(Failure::usage("--years and --initials choose among all jobs", "--all is missing")
             .help("add --all, or name one job's films: --year 2004 --initial AD"));
     }
+    titles::check(run, &flags.selection, &flags.titles)?;
+    simulate::partition(&flags.year, &flags.initial)?;
     let parameters = Parameters::read(&run.settings)?;
     warn_of_rate(run, "the", parameters.rate);
     let (lake, config) = lake::at(run, &flags.lake).await?;
@@ -48,7 +50,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Download) -> Result<(), Failure>
     let mut markers = stream::iter(work.left)
         .take_while(|_| future::ready(!stop.is_cancelled()))
         .map(|(job, refresh)| one(&crawler, job, &manifest.dataset, refresh))
-        .buffer_unordered(usize::from(flags.jobs.get()));
+        .buffer_unordered(usize::from(flags.jobs));
     while let Some(marker) = markers.next().await {
         match marker {
             Ok(marker) => whole.add(&marker),
@@ -101,7 +103,14 @@ fn jobs<'m>(flags: &cli::Download, manifest: &'m Manifest) -> Result<Vec<&'m Job
         let asked = format!("year {}, initial {initial}", flags.year);
         (manifest.jobs.iter().filter(|job| job.year == year && job.initial == initial).collect(), asked)
     };
-    if jobs.is_empty() { Err(FleetError::NothingSelected { asked }.into()) } else { Ok(jobs) }
+    if jobs.is_empty() {
+        return Err(Failure::usage(
+            FleetError::NothingSelected { asked }.to_string(),
+            format!("the lake {}", flags.lake),
+        )
+        .help(format!("`provision verify --lake {} --json` lists the years and initials that there are", flags.lake)));
+    }
+    Ok(jobs)
 }
 
 /// What there is to do.
@@ -166,7 +175,10 @@ fn crawler(parameters: &Parameters, lake: Arc<dyn Lake>) -> Result<Crawler, Fail
         connections: parameters.connections,
         append: parameters.append.clone(),
     };
-    let tmdb = Client::new(settings).map_err(|error| Failure::usage(error.to_string(), "--tmdb-url, Append"))?;
+    let tmdb = Client::new(settings).map_err(|error| {
+        Failure::usage(error.to_string(), "--tmdb-url, Append")
+            .help("write the address as https://api.themoviedb.org, and Append as credits,external_ids")
+    })?;
     Ok(Crawler::new(lake, tmdb, parameters.fetch).with_layout(parameters.layout))
 }
 

@@ -34,6 +34,11 @@ pub(super) async fn run(run: &Run, flags: &cli::Explain) -> Result<(), Failure> 
             let schema = provider.schema();
             run.ui.result(|| explain::resource_type(schema), &explain::document(schema))
         }
+        None if is_type(topic) => {
+            let own: Vec<_> = providers.iter().map(|provider| provider.schema().type_name.as_str()).collect();
+            let document = json!({ "type": topic, "provider": "cloud control", "own_providers": own });
+            run.ui.result(|| explain::other_type(topic, nearest(topic, own.iter().copied()), &own), &document)
+        }
         None => {
             let codes = edges.iter().map(|edge| &edge.codes).chain(meanings.iter().map(|meaning| &meaning.codes));
             Err(unknown(topic, codes.flatten().map(String::as_str), &providers))
@@ -41,10 +46,17 @@ pub(super) async fn run(run: &Run, flags: &cli::Explain) -> Result<(), Failure> 
     }
 }
 
+/// Whether it is written as a resource type.
+fn is_type(topic: &str) -> bool {
+    let parts: Vec<_> = topic.split("::").collect();
+    let is_word = |part: &&str| !part.is_empty() && part.chars().all(|each| each.is_ascii_alphanumeric());
+    parts.len() == 3 && parts.iter().all(is_word)
+}
+
 fn unknown<'c>(topic: &str, codes: impl Iterator<Item = &'c str>, providers: &'c Providers) -> Failure {
     let types = providers.iter().map(|provider| provider.schema().type_name.as_str());
     let help = match nearest(topic, codes.chain(types)) {
-        Some(near) => format!("did you mean {near}? `provision explain` lists all"),
+        Some(near) => format!("did you mean {near}? `provision explain` lists the edges"),
         None => {
             "name an edge (E35), an error code of AWS's or a resource type; `provision explain` lists the edges".into()
         }

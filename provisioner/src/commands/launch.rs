@@ -19,6 +19,7 @@ use crate::interrupt;
 use crate::ui::launch as words;
 
 pub(super) async fn run(run: &Run, flags: &cli::Launch) -> Result<(), Failure> {
+    titles::check(run, &flags.selection, &flags.titles)?;
     let opened = Opened::open(run).await?;
     let stack = opened.stack(run)?;
     let mut wanted = Wanted { refresh: refresh(&flags.renew), changes: None, again: flags.again };

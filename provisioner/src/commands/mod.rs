@@ -60,7 +60,11 @@ impl Run {
 /// # Errors
 /// What the person must be told.
 pub async fn run(cli: Cli, ui: &Arc<Ui>, interrupt: &CancellationToken) -> Result<(), Failure> {
-    let settings = Settings::load(&cli.global, &Environment::read())?;
+    let environment = Environment::read();
+    let settings = match cli.command {
+        Command::Init(_) | Command::Explain(_) => Settings::load_if_sound(&cli.global, &environment)?,
+        _ => Settings::load(&cli.global, &environment)?,
+    };
     let run = Run { settings, ui: Arc::clone(ui), interrupt: interrupt.clone() };
     match cli.command {
         Command::Init(flags) => init::run(&run, &cli.global, &flags).await,

@@ -3,7 +3,7 @@
 use super::crawl::Crawl;
 use super::launch::Launch;
 use super::pause::stands_still;
-use super::{Opened, Run, compact, down, status, up};
+use super::{Opened, Run, compact, down, status, titles, up};
 use crate::cli;
 use crate::error::Failure;
 use crate::fleet::{Ended, Progress, Waiting, Wanted};
@@ -11,6 +11,7 @@ use crate::interrupt;
 use crate::ui::crawl;
 
 pub(super) async fn run(run: &Run, flags: &cli::Run) -> Result<(), Failure> {
+    titles::check(run, &flags.selection, &flags.titles)?;
     let steps = run.for_step();
     up::run(&steps, &cli::Up::default()).await?;
     let opened = Opened::open(&steps).await?;

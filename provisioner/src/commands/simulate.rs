@@ -13,6 +13,7 @@ use crate::interrupt;
 
 pub(super) async fn run(run: &Run, flags: &cli::Simulate) -> Result<(), Failure> {
     let (year, initial) = partition(&flags.year, &flags.initial)?;
+    titles::check(run, &cli::Selection::default(), &flags.titles)?;
     let opened = Opened::open(run).await?;
     let stack = opened.stack(run)?;
     let crawl = Crawl::open(&stack, &opened.aws.config)?;
@@ -45,13 +46,11 @@ pub(super) fn partition(year: &str, initial: &str) -> Result<(Option<u16>, Strin
                 .help("write a year, or none for films without one")
         })?),
     };
-    let initials =
-        Selection::parse_initials(initial).map_err(|error| Failure::usage(error.to_string(), "--initial"))?;
+    let initials = Selection::parse_initials(initial)
+        .map_err(|error| Failure::usage(error.to_string(), "--initial").help("write two letters or digits: TH, A_"))?;
     match <[String; 1]>::try_from(initials) {
         Ok([initial]) => Ok((year, initial)),
-        Err(_) => {
-            Err(Failure::usage("one initial is wanted", format!("--initial {initial}"))
-                .help("for several use `launch`"))
-        }
+        Err(_) => Err(Failure::usage("one initial is wanted", format!("--initial {initial}"))
+            .help("for several: provision launch --initials TH,A_, or provision download --all --initials TH,A_")),
     }
 }

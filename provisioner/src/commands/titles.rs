@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use crawler_core::Lake;
-use crawler_core::imdb::{IndexOptions, Manifest, Selection, Source, build_index};
+use crawler_core::imdb::{BadSelection, IndexError, IndexOptions, Manifest, Selection, Source, build_index};
 use crawler_core::lake::S3Lake;
 
 use super::{Run, opened};
@@ -17,6 +17,8 @@ use crate::interrupt;
 use crate::providers::s3_client;
 use crate::template::nearest;
 
+/// Where the environment names the source of the titles.
+const SOURCE_VARIABLE: &str = "PROVISION_TITLES_SOURCE";
 /// IMDb's title types.
 const TITLE_TYPES: [&str; 11] = [
     "movie",
@@ -32,12 +34,22 @@ const TITLE_TYPES: [&str; 11] = [
     "videoGame",
 ];
 
+/// Looks at what is typed before anything is asked or done.
+///
+/// # Errors
+/// A text that is no list of years, initials or title types.
+pub(super) fn check(run: &Run, selected: &cli::Selection, titles: &cli::Titles) -> Result<(), Failure> {
+    selection(selected)?;
+    Wanted::read(run, titles)?;
+    Ok(())
+}
+
 /// What `--years` and `--initials` select.
 ///
 /// # Errors
 /// A text that is no list of years or initials.
 pub(super) fn selection(flags: &cli::Selection) -> Result<Selection, Failure> {
-    let wrong = |error: crawler_core::imdb::BadSelection, flag: &str| Failure::usage(error.to_string(), flag);
+    let wrong = |error: BadSelection, flag: &str| Failure::usage(error.to_string(), flag).help(error.help());
     let years = flags.years.as_deref().map(str::parse).transpose().map_err(|error| wrong(error, "--years"))?;
     let initials = flags.initials.as_deref().map(Selection::parse_initials).transpose();
     Ok(Selection { years, initials: initials.map_err(|error| wrong(error, "--initials"))? })
@@ -67,17 +79,43 @@ pub(super) async fn manifest(
         let pinned =
             interrupt::until(&run.interrupt, async { Manifest::current(&**lake).await.map_err(FleetError::from) });
         if let Some(pinned) = pinned.await? {
+            if is_typed(flags.titles_source.as_deref(), std::env::var(SOURCE_VARIABLE).ok().as_deref()) {
+                run.ui.warn("the pinned index is used; --titles-source is read only with --new-index");
+            }
             return wanted.is_in(&pinned.options).map(|()| pinned);
         }
     }
     let source = source(run, flags, config).await?;
     let busy = run.ui.busy(&format!("reading the titles from {source}"));
     let options = wanted.options(job_titles);
-    let built = async { build_index(&**lake, &source, &options, |_| ()).await.map_err(FleetError::from) };
+    let built =
+        async { build_index(&**lake, &source, &options, |_| ()).await.map_err(|error| unbuilt(error, &source)) };
     let manifest = interrupt::until(&run.interrupt, built).await?;
     drop(busy);
     report(run, &manifest);
     Ok(manifest)
+}
+
+/// Whether a source was typed, and is not the environment's.
+fn is_typed(source: Option<&str>, environment: Option<&str>) -> bool {
+    source.is_some() && source != environment
+}
+
+/// Why there is no index.
+fn unbuilt(error: IndexError, source: &Source) -> Failure {
+    match error {
+        IndexError::Header { column, found } => {
+            let what = format!("this is no title.basics: its first line has no column {column:?} but is {found:?}");
+            Failure::failed(what, source.to_string())
+                .help("give IMDb's title.basics.tsv.gz with --titles-source; the index that was there before still is")
+        }
+        IndexError::Empty { uri, types, rows, skipped } => Failure::failed(
+            format!("no title of type {types} is among the {rows} rows, {skipped} of them malformed"),
+            uri,
+        )
+        .help("check --title-types and the source; the index that was there before still is"),
+        error => FleetError::from(error).into(),
+    }
 }
 
 /// Which titles are wanted, where flags or provision.toml say it.
@@ -163,7 +201,9 @@ async fn source(run: &Run, flags: &cli::Titles, config: Option<&SdkConfig>) -> R
         return Ok(Source::Object { lake: Arc::new(lake), key: key.to_owned() });
     }
     if given.starts_with("http://") || given.starts_with("https://") {
-        let url = given.parse().map_err(|error| Failure::usage(format!("this is no URL: {error}"), given))?;
+        let url = given.parse().map_err(|error| {
+            Failure::usage(format!("this is no URL: {error}"), given).help("write https://host/title.basics.tsv.gz")
+        })?;
         return Ok(Source::Url(url));
     }
     Ok(Source::File(PathBuf::from(given)))
@@ -185,6 +225,12 @@ mod tests {
         assert!(told.contains("movie, adult films in") && told.contains("--new-index"), "{told}");
         let options = wanted(&["short"], Some(false)).options(7);
         assert_eq!(options, IndexOptions { types: vec!["short".into()], adult: false, job_titles: 7 });
+    }
+
+    #[test]
+    fn only_a_source_that_was_typed_is_missed() {
+        assert!(is_typed(Some("a.tsv"), None) && is_typed(Some("a.tsv"), Some("b.tsv")));
+        assert!(!is_typed(Some("a.tsv"), Some("a.tsv")) && !is_typed(None, Some("a.tsv")) && !is_typed(None, None));
     }
 
     #[test]

@@ -56,6 +56,18 @@ pub enum FleetError {
 }
 
 impl FleetError {
+    /// To which thing it happened.
+    pub fn which(&self) -> &'static str {
+        match self {
+            Self::NoOutput { .. } => "the template's Outputs",
+            Self::Queue(_) => "the queues",
+            Self::Refused { .. } | Self::NoMapping => "the jobs queue",
+            Self::TaskEnded { .. } => "the dead letters",
+            Self::Lake(_) | Self::Object(_) => "the lake",
+            Self::Index(_) | Self::Manifest(_) | Self::NothingSelected { .. } => "the index of titles",
+        }
+    }
+
     /// What the person can do about it.
     pub fn help(&self) -> String {
         match self {

@@ -34,6 +34,16 @@ pub fn resource_type(schema: &Schema) -> String {
     format!("{}\n\n{table}\n\ngives: {}", schema.type_name, attributes.join(", "))
 }
 
+/// A type that has no provider of its own, perhaps misspelt.
+pub fn other_type(type_name: &str, near: Option<&str>, own: &[&str]) -> String {
+    let near = near.map_or_else(String::new, |near| format!("\n\nDid you mean {near}?"));
+    format!(
+        "{type_name} has no provider of its own: it goes over AWS's Cloud Control API by its schema, which\n\
+         `provision plan` reads from AWS. AWS's documentation of the type tells its properties.{near}\n\nTypes with a provider of their own:\n  {}",
+        own.join("\n  ")
+    )
+}
+
 /// The same for a program.
 pub fn document(schema: &Schema) -> Value {
     let property = |property: &Property| {

@@ -78,6 +78,8 @@ pub fn document(plan: &LaunchPlan, takes: &Estimate) -> Value {
     let job = |job: &crawler_core::Job| json!({ "year": job.year, "initial": job.initial, "part": job.part, "titles": job.titles });
     json!({
         "dataset": plan.dataset,
+        "messages": plan.workload().messages,
+        "titles": plan.titles(),
         "jobs": plan.jobs.iter().map(job).collect::<Vec<_>>(),
         "done": plan.done,
         "queued": plan.queued,

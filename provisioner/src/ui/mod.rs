@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use indicatif::{MultiProgress, ProgressDrawTarget};
+use tracing::level_filters::{LevelFilter, STATIC_MAX_LEVEL};
 
 use crate::cli::Global;
 use crate::engine::Observer;
@@ -41,16 +42,21 @@ pub struct Ui {
 /// Sends the program's own log to stderr: warnings, with `--verbose` steps, with `-vv` calls. Never the `trace` level, in
 /// which a request's body may stand.
 pub fn log(verbose: u8) {
-    let level = match verbose {
-        0 => "error",
-        1 => "warn,provisioner=debug,crawler_core=debug",
-        _ => "info,provisioner=debug,crawler_core=debug,aws_smithy_runtime=debug,aws_config=debug",
-    };
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(level))
+        .with_env_filter(tracing_subscriber::EnvFilter::new(levels(verbose, STATIC_MAX_LEVEL)))
         .with_writer(std::io::stderr)
         .with_ansi(anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never)
         .init();
+}
+
+/// The levels that are shown, of those that are compiled in: the filter would complain of others.
+fn levels(verbose: u8, compiled: LevelFilter) -> String {
+    let own = compiled.min(LevelFilter::DEBUG);
+    match verbose {
+        0 => "error".into(),
+        1 => format!("warn,provisioner={own},crawler_core={own}"),
+        _ => format!("info,provisioner={own},crawler_core={own},aws_smithy_runtime={own},aws_config={own}"),
+    }
 }
 
 impl Ui {
@@ -129,5 +135,17 @@ impl Ui {
 
     fn stderr(&self, text: &str) {
         self.bars.suspend(|| anstream::eprintln!("{}", self.hidden.mask(text.trim_end())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_level_is_asked_for_that_is_not_compiled_in() {
+        assert_eq!(levels(1, LevelFilter::TRACE), "warn,provisioner=debug,crawler_core=debug");
+        assert_eq!(levels(1, LevelFilter::INFO), "warn,provisioner=info,crawler_core=info");
+        assert!(levels(2, STATIC_MAX_LEVEL).contains("aws_smithy_runtime=debug"), "a dev build shows the calls");
     }
 }

@@ -91,6 +91,8 @@ fn a_dry_run_sends_nothing_and_names_the_jobs() {
     assert!(
         jobs["jobs"][0]["titles"].as_u64() > Some(0) && jobs["jobs"][0]["year"] == 2004 && jobs["jobs"][0]["part"] == 0
     );
+    let titles = jobs["jobs"].as_array().unwrap().iter().filter_map(|job| job["titles"].as_u64()).sum::<u64>();
+    assert_eq!((&jobs["titles"], jobs["messages"].as_u64() > Some(0)), (&json!(titles), true), "{jobs}");
     let sent = stage.proxy.calls().iter().filter(|call| call.operation.starts_with("SendMessage")).count();
     assert_eq!(sent, 0);
 }

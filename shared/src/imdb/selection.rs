@@ -15,14 +15,25 @@ pub struct Years {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum BadSelection {
     /// Not years.
-    #[error("{0:?} is no year; write 2004, 2000..2020, none, or several with commas between")]
+    #[error("{0:?} is no year")]
     Years(String),
     /// A range that ends before it begins.
-    #[error("{0:?} ends before it begins; write the earlier year first")]
+    #[error("{0:?} ends before it begins")]
     Backwards(String),
     /// Not initials.
-    #[error("{0:?} is no initial; write two letters or digits (TH, A_), or several with commas between")]
+    #[error("{0:?} is no initial")]
     Initials(String),
+}
+
+impl BadSelection {
+    /// What to write instead.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Years(_) => "write 2004, 2000..2020, none, or several with commas between",
+            Self::Backwards(_) => "write the earlier year first",
+            Self::Initials(_) => "write two letters or digits (TH, A_), or several with commas between",
+        }
+    }
 }
 
 impl Years {

@@ -55,7 +55,10 @@ impl LocalLake {
             operation,
             uri: self.uri(),
             key: key.to_owned(),
-            hint: "check the folder's rights and the space on its disk",
+            hint: match error.kind() {
+                io::ErrorKind::NotADirectory => "name a folder; a file stands in its place",
+                _ => "check the folder's rights and the space on its disk",
+            },
             denied: error.kind() == io::ErrorKind::PermissionDenied,
             source: error.into(),
         }
@@ -106,7 +109,7 @@ impl Lake for LocalLake {
     }
 
     async fn tidy(&self) -> Result<(), LakeError> {
-        self.file("delete", "", |folder| {
+        self.file("look through", "", |folder| {
             for (path, metadata) in files(folder)? {
                 let is_stale = SystemTime::now().duration_since(metadata.modified()?).is_ok_and(|age| age > STALE);
                 if is_stale && is_unfinished(&path) {
@@ -247,6 +250,13 @@ mod tests {
         fs::write(folder.path().join("b"), "").unwrap();
         let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode("a"), mode("b"));
+    }
+
+    #[tokio::test]
+    async fn a_file_is_no_lake_and_is_told_as_such() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = LocalLake::new(file.path()).tidy().await.unwrap_err();
+        assert_eq!((error.operation, error.hint.starts_with("name a folder")), ("look through", true), "{error}");
     }
 
     #[tokio::test]

@@ -8,6 +8,22 @@ use crawler_core::tmdb::FetchMode;
 
 use crate::config::Settings;
 use crate::error::Failure;
+use crate::template::nearest;
+
+/// The parameters that a download goes by.
+const OWN: [&str; 6] = ["TmdbRate", "MaxConnections", "TmdbApiUrl", "Fetch", "Append", "LakeLayout"];
+/// The crawler's others, which only a stack has.
+const OF_A_STACK: [&str; 9] = [
+    "LakeBucketName",
+    "FunctionTimeout",
+    "FunctionMemorySize",
+    "Architecture",
+    "LogRetentionInDays",
+    "LogLevel",
+    "MaximumConcurrency",
+    "MaxReceiveCount",
+    "MessageRetentionPeriod",
+];
 
 /// What the template's parameters of these names say; its defaults, where nothing is said.
 #[derive(Debug, PartialEq)]
@@ -24,8 +40,9 @@ pub(super) struct Parameters {
 
 impl Parameters {
     /// # Errors
-    /// A value that cannot be read.
+    /// A name on the command line that is no parameter of a crawl; a value that cannot be read.
     pub fn read(settings: &Settings) -> Result<Self, Failure> {
+        settings.typed.iter().try_for_each(|name| is_known(name))?;
         let append = settings.parameter("Append").filter(|names| !names.is_empty());
         let parameters = Self {
             rate: parsed(settings, "TmdbRate", 35.0)?,
@@ -50,6 +67,19 @@ impl Parameters {
     }
 }
 
+/// What is typed is meant; `[params]` may hold another template's.
+fn is_known(name: &str) -> Result<(), Failure> {
+    let known = OWN.into_iter().chain(OF_A_STACK);
+    if known.clone().any(|known| known == name) {
+        return Ok(());
+    }
+    let help = match nearest(name, known) {
+        Some(near) => format!("did you mean {near}? download goes by {}", OWN.join(", ")),
+        None => format!("download goes by {}", OWN.join(", ")),
+    };
+    Err(Failure::usage(format!("a crawl has no parameter {name}"), format!("--param {name}=...")).help(help))
+}
+
 fn parsed<T: FromStr<Err: Display>>(settings: &Settings, name: &str, default: T) -> Result<T, Failure> {
     let Some(text) = settings.parameter(name) else {
         return Ok(default);
@@ -58,4 +88,23 @@ fn parsed<T: FromStr<Err: Display>>(settings: &Settings, name: &str, default: T)
         Failure::usage(format!("{text:?} cannot be read: {error}"), format!("parameter {name}"))
             .help(format!("write another value with --param {name}=... or in provision.toml"))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::template::Template;
+
+    #[test]
+    fn the_crawlers_parameters_and_no_others_are_known() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../templates/crawler.yaml");
+        let template = Template::draft(&path).unwrap();
+        let declared: BTreeSet<_> = template.parameters().keys().map(String::as_str).collect();
+        assert_eq!(declared, OWN.into_iter().chain(OF_A_STACK).collect());
+        let told = is_known("TmdbRat").unwrap_err().to_string();
+        assert!(told.contains("no parameter TmdbRat") && told.contains("did you mean TmdbRate?"), "{told}");
+        assert!(is_known("Unheard").is_err() && is_known("LogLevel").is_ok());
+    }
 }
