@@ -1,6 +1,6 @@
 //! One message: what it says is done, and what becomes of it is decided. Knows no SQS call.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crawler_core::{
     CrawlError, Crawler, Job, Lake, Marker, Order,
@@ -106,16 +106,23 @@ async fn work(lake: &dyn Lake, order: Order) -> Result<Work, Verdict> {
     if current.as_ref().is_none_or(|current| *current == dataset) {
         return Ok(Work { dataset, jobs, refresh });
     }
-    // Sent before a newer index was taken: what has other titles now was sent anew, and must not be overwritten with the old.
-    let manifest = Manifest::current(lake).await.map_err(unreadable)?;
-    let now: HashSet<(String, String)> =
-        manifest.iter().flat_map(|manifest| &manifest.jobs).map(|job| (job.name(), job.digest.clone())).collect();
-    let (still, superseded): (Vec<Job>, Vec<Job>) =
-        jobs.into_iter().partition(|job| now.contains(&(job.name(), job.digest.clone())));
-    for job in superseded {
-        tracing::info!(job = job.name(), dataset, "the job is superseded by a newer index");
+    let Some(manifest) = Manifest::current(lake).await.map_err(unreadable)? else {
+        return Ok(Work { dataset, jobs, refresh });
+    };
+    Ok(Work { jobs: as_now(jobs, &manifest), dataset: manifest.dataset, refresh })
+}
+
+/// The jobs of these names as a newer index has them: they were sent before it was taken, and what was accepted is done.
+fn as_now(jobs: Vec<Job>, manifest: &Manifest) -> Vec<Job> {
+    let now: HashMap<String, &Job> = manifest.jobs.iter().map(|job| (job.name(), job)).collect();
+    let mut still = Vec::new();
+    for name in jobs.iter().map(Job::name) {
+        match now.get(&name) {
+            Some(job) => still.push((*job).clone()),
+            None => tracing::info!(job = name, dataset = manifest.dataset, "a newer index has no such job"),
+        }
     }
-    Ok(Work { dataset, jobs: still, refresh })
+    still
 }
 
 /// The jobs of a partition, as the manifest has them.
@@ -150,8 +157,8 @@ fn judge(error: CrawlError) -> Verdict {
             certain: matches!(tmdb, TmdbError::Unauthorized { .. } | TmdbError::Setup { .. }),
         },
         CrawlError::Lake(lake) | CrawlError::Index(ManifestError::Lake(lake)) => again(lake),
-        // The newer index's own job does its titles.
-        CrawlError::Superseded { .. } => Verdict::Done,
+        // The next delivery does the newer index's job in its place.
+        CrawlError::Superseded { .. } => Verdict::Again { seconds: 0, reason: error.to_string() },
         CrawlError::NotInIndex { .. } | CrawlError::Index(_) | CrawlError::Damaged { .. } => {
             Verdict::Dead { reason: told(&error) }
         }

@@ -66,8 +66,8 @@ async fn a_partition_that_takes_many_deliveries_gets_further_with_each_and_pause
     assert!(log.contains("message handed back") && !log.contains("the fleet has paused itself"), "{log}");
 }
 
-/// The most memory that a function took, in kB, which did a job of as many films as these in one go.
-async fn most_memory(stack: &Stack, films: &[String]) -> u32 {
+/// An index of these films of one year and initial.
+async fn index_of(stack: &Stack, films: &[String]) -> crawler_core::imdb::Manifest {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("title.basics.tsv");
     let mut rows =
@@ -77,7 +77,24 @@ async fn most_memory(stack: &Stack, films: &[String]) -> u32 {
         rows += &format!("{film}\tmovie\tThe Film\tThe Film\t0\t2017\t\\N\t90\tDrama\n");
     }
     std::fs::write(&file, rows).unwrap();
-    let manifest = stack.index_of(file, films.len() as u32).await;
+    stack.index_of(file, films.len() as u32).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_was_sent_before_a_newer_index_is_done_as_that_has_it() {
+    let stack = Stack::start(60).await;
+    let films = movies(9);
+    let old = index_of(&stack, &films[..8]).await;
+    let new = index_of(&stack, &films).await;
+    assert!(old.dataset != new.dataset && old.jobs[0].digest != new.jobs[0].digest);
+    stack.send(&Order::Jobs { dataset: old.dataset, jobs: old.jobs }.to_body()).await;
+    stack.until("the job is done", async || stack.are_done(&new.jobs).await).await;
+    assert_eq!(stack.dead_letters(0).await, []);
+}
+
+/// The most memory that a function took, in kB, which did a job of as many films as these in one go.
+async fn most_memory(stack: &Stack, films: &[String]) -> u32 {
+    let manifest = index_of(stack, films).await;
     assert_eq!((manifest.jobs.len(), manifest.jobs[0].titles as usize), (1, films.len()));
     stack.send(r#"{"year":2017,"initial":"TH"}"#).await;
     stack.until("the job is done", async || stack.are_done(&manifest.jobs).await).await;

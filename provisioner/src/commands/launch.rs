@@ -24,8 +24,11 @@ pub(super) async fn run(run: &Run, flags: &cli::Launch) -> Result<(), Failure> {
     let stack = opened.stack(run)?;
     let mut wanted = Wanted { refresh: refresh(&flags.renew), changes: None, again: flags.again };
     if flags.renew.refresh == Some(cli::Refresh::Changed) {
-        let FleetSettings { rate, concurrency, .. } = Crawl::open(&stack, &opened.aws.config)?.settings;
-        wanted.changes = Some(changes(run, rate / concurrency).await?);
+        let Crawl { settings: FleetSettings { rate, concurrency, .. }, fleet, .. } =
+            Crawl::open(&stack, &opened.aws.config)?;
+        let depth = async { fleet.jobs.depth().await.map_err(FleetError::from) };
+        let rests = interrupt::until(&run.interrupt, depth).await?.is_empty();
+        wanted.changes = Some(changes(run, if rests { rate / concurrency } else { rate * LEFT }).await?);
     }
     let launch = Launch::plan(run, &opened, &stack, &flags.selection, &flags.titles, &wanted).await?;
     if flags.dry_run {
@@ -51,7 +54,10 @@ pub(super) fn refresh(flags: &cli::Renew) -> Option<Refresh> {
     }
 }
 
-/// What TMDb says has changed, asked at `rate`: of a fleet that of one function.
+/// What a fleet at work leaves of its rate to others.
+const LEFT: f64 = 0.02;
+
+/// What TMDb says has changed, asked at `rate`: of a fleet that rests that of one function.
 pub(super) async fn changes(run: &Run, rate: f64) -> Result<Changes, Failure> {
     let busy = run.ui.busy("asking TMDb which films changed");
     let today = TimeZone::UTC.to_datetime(Timestamp::now()).date();

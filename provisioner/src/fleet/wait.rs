@@ -8,6 +8,9 @@ use tokio::time::Instant;
 
 use super::{Fleet, FleetError, Progress};
 
+/// The longest between two looks at a large crawl.
+const RARELY: Duration = Duration::from_secs(60);
+
 /// How a wait is paced.
 #[derive(Clone, Copy, Debug)]
 pub struct Waiting {
@@ -15,6 +18,13 @@ pub struct Waiting {
     pub every: Duration,
     /// How long an empty queue must stay empty to be taken for drained while jobs are missing.
     pub settled: Duration,
+}
+
+impl Waiting {
+    /// The time until the next look at a crawl of so many jobs: each lists all their markers, which costs.
+    fn after(&self, jobs: usize) -> Duration {
+        self.every.max(Duration::from_millis(jobs as u64 * 2).min(RARELY))
+    }
 }
 
 impl Default for Waiting {
@@ -62,7 +72,7 @@ impl Fleet {
                 (true, Some(since)) if since.elapsed() >= pace.settled => return Ok(Ended::Incomplete(progress)),
                 (true, Some(_)) => {}
             }
-            tokio::time::sleep(pace.every).await;
+            tokio::time::sleep(pace.after(manifest.jobs.len())).await;
         }
     }
 }

@@ -4,7 +4,8 @@
 //! `compact/{version}/`, a version a state of the crawl, which nobody sees before `compact/current.json` names it.
 //!
 //! Guarantees: a reader that follows `current.json` sees the old version whole or the new one, whenever this is killed; the version
-//! before stays for those who still read it. Holds exactly the records of the jobs that are done. Memory: one file, at most [`PART`].
+//! before stays for those who still read it. Holds exactly the records of the jobs that are done. Memory: one file,
+//! at most [`PART`], and the objects of 32 jobs, inflated.
 
 mod ndjson;
 #[cfg(feature = "parquet")]

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
-use futures::future::try_join_all;
+use futures::{TryStreamExt as _, future::try_join_all};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
 use crate::{
     Job, Lake,
     imdb::ImdbId,
-    lake::{Put, PutMode, layout, layout::Kind},
+    lake::{Entry, Put, PutMode, layout, layout::Kind},
     tmdb::Tally,
 };
 
@@ -71,12 +71,26 @@ struct Stored<'a> {
 type Lines<'a> = Cow<'a, [(Kind, String)]>;
 
 impl Checkpoint {
-    /// The job's checkpoint; an empty one where there is none, or only that of another refresh: its films may be old.
-    pub async fn load(lake: &dyn Lake, job: &Job, refresh: Option<String>) -> Result<Self, CrawlError> {
-        Ok(match Self::read(lake, &layout::checkpoint(job)).await? {
-            Some(checkpoint) if checkpoint.refresh == refresh => checkpoint,
-            _ => Self { refresh, ..Self::default() },
-        })
+    /// The job's checkpoint in the crawl, or in a refresh; an empty one where there is none. What a message that is delivered for the
+    /// first time finds there is no fault of its own.
+    pub async fn load(
+        lake: &dyn Lake,
+        job: &Job,
+        refresh: Option<String>,
+        deliveries: u32,
+    ) -> Result<Self, CrawlError> {
+        let stored = Self::read(lake, &layout::checkpoint(job, refresh.as_deref())).await?;
+        let mut checkpoint = stored.unwrap_or_default();
+        checkpoint.refresh = refresh;
+        if deliveries <= 1 {
+            checkpoint.idle = 0;
+        }
+        Ok(checkpoint)
+    }
+
+    /// The answers that the job ends with, where a delivery had them all and did not come to its end.
+    pub async fn settled(lake: &dyn Lake, job: &Job, refresh: Option<&str>) -> Result<Option<Self>, CrawlError> {
+        Self::read(lake, &layout::settled(job, refresh)).await
     }
 
     async fn read(lake: &dyn Lake, key: &str) -> Result<Option<Self>, CrawlError> {
@@ -93,16 +107,23 @@ impl Checkpoint {
         Ok(Some(Self { answers: films.collect(), asked, refresh, idle }))
     }
 
-    /// The job's marker stands: removes what was kept until then.
+    /// The job's marker stands: removes what was kept until then, after a refresh also of earlier ones that were given up.
     pub async fn forget(lake: &dyn Lake, job: &Job, refresh: Option<&str>) -> Result<(), CrawlError> {
-        let keys = [layout::checkpoint(job), layout::settled(job, refresh)];
+        let own = layout::checkpoint(job, refresh);
+        let mut keys = vec![layout::settled(job, refresh)];
+        if refresh.is_some() {
+            let all: Vec<Entry> = lake.list(&layout::refresh_checkpoints(job)).try_collect().await?;
+            // Their names are times of one length.
+            keys.extend(all.into_iter().map(|entry| entry.key).filter(|key| *key < own));
+        }
+        keys.push(own);
         try_join_all(keys.iter().map(|key| lake.delete(key))).await?;
         Ok(())
     }
 
     /// Writes it to the lake.
     pub async fn save(&self, lake: &dyn Lake, job: &Job) -> Result<(), CrawlError> {
-        let key = layout::checkpoint(job);
+        let key = layout::checkpoint(job, self.refresh.as_deref());
         lake.put(&key, self.pack(lake, &key)?, PutMode::Overwrite).await?;
         Ok(())
     }
@@ -155,6 +176,11 @@ impl Checkpoint {
 
     fn unfinished(&self, job: &Job) -> CrawlError {
         CrawlError::OutOfTime { job: job.name(), done: self.len() as u32, titles: job.titles, idle: self.idle }
+    }
+
+    /// How many deliveries in a row got no further, with this one if it does not.
+    pub fn would_be_idle(&self) -> u32 {
+        self.idle + 1
     }
 
     /// Adds a film: this delivery got further.

@@ -51,6 +51,9 @@ const SAVE_EVERY: Duration = Duration::from_secs(30);
 const LAST_FILMS: f64 = 0.2;
 const LONGEST_FILM: Duration = Duration::from_secs(5);
 
+/// How long TMDb may take over the question whether it answers at all.
+const LAST_QUESTION: Duration = Duration::from_secs(1);
+
 /// Without one usable answer for so long it is not the job that gets no further.
 const SILENCE: Duration = Duration::from_secs(2);
 
@@ -207,18 +210,10 @@ impl Crawler {
             return Ok(marker);
         }
         let ids = self.titles(job, dataset).await?;
-        let mut checkpoint = Checkpoint::load(lake, job, name.clone()).await?;
-        // Done before, of these titles or of others: only what is new, or to be refreshed, is asked for.
-        let kept = output::read(lake, &objects_of(&markers)).await?.into_values();
-        checkpoint.keep(kept.filter(|answer| refresh.is_none_or(|refresh| refresh.keeps(answer))));
-        checkpoint.keep_only(&ids);
-        let judged = self.judged_until.is_none_or(|until| Instant::now() < until);
-        if self.deliveries >= DEADLY && judged {
-            checkpoint.begin(lake, job, self.deliveries > DEADLY).await?;
-        }
-        let tmdb = self.tmdb.begin();
-        self.ask(&tmdb, job, &ids, &mut checkpoint, deadline, judged).await?;
-        let checkpoint = checkpoint.settle(lake, job).await?;
+        let checkpoint = match Checkpoint::settled(lake, job, name.as_deref()).await? {
+            Some(settled) => settled,
+            None => self.asked(job, &ids, &markers, refresh, deadline).await?.settle(lake, job).await?,
+        };
         let ended = self.end(job, dataset, refresh, &ids, &checkpoint).await;
         if matches!(ended, Err(CrawlError::Superseded { .. })) {
             Checkpoint::unsettle(lake, job, name.as_deref()).await?;
@@ -226,6 +221,30 @@ impl Crawler {
         let marker = ended?;
         Checkpoint::forget(lake, job, name.as_deref()).await?;
         Ok(marker)
+    }
+
+    /// An answer for every title: what is there already, and what TMDb says of the others.
+    async fn asked(
+        &self,
+        job: &Job,
+        ids: &[ImdbId],
+        markers: &[Marker],
+        refresh: Option<&Refresh>,
+        deadline: Instant,
+    ) -> Result<Checkpoint, CrawlError> {
+        let lake = &*self.lake;
+        let mut checkpoint = Checkpoint::load(lake, job, refresh.map(Refresh::name), self.deliveries).await?;
+        // Done before, of these titles or of others: only what is new, or to be refreshed, is asked for.
+        let kept = output::read(lake, &objects_of(markers)).await?.into_values();
+        checkpoint.keep(kept.filter(|answer| refresh.is_none_or(|refresh| refresh.keeps(answer))));
+        checkpoint.keep_only(ids);
+        let judged = self.judged_until.is_none_or(|until| Instant::now() < until);
+        if self.deliveries >= DEADLY && judged {
+            checkpoint.begin(lake, job, self.deliveries > DEADLY).await?;
+        }
+        let tmdb = self.tmdb.begin();
+        self.ask(&tmdb, job, ids, &mut checkpoint, deadline, judged).await?;
+        Ok(checkpoint)
     }
 
     /// Writes the job's objects and its marker, unless another delivery has done so meanwhile.
@@ -244,6 +263,10 @@ impl Crawler {
         }
         self.still_wanted(job, dataset).await?;
         let answers: Vec<&Answer> = ids.iter().filter_map(|id| checkpoint.answer(*id)).collect();
+        // A marker of other titles must never stand beside objects of these: a later index may have those titles again.
+        for other in markers.iter().map(Marker::done).filter(|done| !done.is_of(job)) {
+            lake.delete(&other.key()).await?;
+        }
         let objects = output::write(lake, self.layout, job, &answers, &objects_of(&markers)).await?;
         let marker = Marker::new(job, dataset, &answers, objects, &checkpoint.asked, (self.clock)());
         marker.write(lake, &markers).await?;
@@ -265,18 +288,18 @@ impl Crawler {
     }
 
     /// The job's marker, where nothing more is wanted of it. Of two, which a delivery leaves that was killed between writing one and
-    /// removing the other, the newer is the job's.
+    /// removing the other, the newer tells of the job's objects; if that is of other titles, these are not done.
     async fn done(
         &self,
         job: &Job,
         markers: &[Marker],
         refresh: Option<&Refresh>,
     ) -> Result<Option<Marker>, CrawlError> {
-        let of_these_titles: Vec<Marker> = markers.iter().filter(|marker| marker.done().is_of(job)).cloned().collect();
-        let Some(newest) = of_these_titles.iter().max_by_key(|marker| marker.finished) else {
+        let newest = markers.iter().max_by_key(|marker| marker.finished);
+        let Some(newest) = newest.filter(|newest| newest.done().is_of(job)) else {
             return Ok(None);
         };
-        newest.replace(&*self.lake, &of_these_titles).await?;
+        newest.replace(&*self.lake, markers).await?;
         Ok(refresh.is_none_or(|refresh| !refresh.wants(&newest.done(), newest.finished)).then(|| newest.clone()))
     }
 
@@ -314,7 +337,7 @@ impl Crawler {
                 Some(Ok(Some(Err(error)))) => break Some(error.into()),
                 Some(Ok(None)) if ids.iter().all(|id| checkpoint.answer(*id).is_some()) => break None,
                 Some(Ok(None) | Err(_)) if began.elapsed() > SILENCE && tmdb.answers() == heard => {
-                    break Some(TmdbError::silent().into());
+                    break Some(self.silence(tmdb, job, ids, checkpoint, side_by_side, judged).await);
                 }
                 Some(Ok(None) | Err(_)) | None => {
                     break Some(checkpoint.out_of_time(job, before, judged && tmdb.tally().requests() > 0));
@@ -336,6 +359,36 @@ impl Crawler {
             checkpoint.save(&*self.lake, job).await?;
         }
         Err(error)
+    }
+
+    /// Not one usable answer: whether that is TMDb's fault or the films' own, one question more tells. Films that twice in a row got no
+    /// answer while TMDb has some are set aside.
+    async fn silence(
+        &self,
+        tmdb: &Client,
+        job: &Job,
+        ids: &[ImdbId],
+        checkpoint: &mut Checkpoint,
+        side_by_side: usize,
+        judged: bool,
+    ) -> CrawlError {
+        if tmdb.tally().too_many() > 0 {
+            return TmdbError::RateLimited { retry_after: None }.into();
+        }
+        match tokio::time::timeout(LAST_QUESTION, tmdb.check_key()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) if matches!(error, TmdbError::Unauthorized { .. }) => return error.into(),
+            Ok(Err(_)) | Err(_) => return TmdbError::silent().into(),
+        }
+        let before = checkpoint.len();
+        if judged && checkpoint.would_be_idle() >= MOST_IDLE {
+            let under_way: Vec<ImdbId> = ids.iter().copied().filter(|id| checkpoint.answer(*id).is_none()).collect();
+            for id in under_way.into_iter().take(side_by_side) {
+                tracing::warn!(%id, "title set aside: it has no answer while TMDb answers");
+                checkpoint.add(Answer::failed(id, &job.initial, &TmdbError::of_one_film(), self.today()));
+            }
+        }
+        checkpoint.out_of_time(job, before, judged)
     }
 
     /// The answer for one title. Only what concerns all titles alike is an error.

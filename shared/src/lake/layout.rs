@@ -3,7 +3,7 @@
 //! ```text
 //! imdb/current.json, imdb/{dataset}/titles.tsv, imdb/{dataset}/manifest.json
 //! tmdb/{movies,reviews,misses,others,failed}/year=2004/AD-000.ndjson.gz
-//! tmdb/_checkpoints/year=2004/AD-000.json.gz, AD-000.{digest}.json.gz
+//! tmdb/_checkpoints/year=2004/AD-000.json.gz, AD-000.{digest}.json.gz, AD-000.refresh.{time}.json.gz
 //! tmdb/_done/year=2004/AD-000.{digest}.{titles}t-{linked}l-{missed}m-{others}o-{failed}f-{oldest}d.json
 //! ```
 //!
@@ -174,9 +174,17 @@ pub fn compact_part(version: &str, kind: Kind, year: Option<u16>, number: u32, e
     format!("{}/part-{number:03}.{extension}", compact_records(version, kind, year))
 }
 
-/// Whole films of a job that is not done yet.
-pub fn checkpoint(job: &Job) -> String {
-    format!("{CHECKPOINTS}{}.json.gz", job.name())
+/// Whole films of a job that is not done yet; those of a refresh by its name, as both may be under way.
+pub fn checkpoint(job: &Job, refresh: Option<&str>) -> String {
+    match refresh {
+        None => format!("{CHECKPOINTS}{}.json.gz", job.name()),
+        Some(name) => format!("{}{name}.json.gz", refresh_checkpoints(job)),
+    }
+}
+
+/// What the keys of all such films of a job's refreshes begin with.
+pub fn refresh_checkpoints(job: &Job) -> String {
+    format!("{CHECKPOINTS}{}.refresh.", job.name())
 }
 
 /// The answers that a job ends with, until its marker stands; those of a refresh by its name.

@@ -80,6 +80,12 @@ impl TmdbError {
         Self::Unavailable { status: None, cause, retry_after: None, systemic: true }
     }
 
+    /// No usable answer for one film, while there are others.
+    pub(crate) fn of_one_film() -> Self {
+        let cause = "no usable answer for this film in two deliveries, while TMDb answers".into();
+        Self::Unavailable { status: None, cause, retry_after: None, systemic: false }
+    }
+
     /// Whether it concerns every title alike, so that a job must stop.
     pub fn is_systemic(&self) -> bool {
         match self {

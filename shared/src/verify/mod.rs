@@ -141,6 +141,8 @@ async fn strangers(
             let job = layout::job_beneath(&folder, &entry.key).and_then(|name| jobs.get(name));
             match job {
                 Some(job) if !is_done(job) => report.unfinished_objects += 1,
+                // A refresh may have ended since the markers were listed.
+                Some(job) if names_now(lake, job, &entry.key).await? => {}
                 None if !complete => report.left_over_objects += 1,
                 Some(_) => report.problem(Problem::new(Fault::Unnamed, entry.key)),
                 None => report.problem(Problem::new(Fault::LeftOver, entry.key)),
@@ -148,6 +150,19 @@ async fn strangers(
         }
     }
     Ok(())
+}
+
+/// Whether a marker of the job that stands by now names the object.
+async fn names_now(lake: &dyn Lake, job: &Job, key: &str) -> Result<bool, LakeError> {
+    let listed: Vec<_> = lake.list(&layout::done_prefix(job)).try_collect().await?;
+    for entry in listed {
+        match Marker::read(lake, &entry.key).await {
+            Err(CrawlError::Lake(error)) => return Err(error),
+            Ok(Some(marker)) if marker.objects.iter().any(|object| object == key) => return Ok(true),
+            _ => {}
+        }
+    }
+    Ok(false)
 }
 
 /// A text as 64 bits: of the ten million keys that a lake may have, two are the same once in 300,000 lakes.

@@ -252,3 +252,26 @@ pub async fn copy(lake: &MemoryLake) -> MemoryLake {
     }
     copy
 }
+
+#[tokio::test]
+async fn a_marker_of_other_titles_that_was_left_standing_does_not_speak_for_a_later_index() {
+    let bench = Bench::new(100).await;
+    let of = async |films: u32| index(&bench.lake, (1..=films).map(|id| row(id, 2004)).collect()).await;
+    let at = |second: i64| match second {
+        1 => bench.crawler(),
+        _ => bench.crawler().with_clock(|| jiff::Timestamp::from_second(1_795_000_100).unwrap()),
+    };
+    let first = of(8).await;
+    let left = at(1).run(&first.jobs[0], &first.dataset, soon()).await.unwrap();
+    let second = of(9).await;
+    at(2).run(&second.jobs[0], &second.dataset, soon()).await.unwrap();
+    // A delivery that was killed at its last write leaves the earlier one.
+    let bytes = serde_json::to_vec(&left).unwrap().into();
+    bench.lake.put(&left.done().key(), bytes, PutMode::Overwrite).await.unwrap();
+    let third = of(8).await;
+    assert_eq!(third.jobs[0].digest, first.jobs[0].digest);
+    at(2).run(&third.jobs[0], &third.dataset, soon()).await.unwrap();
+    let report = proof(&bench.lake).await;
+    assert!(report.holds(), "{:?}", report.problems);
+    assert_eq!((report.counts.titles, report.counts.not_done), (8, 0));
+}

@@ -13,7 +13,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use testkit::stand_in::{self, Expected};
 use tokio::time::Instant;
 
-use super::bench::{Bench, KEY, texts};
+use super::bench::{Bench, KEY, Killed, soon, texts};
 
 #[tokio::test]
 async fn every_film_of_a_year_is_in_exactly_one_place_and_every_review_once() {
@@ -197,18 +197,56 @@ async fn a_404_of_find_is_a_miss() {
 #[tokio::test]
 async fn a_job_that_gets_no_further_though_tmdb_answers_says_how_often() {
     let bench = Bench::new(50).await;
-    let (crawler, job) = (bench.crawler(), bench.job(20));
+    let job = bench.job(20);
     endless(&bench, &bench.ids(&job).await);
-    let run = || crawler.run(&job, &bench.manifest.dataset, Instant::now() + Duration::from_millis(1_500));
     let mut idle = Vec::new();
-    // What is no film is done at first.
-    for _ in 0..3 {
-        match run().await.unwrap_err() {
+    // What is no film is done at first. Sent anew, the job is not blamed for what was before.
+    for deliveries in [1, 2, 2, 1] {
+        let crawler = bench.crawler().with_deliveries(deliveries);
+        let run = crawler.run(&job, &bench.manifest.dataset, Instant::now() + Duration::from_millis(1_500));
+        match run.await.unwrap_err() {
             CrawlError::OutOfTime { idle: deliveries, .. } => idle.push(deliveries),
             error => panic!("{error:?}"),
         }
     }
-    assert_eq!(idle[1..], [idle[0] + 1, idle[0] + 2]);
+    assert_eq!(idle[1..], [idle[0] + 1, idle[0] + 2, 1]);
+}
+
+#[tokio::test]
+async fn a_film_that_has_no_answer_while_tmdb_answers_is_set_aside_after_two_deliveries_however_short() {
+    let bench = Bench::new(100).await;
+    let job = bench.manifest.jobs.iter().find(|job| job.titles == 1).cloned().unwrap();
+    let id = bench.ids(&job).await.remove(0);
+    bench.stand_in.behave(|behaviour| behaviour.broken = [(id, 500)].into());
+    let run = async |deliveries: u32| {
+        let crawler = bench.crawler().with_deliveries(deliveries);
+        crawler.run(&job, &bench.manifest.dataset, Instant::now() + Duration::from_millis(2_200)).await
+    };
+    assert!(matches!(run(1).await, Err(CrawlError::OutOfTime { idle: 1, done: 0, .. })), "TMDb answers");
+    assert!(matches!(run(2).await, Err(CrawlError::OutOfTime { idle: 0, done: 1, .. })), "it is set aside");
+    assert_eq!(run(3).await.unwrap().failed, 1);
+}
+
+#[tokio::test]
+async fn answers_that_a_delivery_had_all_of_are_not_asked_for_again_though_it_did_not_end() {
+    let bench = Bench::new(100).await;
+    let job = bench.job(50);
+    let failing = Killed::after(1, &bench.lake);
+    let failing = Crawler::new(Arc::new(failing), bench.client(KEY, 100_000.0), FetchMode::Find);
+    let error = failing.run(&job, &bench.manifest.dataset, soon()).await.unwrap_err();
+    assert!(matches!(error, CrawlError::Lake(_)), "{error:?}");
+    bench.stand_in.forget();
+    bench.run(&bench.crawler(), &job).await.unwrap();
+    assert_eq!(bench.stand_in.requests(), []);
+}
+
+#[tokio::test]
+async fn a_fleet_that_gets_nothing_but_too_many_requests_says_so() {
+    let bench = Bench::new(50).await;
+    bench.stand_in.behave(|behaviour| behaviour.all = Some(429));
+    let deadline = Instant::now() + Duration::from_millis(2_200);
+    let error = bench.crawler().run(&bench.job(20), &bench.manifest.dataset, deadline).await.unwrap_err();
+    assert!(matches!(error, CrawlError::Tmdb(TmdbError::RateLimited { .. })), "{error:?}");
 }
 
 #[tokio::test]

@@ -144,3 +144,21 @@ async fn what_changed_is_asked_and_nothing_else_in_far_fewer_requests_than_all()
     assert!(spent * 10 < all, "{spent} requests, {all} for all");
     assert!(proof(&bench.lake).await.holds());
 }
+
+#[tokio::test]
+async fn the_crawl_s_own_message_that_comes_late_leaves_a_refresh_its_films() {
+    let bench = Bench::new(100).await;
+    let job = bench.job(90);
+    bench.run(&on_the(the_5th, &bench), &job).await.unwrap();
+    bench.stand_in.behave(|behaviour| behaviour.latency_ms = 30);
+    let (refresh, dataset) = (Refresh { before: the_20th(), films: Films::All }, &bench.manifest.dataset);
+    let early = tokio::time::Instant::now() + std::time::Duration::from_millis(200);
+    let refreshing = on_the(the_20th, &bench);
+    refreshing.refresh(&job, dataset, &refresh, early).await.unwrap_err();
+    let asked = bench.asked();
+    bench.run(&on_the(the_20th, &bench), &job).await.unwrap();
+    bench.stand_in.behave(|behaviour| behaviour.latency_ms = 0);
+    bench.stand_in.forget();
+    refreshing.refresh(&job, dataset, &refresh, soon()).await.unwrap();
+    assert!(bench.asked().len() < job.titles as usize && !asked.is_empty(), "none is asked for again");
+}
