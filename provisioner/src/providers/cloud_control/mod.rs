@@ -11,7 +11,7 @@
 //! | the tagging property | in place; replaces where AWS changes no tags | removed, but tags of others stay |
 //!
 //! What the template gave is remembered by the tag [`tag::GIVEN`]. `Ref` gives the primary identifier, its parts joined by `|`, or the
-//! property that [`REFS`] names. A resource is found by its identifier where that can be a name, else by its tags in a listing. A kind
+//! property that `references` names. A resource is found by its identifier where that can be a name, else by its tags in a listing. A kind
 //! without tags is this stack's if it has the name that was made for it, or belongs to a resource of the stack. One that left the
 //! template is found by its tags, or by those of its keeper, even if the template names no resource of its type any more.
 
@@ -19,6 +19,7 @@ mod found;
 mod keeping;
 mod left_behind;
 mod other_types;
+mod references;
 mod registry;
 mod requests;
 mod tagging;
@@ -36,6 +37,7 @@ pub use self::other_types::OtherTypes;
 
 use self::found::{Described, described, within};
 use self::keeping::Keeping;
+use self::references::reference_property;
 use self::requests::{Created, Requests};
 use self::tagging::{Before, TYPE_TAG, given_before, remember_properties, tags_in, tags_out};
 use self::type_schema::TypeSchema;
@@ -47,36 +49,6 @@ use crate::engine::{
     DeleteOptions, Difference, Limit, NOT_GIVEN_BACK, Observed, OnChange, Permissions, Progress, Provider,
     ProviderError, Resource, Schema, Scope, diff, keepers, remember_given, retry_until, tag,
 };
-
-/// Types whose `Ref` is not their primary identifier but this property: they are older than CloudFormation's registry. Source: the return
-/// values in CloudFormation's resource reference.
-const REFS: [(&str, &str); 25] = [
-    ("AWS::ApiGateway::Authorizer", "AuthorizerId"),
-    ("AWS::ApiGateway::Deployment", "DeploymentId"),
-    ("AWS::ApiGateway::DocumentationPart", "DocumentationPartId"),
-    ("AWS::ApiGateway::DocumentationVersion", "DocumentationVersion"),
-    ("AWS::ApiGateway::Model", "Name"),
-    ("AWS::ApiGateway::RequestValidator", "RequestValidatorId"),
-    ("AWS::ApiGateway::Resource", "ResourceId"),
-    ("AWS::ApiGateway::Stage", "StageName"),
-    ("AWS::ApiGatewayV2::Authorizer", "AuthorizerId"),
-    ("AWS::ApiGatewayV2::Deployment", "DeploymentId"),
-    ("AWS::ApiGatewayV2::Integration", "IntegrationId"),
-    ("AWS::ApiGatewayV2::IntegrationResponse", "IntegrationResponseId"),
-    ("AWS::ApiGatewayV2::Model", "ModelId"),
-    ("AWS::ApiGatewayV2::Route", "RouteId"),
-    ("AWS::ApiGatewayV2::RouteResponse", "RouteResponseId"),
-    ("AWS::Cognito::UserPoolClient", "ClientId"),
-    ("AWS::Cognito::UserPoolGroup", "GroupName"),
-    ("AWS::Cognito::UserPoolResourceServer", "Identifier"),
-    ("AWS::Cognito::UserPoolUser", "Username"),
-    ("AWS::EC2::EIP", "PublicIp"),
-    ("AWS::ECS::Service", "ServiceArn"),
-    ("AWS::Events::Rule", "Name"),
-    ("AWS::Logs::LogStream", "LogStreamName"),
-    ("AWS::Logs::MetricFilter", "FilterName"),
-    ("AWS::Logs::SubscriptionFilter", "FilterName"),
-];
 
 /// How long a new role, or an earlier change of the same resource, is waited for.
 const SETTLES: Limit = Limit::seconds(120);
@@ -166,13 +138,8 @@ impl CloudControlProvider {
         attributes
     }
 
-    /// The property that `Ref` gives, where that is not the primary identifier.
-    fn reference_property(&self) -> Option<&'static str> {
-        REFS.iter().find(|(type_name, _)| *type_name == self.type_name()).map(|(_, property)| *property)
-    }
-
     fn reference(&self, identifier: &str, properties: &Value) -> Value {
-        let other = self.reference_property().and_then(|property| Fields(properties).get(property).cloned());
+        let other = reference_property(self.type_name()).and_then(|property| Fields(properties).get(property).cloned());
         other.unwrap_or_else(|| identifier.into())
     }
 
@@ -328,7 +295,7 @@ impl Provider for CloudControlProvider {
         let given = given.filter(|name| self.about.schema.attributes.contains(name));
         let mut attributes: BTreeMap<String, Value> =
             given.filter_map(|name| Some((name.clone(), Fields(properties).get(name)?.clone()))).collect();
-        let reference = match self.reference_property() {
+        let reference = match reference_property(self.type_name()) {
             Some(property) => Fields(properties).get(property).cloned(),
             None => self.about.is_named().then(|| physical_id.into()),
         };
