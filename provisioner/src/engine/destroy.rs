@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::plan::{Change, is_secret, retained};
 use super::stack::{Look, Stack};
-use super::survey::{Purpose, Survey, ends, is_looked_at};
+use super::survey::{Purpose, Survey, ends};
 use super::{DeleteOptions, EngineError, Limit, Observed, Observer, Poll, Progress, Report, poll_until};
 
 /// The longest that a listing lags behind a deletion.
@@ -73,9 +73,7 @@ impl Stack<'_> {
     /// # Errors
     /// The template's problems or a failed read.
     pub async fn plan_destroy(&self, options: DestroyOptions) -> Result<DestroyPlan, EngineError> {
-        let Survey { looks, mut others } = self.survey(Purpose::Delete).await?;
-        let mut looks = self.settle_references(looks, Purpose::Delete).await?;
-        others.retain(|other| !looks.iter().any(|look| is_looked_at(look, other)));
+        let Survey { mut looks, others } = self.survey(Purpose::Delete).await?;
         let owned = self.settle_ownership(&mut looks).await?;
         let mut plan = DestroyPlan { deletions: vec![], kept: vec![], foreign: vec![] };
         for Look { resource, observed } in looks {

@@ -232,19 +232,8 @@ mod tests {
 
     fn resource(properties: Value) -> Resource {
         Resource {
-            logical_id: "Jobs".into(),
-            type_name: "AWS::SQS::Queue".into(),
-            physical_id: "films-jobs".into(),
-            properties,
-            after_apply: BTreeMap::new(),
-            secret: Default::default(),
             tags: [("provision:stack".to_owned(), "films".to_owned())].into(),
-            attributes: BTreeMap::new(),
-            metadata: Value::Null,
-            depends_on: vec![],
-            waits_for: vec![],
-            retain: false,
-            retain_on_replace: false,
+            ..Resource::sample("AWS::SQS::Queue", "Jobs", "films-jobs", properties)
         }
     }
 

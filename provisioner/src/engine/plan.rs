@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::diff::diff;
 use super::remembered::{child_key, remember_child};
 use super::stack::{Look, Stack};
-use super::survey::{Ends, Purpose, Survey, ends, is_looked_at};
+use super::survey::{Ends, Purpose, Survey, ends};
 use super::{Action, Difference, EngineError, Observed, OnChange, Provider, Put, Resource, Schema, State, tag};
 
 /// All that `up` would do.
@@ -100,11 +100,9 @@ impl Stack<'_> {
     /// The template's problems, a failed read, or [`EngineError::NotOurs`] with all that exists without the stack's tags,
     /// unless `adopt`.
     pub async fn plan(&self, adopt: bool) -> Result<Plan, EngineError> {
-        let Survey { looks, mut others } = self.survey(Purpose::Plan).await?;
-        let mut looks = self.settle_references(looks, Purpose::Plan).await?;
+        let Survey { mut looks, others } = self.survey(Purpose::Plan).await?;
         self.name_keepers(&mut looks);
         self.remember_children(&mut looks);
-        others.retain(|other| !looks.iter().any(|look| is_looked_at(look, other)));
         self.leave_to_others(&mut looks)?;
         let owned = self.owned(&looks);
         let mut changes = Vec::new();

@@ -38,6 +38,33 @@ pub struct Resource {
     pub retain_on_replace: bool,
 }
 
+#[cfg(test)]
+impl Resource {
+    /// One with these names and properties, and nothing else.
+    pub(crate) fn sample(type_name: &str, logical_id: &str, physical_id: &str, properties: Value) -> Self {
+        Self {
+            logical_id: logical_id.into(),
+            type_name: type_name.into(),
+            physical_id: physical_id.into(),
+            properties,
+            after_apply: BTreeMap::new(),
+            secret: BTreeSet::new(),
+            tags: BTreeMap::new(),
+            attributes: BTreeMap::new(),
+            metadata: Value::Null,
+            depends_on: vec![],
+            waits_for: vec![],
+            retain: false,
+            retain_on_replace: false,
+        }
+    }
+}
+
+/// The property that a JSON pointer leads to or into.
+pub fn property_of(pointer: &str) -> Option<&str> {
+    pointer.split('/').nth(1)
+}
+
 /// A resource as AWS has it now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {

@@ -8,7 +8,10 @@ use serde_json::Value;
 
 use super::remembered::child_key;
 use super::stack::{KnownAttributes, Look, Stack, WIDTH};
-use super::{EngineError, Limit, Observed, Observer, Poll, Progress, ProviderError, Report, Resource, poll_until, tag};
+use super::{
+    EngineError, Limit, Observed, Observer, Poll, Progress, ProviderError, Report, Resource, poll_until, property_of,
+    tag,
+};
 
 /// The longest that a read lags behind a write.
 const READABLE: Limit = Limit::seconds(15);
@@ -115,6 +118,7 @@ impl Stack<'_> {
             .collect();
         let children = self.find_on(&parents, &named).await?;
         others.extend(children);
+        let looks = self.settle_references(looks, purpose).await?;
         others.retain(|other| !looks.iter().any(|look| is_looked_at(look, other)));
         Ok(Survey { looks, others })
     }
@@ -193,7 +197,7 @@ fn of_type<'n>(named: &'n Named, type_name: &str) -> &'n BTreeSet<String> {
 }
 
 /// Whether it is the resource, by its type and name, or what was found in the resource's place.
-pub(super) fn is_looked_at(look: &Look, other: &Observed) -> bool {
+fn is_looked_at(look: &Look, other: &Observed) -> bool {
     let Look { resource, observed } = look;
     let reference = |observed: &Observed| observed.attributes.get("Ref").cloned();
     let same = || observed.as_ref().and_then(reference).is_some_and(|found| Some(found) == reference(other));
@@ -220,8 +224,7 @@ impl Ends {
 pub(super) fn ends<'r>(resource: &Resource, property: &str, looks: impl Iterator<Item = &'r Look>) -> Ends {
     let mut texts = BTreeSet::new();
     collect_texts(resource.properties.get(property).unwrap_or(&Value::Null), &mut texts);
-    let (pointer, within) = (format!("/{property}"), format!("/{property}/"));
-    let later = resource.after_apply.iter().filter(|(at, _)| **at == pointer || at.starts_with(&within));
+    let later = resource.after_apply.iter().filter(|(pointer, _)| property_of(pointer) == Some(property));
     let later: BTreeSet<&str> = later.filter_map(|(_, reference)| reference.split('.').next()).collect();
     let (mut found, mut matched) = (Ends::default(), BTreeSet::new());
     for look in looks {

@@ -8,8 +8,8 @@ use aws_sdk_iam::Client;
 use aws_sdk_iam::types::Role;
 use serde_json::Value;
 
-use super::errors::{failed, none_if};
 use super::fields::Fields;
+use super::owned_roles::role_named;
 use super::policy_document::parsed;
 use crate::engine::ProviderError;
 
@@ -67,8 +67,7 @@ impl ExecutionRoles {
         if name.is_empty() {
             return Ok(None);
         }
-        let asked = self.iam.get_role().role_name(name).send().await.map_err(failed("iam:GetRole"));
-        Ok(none_if("NoSuchEntity", asked)?.and_then(|answer| answer.role))
+        role_named(&self.iam, name).await
     }
 }
 

@@ -4,6 +4,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::engine::{Shape, canonical};
+
 /// The properties of a resource, or of an object within them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fields<'v>(pub(super) &'v Value);
@@ -22,13 +24,7 @@ impl<'v> Fields<'v> {
     }
 
     pub(super) fn integer(self, name: &str) -> Option<i64> {
-        match self.get(name)? {
-            Value::String(digits) => digits.trim().parse().ok(),
-            // 60.0 is 60, here as in the template's check.
-            number => {
-                number.as_i64().or_else(|| number.as_f64().filter(|one| one.fract() == 0.0).map(|one| one as i64))
-            }
-        }
+        canonical(self.get(name)?, &Shape::Integer).as_i64()
     }
 
     /// A number for the SDK, whose numbers are of 32 bits; one that does not fit is left to AWS to refuse.

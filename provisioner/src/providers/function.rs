@@ -115,13 +115,10 @@ impl FunctionProvider {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<(), ProviderError>>,
     {
-        match attempt().await {
-            Err(error) if role_settling(&error).is_some() => {
-                progress.waiting(role_settling(&error).unwrap_or_default());
-                self.roles.check_trust(&role_of(resource)).await?;
-            }
-            made => return made,
-        }
+        let Err(error) = attempt().await else { return Ok(()) };
+        let Some(reason) = role_settling(&error) else { return Err(error) };
+        progress.waiting(reason);
+        self.roles.check_trust(&role_of(resource)).await?;
         let limit = Limit::seconds(120);
         retry_until("Lambda to know the role and what it may do", limit, progress, role_settling, attempt).await
     }

@@ -22,7 +22,7 @@ use super::errors::{failed, none_if};
 use super::fields::Fields;
 use super::names::as_mark;
 use super::observed::{as_wanted, listed};
-use super::owned_roles::{plain_tags, role_arn};
+use super::owned_roles::{plain_tags, role_arn, role_named};
 use super::policy_document::{odd_one, parsed};
 use super::transient::iam_settling;
 use crate::engine::{
@@ -86,9 +86,7 @@ impl InlinePolicyProvider {
 
     /// Whether a role still has what left the template: it may have made the policy one of its own `Policies` meanwhile.
     async fn still_marked(&self, role: &str, name: &str, mark: &str) -> Result<bool, ProviderError> {
-        let asked = self.iam.get_role().role_name(role).send().await.map_err(failed("iam:GetRole"));
-        let role = none_if(MISSING, asked)?.and_then(|answer| answer.role);
-        let tags = role.map(|role| plain_tags(role.tags())).unwrap_or_default();
+        let tags = role_named(&self.iam, role).await?.map(|role| plain_tags(role.tags())).unwrap_or_default();
         Ok(tags.get(&format!("{MARK}{name}")).is_some_and(|found| found == mark))
     }
 

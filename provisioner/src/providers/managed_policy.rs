@@ -22,7 +22,7 @@ use super::fields::{Fields, list, object};
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
 use super::owned_policies::{ATTACHES_TAG, arn_named, attaches, of_one_stack, owned_policies};
-use super::owned_roles::{iam_tags, plain_tags};
+use super::owned_roles::{iam_tags, plain_tags, role_named};
 use super::policy_document::parsed;
 use super::policy_holders::{Holder, held_by};
 use super::tags::TagChanges;
@@ -154,8 +154,7 @@ impl ManagedPolicyProvider {
 
     /// Whether a role carries the tags of the stack that the policy is of.
     async fn is_of_the_stack(&self, role: &str, policy: &Resource) -> Result<bool, ProviderError> {
-        let asked = self.iam.get_role().role_name(role).send().await.map_err(failed("iam:GetRole"));
-        let role = none_if(MISSING, asked)?.and_then(|answer| answer.role);
+        let role = role_named(&self.iam, role).await?;
         Ok(role.is_some_and(|role| of_one_stack(&plain_tags(role.tags()), &policy.tags)))
     }
 

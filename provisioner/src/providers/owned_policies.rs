@@ -35,9 +35,7 @@ pub(super) async fn owned_policies(
     scope: &Scope,
     but: &BTreeSet<String>,
 ) -> Result<Vec<(Policy, Tags)>, ProviderError> {
-    let pages = iam.list_policies().scope(PolicyScopeType::Local).into_paginator().send();
-    let pages: Vec<_> = pages.try_collect().await.map_err(failed("iam:ListPolicies"))?;
-    let policies = pages.into_iter().flat_map(|page| page.policies.unwrap_or_default());
+    let policies = local_policies(iam).await?;
     let policies = policies.filter(|policy| policy.policy_name().is_none_or(|name| !but.contains(name)));
     let looks = policies.map(|policy| async move {
         let tags = policy_tags(iam, policy.arn().unwrap_or_default()).await?;
@@ -47,11 +45,16 @@ pub(super) async fn owned_policies(
     Ok(found.into_iter().flatten().collect())
 }
 
-/// The ARN of the account's own managed policy of this name, at whatever path.
-pub(super) async fn arn_named(iam: &Client, name: &str) -> Result<Option<String>, ProviderError> {
+/// The account's own managed policies.
+async fn local_policies(iam: &Client) -> Result<impl Iterator<Item = Policy> + use<>, ProviderError> {
     let pages = iam.list_policies().scope(PolicyScopeType::Local).into_paginator().send();
     let pages: Vec<_> = pages.try_collect().await.map_err(failed("iam:ListPolicies"))?;
-    let mut policies = pages.into_iter().flat_map(|page| page.policies.unwrap_or_default());
+    Ok(pages.into_iter().flat_map(|page| page.policies.unwrap_or_default()))
+}
+
+/// The ARN of the account's own managed policy of this name, at whatever path.
+pub(super) async fn arn_named(iam: &Client, name: &str) -> Result<Option<String>, ProviderError> {
+    let mut policies = local_policies(iam).await?;
     Ok(policies.find(|policy| policy.policy_name() == Some(name)).and_then(|policy| policy.arn))
 }
 

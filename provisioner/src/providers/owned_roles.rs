@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_iam::Client;
-use aws_sdk_iam::types::{EntityType, RoleDetail, Tag};
+use aws_sdk_iam::types::{EntityType, Role, RoleDetail, Tag};
 
-use super::errors::failed;
+use super::errors::{failed, none_if};
 use crate::engine::{Grant, ProviderError, Scope};
 
 type Tags = BTreeMap<String, String>;
@@ -25,6 +25,12 @@ pub(super) async fn owned_roles(iam: &Client, scope: &Scope) -> Result<Vec<(Role
         ours.extend(roles.filter(|(_, tags)| scope.owns(tags)));
     }
     Ok(ours)
+}
+
+/// The role of a name; none where there is none.
+pub(super) async fn role_named(iam: &Client, name: &str) -> Result<Option<Role>, ProviderError> {
+    let asked = iam.get_role().role_name(name).send().await.map_err(failed("iam:GetRole"));
+    Ok(none_if("NoSuchEntity", asked)?.and_then(|answer| answer.role))
 }
 
 pub(super) fn iam_tags(tags: &Tags) -> Vec<Tag> {

@@ -27,7 +27,7 @@ use super::fields::{Fields, list, object};
 use super::inline_policy::MARK;
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
-use super::owned_roles::{find_roles, iam_tags, owned_roles, plain_tags};
+use super::owned_roles::{find_roles, iam_tags, owned_roles, plain_tags, role_named};
 use super::policy_document::parsed;
 use super::policy_holders::Holder;
 use super::role_policies::{Inline, attached_in, policies};
@@ -52,11 +52,6 @@ pub(super) struct RoleProvider {
 impl RoleProvider {
     pub(super) fn new(config: &SdkConfig, ids: Arc<ExecutionRoles>) -> Self {
         Self { iam: Client::new(config), ids, schema: schema() }
-    }
-
-    async fn role(&self, name: &str) -> Result<Option<aws_sdk_iam::types::Role>, ProviderError> {
-        let asked = self.iam.get_role().role_name(name).send().await.map_err(failed("iam:GetRole"));
-        Ok(none_if(MISSING, asked)?.and_then(|answer| answer.role))
     }
 
     async fn call_create(&self, resource: &Resource) -> Result<Option<String>, ProviderError> {
@@ -268,8 +263,11 @@ impl Provider for RoleProvider {
     async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
         let name = &resource.physical_id;
         let wanted = policies(&resource.properties).into_keys().collect();
-        let (role, inline, attached) =
-            futures::try_join!(self.role(name), self.inline(name, &wanted), self.attached_by_role(resource))?;
+        let (role, inline, attached) = futures::try_join!(
+            role_named(&self.iam, name),
+            self.inline(name, &wanted),
+            self.attached_by_role(resource)
+        )?;
         Ok(role.map(|role| {
             let tags = plain_tags(role.tags());
             let own = inline.into_iter().filter(|(name, _)| !tags.contains_key(&format!("{MARK}{name}"))).collect();

@@ -48,19 +48,8 @@ mod tests {
     #[test]
     fn a_tag_of_ours_is_set_and_one_that_left_the_template_goes() {
         let resource = Resource {
-            logical_id: "Jobs".into(),
-            type_name: "AWS::SQS::Queue".into(),
-            physical_id: "jobs".into(),
-            properties: json!({}),
-            after_apply: BTreeMap::new(),
-            secret: Default::default(),
             tags: [("a.b".to_owned(), "1".to_owned())].into(),
-            attributes: BTreeMap::new(),
-            metadata: json!(null),
-            depends_on: vec![],
-            waits_for: vec![],
-            retain: false,
-            retain_on_replace: false,
+            ..Resource::sample("AWS::SQS::Queue", "Jobs", "jobs", json!({}))
         };
         let difference = |path: &str| Difference {
             path: path.into(),

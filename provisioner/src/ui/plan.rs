@@ -260,25 +260,17 @@ mod tests {
 
     fn new() -> Resource {
         let arn = json!("arn:aws:sqs:eu-central-1:111111111111:films-Letters");
+        let properties = json!({
+            "VisibilityTimeout": 60, "RedrivePolicy": {"deadLetterTargetArn": arn, "maxReceiveCount": 5},
+            "Environment": {"Variables": {"KEY": "old", "ROLE": null, "STAGE": "test"}}, "Layers": [null, "b"],
+        });
         Resource {
-            logical_id: "Jobs".into(),
-            type_name: "AWS::SQS::Queue".into(),
-            physical_id: "films-Jobs".into(),
-            properties: json!({
-                "VisibilityTimeout": 60, "RedrivePolicy": {"deadLetterTargetArn": arn, "maxReceiveCount": 5},
-                "Environment": {"Variables": {"KEY": "old", "ROLE": null, "STAGE": "test"}}, "Layers": [null, "b"],
-            }),
             after_apply: [("/Environment/Variables/ROLE", "Role.RoleId"), ("/Layers/0", "Layer.Ref")]
                 .map(|(at, by)| (at.to_owned(), by.to_owned()))
                 .into(),
             secret: ["/Environment/Variables/KEY".to_owned()].into(),
             tags: [("team", "data"), ("provision:stack", "films")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
-            attributes: Default::default(),
-            metadata: Value::Null,
-            depends_on: vec![],
-            waits_for: vec![],
-            retain: false,
-            retain_on_replace: false,
+            ..Resource::sample("AWS::SQS::Queue", "Jobs", "films-Jobs", properties)
         }
     }
 

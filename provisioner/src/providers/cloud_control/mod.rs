@@ -79,6 +79,10 @@ impl CloudControlProvider {
         parts.map(|parts| parts.join("|"))
     }
 
+    fn has_fixed_tags(&self) -> bool {
+        self.about.tags.as_ref().is_some_and(|tags| tags.fixed)
+    }
+
     /// Whether the template tells every part of the identifier, but for the name that is made.
     fn is_settled(&self, properties: &Value) -> bool {
         let made = self.about.name.as_ref().map(|name| &name.property);
@@ -102,10 +106,9 @@ impl CloudControlProvider {
             None => resource.tags.clone(),
         };
         // Where tags stay as they were made, so does what they tell of the fields within a property.
-        let is_fixed = self.about.tags.as_ref().is_some_and(|tags| tags.fixed);
         let seen = tags.clone();
         let mut given_before = given_before(&seen);
-        if is_fixed {
+        if self.has_fixed_tags() {
             given_before.values_mut().for_each(|before| *before = Before::default());
             let claims = [tag::STACK, tag::REGION, tag::LOGICAL_ID];
             let kept =
@@ -426,7 +429,7 @@ impl Provider for CloudControlProvider {
 
     /// Tags that AWS changes none of are others only on another resource.
     fn replaces(&self, _observed: &Observed, difference: &Difference) -> bool {
-        self.about.tags.as_ref().is_some_and(|tags| tags.fixed) && difference.property() == "Tags"
+        self.has_fixed_tags() && difference.property() == "Tags"
     }
 
     fn is_slow(&self) -> bool {

@@ -110,21 +110,7 @@ mod tests {
     }
 
     fn resource(properties: Value) -> Resource {
-        Resource {
-            logical_id: "Machine".into(),
-            type_name: "AWS::Some::Machine".into(),
-            physical_id: "machine".into(),
-            properties,
-            after_apply: BTreeMap::new(),
-            secret: BTreeSet::new(),
-            tags: Tags::new(),
-            attributes: BTreeMap::new(),
-            metadata: Value::Null,
-            depends_on: vec![],
-            waits_for: vec![],
-            retain: false,
-            retain_on_replace: false,
-        }
+        Resource::sample("AWS::Some::Machine", "Machine", "machine", properties)
     }
 
     fn schema() -> Schema {

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::tagging::Before;
 use crate::digest::hex;
-use crate::engine::{Property, Resource, Schema, Shape, canonical};
+use crate::engine::{Property, Resource, Schema, Shape, canonical, property_of};
 
 /// How many bytes of a digest are remembered.
 const BYTES: usize = 4;
@@ -14,9 +14,7 @@ const BYTES: usize = 4;
 /// What follows from the values within a property of the template's that AWS never gives back. None where there are none, and where one
 /// is a secret: a tag can be read by many, and a short text be guessed from its digest.
 pub(super) fn digest_of(name: &str, resource: &Resource, schema: &Schema) -> Option<String> {
-    let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
-    let within = format!("{pointer}/");
-    if resource.secret.iter().any(|secret| *secret == pointer || secret.starts_with(&within)) {
+    if resource.secret.iter().any(|pointer| property_of(pointer) == Some(name)) {
         return None;
     }
     let property = schema.property(name)?;
@@ -31,7 +29,7 @@ pub(super) fn changed<'b>(
     resource: &Resource,
     schema: &Schema,
 ) -> impl Iterator<Item = &'b str> {
-    let known = |name: &str| resource.after_apply.keys().all(|pointer| pointer.split('/').nth(1) != Some(name));
+    let known = |name: &str| resource.after_apply.keys().all(|pointer| property_of(pointer) != Some(name));
     let unseen = before.iter().filter_map(|(name, before)| Some((*name, before.unseen?)));
     unseen
         .filter(move |(name, before)| {
