@@ -50,7 +50,7 @@ pub(super) struct Checkpoint {
     answers: HashMap<ImdbId, Answer>,
     /// What they cost.
     pub asked: Asked,
-    /// The refresh that they were asked for in, by its name; none in the crawl itself.
+    /// The refresh that they are asked for in, by its name, which their key tells; none in the crawl itself.
     refresh: Option<String>,
     /// Deliveries in a row that got no further.
     idle: u32,
@@ -60,8 +60,6 @@ pub(super) struct Checkpoint {
 #[derive(Serialize, Deserialize)]
 struct Stored<'a> {
     asked: Asked,
-    #[serde(default)]
-    refresh: Option<String>,
     idle: u32,
     /// By IMDb id.
     films: Vec<(String, Lines<'a>)>,
@@ -103,8 +101,8 @@ impl Checkpoint {
             let id = id.parse().ok()?;
             Some((id, Answer { id, lines: lines.into_owned() }))
         });
-        let Stored { asked, refresh, idle, .. } = stored;
-        Ok(Some(Self { answers: films.collect(), asked, refresh, idle }))
+        let Stored { asked, idle, .. } = stored;
+        Ok(Some(Self { answers: films.collect(), asked, idle, refresh: None }))
     }
 
     /// The job's marker stands: removes what was kept until then, after a refresh also of earlier ones that were given up.
@@ -151,8 +149,7 @@ impl Checkpoint {
     /// As it is stored.
     fn pack(&self, lake: &dyn Lake, key: &str) -> Result<Bytes, CrawlError> {
         let films = self.answers.values().map(|answer| (answer.id.to_string(), Cow::Borrowed(&answer.lines[..])));
-        let (asked, refresh, idle) = (self.asked.clone(), self.refresh.clone(), self.idle);
-        let stored = Stored { asked, refresh, idle, films: films.collect() };
+        let stored = Stored { asked: self.asked.clone(), idle: self.idle, films: films.collect() };
         let packed = gzip(|text| serde_json::to_writer(BufWriter::new(text), &stored).map_err(io::Error::other));
         packed.map_err(|error| damaged(lake, key, &error))
     }
