@@ -20,7 +20,7 @@ pub fn canonical(value: &Value, shape: &Shape) -> Value {
         Shape::Map(of) => fields(value, |_, item| canonical(item, of)),
         Shape::Object(properties) => object(value, properties),
         Shape::TextOr(of) if !value.is_string() => canonical(value, of),
-        Shape::Tags | Shape::TextOr(_) | Shape::Any => value.clone(),
+        Shape::Tags | Shape::FlaggedTags(_) | Shape::TextOr(_) | Shape::Any => value.clone(),
     }
 }
 

@@ -84,7 +84,11 @@ impl Differences<'_> {
         let seen = |property: &&Property| {
             !property.unseen || observed.get(&property.name).is_some_and(|value| value == NOT_GIVEN_BACK)
         };
-        for property in properties.iter().filter(seen).filter(|property| !matches!(property.shape, Shape::Tags)) {
+        for property in properties
+            .iter()
+            .filter(seen)
+            .filter(|property| !matches!(property.shape, Shape::Tags | Shape::FlaggedTags(_)))
+        {
             let place = place.field(&property.name, property.on_change);
             let wanted = given(wanted, &property.name);
             let observed = given(observed, &property.name);

@@ -337,13 +337,22 @@ pub struct Permissions<'p> {
     pub write: Vec<&'p str>,
     /// For `down`, besides `read`.
     pub delete: Vec<&'p str>,
-    /// Those of `read` and `write` that a property decides on.
+    /// Those of `read`, else of `write`, that a property decides on.
     pub decided: Vec<(&'p str, Needed)>,
 }
 
-impl Permissions<'_> {
-    /// Whether a resource with these properties, in CloudFormation's shape, ever needs this action.
-    pub fn needs(&self, action: &str, properties: &Value) -> bool {
+impl<'p> Permissions<'p> {
+    /// The actions that a resource with these properties, in CloudFormation's shape, needs to be read, and as asked for to be written and
+    /// deleted.
+    pub fn needed(&self, properties: &Value, writes: bool, deletes: bool) -> impl Iterator<Item = &'p str> {
+        let read = self.read.iter().filter(|action| self.is_needed(action, properties));
+        let always = |action: &&str| self.read.contains(action) || self.is_needed(action, properties);
+        let write = self.write.iter().filter(move |action| writes && always(action));
+        let delete = self.delete.iter().filter(move |_| deletes);
+        read.chain(write).chain(delete).copied()
+    }
+
+    fn is_needed(&self, action: &str, properties: &Value) -> bool {
         let given = |name: &str| properties.pointer(&format!("/{}", name.replace('.', "/"))).is_some();
         self.decided.iter().filter(|(decided, _)| *decided == action).all(|(_, needed)| match needed {
             Needed::Given(name) => given(name),

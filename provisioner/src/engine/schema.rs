@@ -79,6 +79,8 @@ pub enum Shape {
     Object(Vec<Property>),
     /// `Tags`: the engine itself merges them with the stack's own and gives them to providers as `Resource::tags`.
     Tags,
+    /// The same where each tag must have a flag of this name too: `PropagateAtLaunch`.
+    FlaggedTags(String),
     /// Text, or a value of the other shape: a function's code is a path or an object.
     TextOr(Box<Shape>),
     /// Of a type over Cloud Control, a value that its schema leaves open: AWS alone checks it.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::dynamic::{DynamicValues, StoredParameters};
 use super::remembered::{policy_word, remember_given};
+use super::tag_list::tags_of;
 use super::validate::validate;
 use super::{EngineError, Observed, Provider, ProviderError, Resource, Schema, Scope};
 use crate::template::{
@@ -176,7 +177,7 @@ impl Stack<'_> {
         let attributes = provider.attributes(&physical_id, &properties, &self.scope);
         let waits_for = self.waits_for(declared, provider.schema(), &resolved.after_apply);
         let retain = declared.deletion_policy.keeps();
-        let mut tags = given_tags.as_ref().map(template_tags).unwrap_or_default();
+        let mut tags = given_tags.as_ref().map(tags_of).unwrap_or_default();
         remember_given(&mut tags);
         tags.extend(self.scope.ownership_tags(&declared.logical_id, policy_word(retain)));
         let resource = Resource {
@@ -301,18 +302,6 @@ impl Stack<'_> {
             type_name: type_name.to_owned(),
             logical_id: logical_id.to_owned(),
         })
-    }
-}
-
-/// `Tags` as CloudFormation writes them: a list of keys and values, or (for a parameter) an object.
-fn template_tags(tags: &Value) -> BTreeMap<String, String> {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    match tags {
-        Value::Array(list) => {
-            list.iter().filter_map(|tag| Some((text(tag.get("Key")?), text(tag.get("Value")?)))).collect()
-        }
-        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), text(value))).collect(),
-        _ => BTreeMap::new(),
     }
 }
 

@@ -84,7 +84,8 @@ impl Check<'_> {
             Shape::Map(of) => self.map(pointer, value, of),
             Shape::Object(properties) => self.object(pointer, value, properties),
             Shape::TextOr(of) if value.is_object() || value.is_array() => self.value(pointer, value, of),
-            Shape::Tags => self.tags(pointer, value),
+            Shape::Tags => self.tags(pointer, value, None),
+            Shape::FlaggedTags(flag) => self.tags(pointer, value, Some(flag)),
             _ => {}
         }
     }
@@ -108,12 +109,13 @@ impl Check<'_> {
     }
 
     /// A list of keys and values, or an object of them where the type wants one.
-    fn tags(&mut self, pointer: &str, value: &Value) {
+    fn tags(&mut self, pointer: &str, value: &Value, flag: Option<&str>) {
         match value {
             Value::Object(_) => self.map(pointer, value, &Shape::Text),
             _ => {
-                let tag = ["Key", "Value"].map(|name| Property::new(name, Shape::Text).required());
-                self.items(pointer, value, &Shape::Object(tag.into()));
+                let texts = ["Key", "Value"].map(|name| Property::new(name, Shape::Text).required());
+                let flag = flag.map(|name| Property::new(name, Shape::Boolean).required());
+                self.items(pointer, value, &Shape::Object(texts.into_iter().chain(flag).collect()));
             }
         }
     }

@@ -150,10 +150,7 @@ impl Policy {
     fn resource(&mut self, stack: &Stack<'_>, resource: &Resource, writes: bool, deletes: bool) {
         let Some(provider) = stack.providers.get(&resource.type_name) else { return };
         let (permissions, arns) = (provider.permissions(), provider.arns(resource, &stack.scope));
-        let write = permissions.write.iter().filter(|_| writes);
-        let delete = permissions.delete.iter().filter(|_| deletes);
-        let needed = permissions.read.iter().chain(write).chain(delete);
-        for action in needed.filter(|action| permissions.needs(action, &resource.properties)) {
+        for action in permissions.needed(&resource.properties, writes, deletes) {
             let resources = actions::resources(action, &arns);
             if !resources.is_empty() {
                 self.allow(action, resources, actions::condition(action, resource, &stack.scope));

@@ -36,8 +36,8 @@ use super::tagged::{Tagged, Tags};
 use super::tags::TagChanges;
 use super::transient::{mapping_busy, policy_not_applied};
 use crate::engine::{
-    DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Poll, Progress, Property, Provider, ProviderError,
-    Resource, Schema, Scope, Shape, State, poll_until, retry_until, tag,
+    DeleteOptions, Difference, Grant, Limit, Needed, Observed, Permissions, Poll, Progress, Property, Provider,
+    ProviderError, Resource, Schema, Scope, Shape, State, poll_until, retry_until, tag,
 };
 
 const TYPE: &str = "AWS::Lambda::EventSourceMapping";
@@ -168,7 +168,7 @@ impl EventSourceMappingProvider {
         mapping: EventSourceMappingConfiguration,
         scope: &Scope,
     ) -> Result<Option<Observed>, ProviderError> {
-        let arn = arn_of(&mapping, scope);
+        let arn = tagging_arn(&mapping);
         let Some(tags) = tags_of(&self.lambda, &arn).await?.filter(|tags| scope.owns(tags)) else { return Ok(None) };
         let (source, function) = (mapping.event_source_arn(), mapping.function_arn().unwrap_or_default());
         Ok(Some(Observed {
@@ -222,12 +222,6 @@ fn function_name(function: &str) -> &str {
     function.rsplit_once(":function:").map_or(function, |(_, name)| name)
 }
 
-fn arn_of(mapping: &EventSourceMappingConfiguration, scope: &Scope) -> String {
-    let uuid = mapping.uuid().unwrap_or_default();
-    let told = mapping.event_source_mapping_arn().map(str::to_owned);
-    told.unwrap_or_else(|| scope.arn("lambda", &format!("event-source-mapping:{uuid}")))
-}
-
 fn is_being_deleted(mapping: &EventSourceMappingConfiguration) -> bool {
     mapping.state() == Some("Deleting")
 }
@@ -251,7 +245,7 @@ fn state(mapping: &EventSourceMappingConfiguration, tags: &BTreeMap<String, Stri
     }
 }
 
-/// The ARN that the mapping's own answer gives, else what follows from the source's account and region.
+/// The ARN that the mapping's own answer gives, else what follows from the function's account and region.
 fn tagging_arn(mapping: &EventSourceMappingConfiguration) -> String {
     let of_function = mapping.function_arn().unwrap_or_default();
     let stem = of_function.split(":function:").next().unwrap_or_default();
@@ -446,8 +440,16 @@ impl Provider for EventSourceMappingProvider {
 
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
-            read: vec!["lambda:ListEventSourceMappings", "lambda:ListTags", "tag:GetResources"],
+            read: vec![
+                "lambda:ListEventSourceMappings",
+                "lambda:ListTags",
+                "tag:GetResources",
+                // What a listing leaves out.
+                "lambda:GetEventSourceMapping",
+                "kms:Decrypt",
+            ],
             write: vec![
+                "kms:GenerateDataKey",
                 "lambda:CreateEventSourceMapping",
                 "lambda:GetEventSourceMapping",
                 "lambda:UpdateEventSourceMapping",
@@ -455,7 +457,9 @@ impl Provider for EventSourceMappingProvider {
                 "lambda:UntagResource",
             ],
             delete: vec!["lambda:DeleteEventSourceMapping", "lambda:GetEventSourceMapping"],
-            ..Permissions::default()
+            decided: ["lambda:GetEventSourceMapping", "kms:Decrypt", "kms:GenerateDataKey"]
+                .map(|action| (action, Needed::Given("KmsKeyArn")))
+                .into(),
         }
     }
 
@@ -468,8 +472,9 @@ impl Provider for EventSourceMappingProvider {
     }
 
     /// Its id is AWS's to choose.
-    fn arns(&self, _resource: &Resource, scope: &Scope) -> Vec<String> {
-        vec![scope.arn("lambda", "event-source-mapping:*")]
+    fn arns(&self, resource: &Resource, scope: &Scope) -> Vec<String> {
+        let key = Fields(&resource.properties).text("KmsKeyArn").unwrap_or_else(|| scope.arn("kms", "key/*"));
+        vec![scope.arn("lambda", "event-source-mapping:*"), key]
     }
 }
 

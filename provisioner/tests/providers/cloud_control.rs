@@ -9,6 +9,7 @@ use crate::stage::{Stage, config, endpoint};
 const ALARM: &str = "AWS::CloudWatch::Alarm";
 const DOMAIN: &str = "AWS::OpenSearchService::Domain";
 const SCHEDULE: &str = "AWS::Scheduler::Schedule";
+const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
 const MACHINE: &str = "AWS::StepFunctions::StateMachine";
 const TOPIC: &str = "AWS::SNS::Topic";
 
@@ -140,6 +141,23 @@ async fn a_definition_that_aws_does_not_give_back_is_changed_when_the_template_c
     let sent = proxy.mutating_calls();
     assert_eq!(sent.iter().map(|call| call.operation.as_str()).collect::<Vec<_>>(), ["UpdateResource"]);
     assert_eq!(stage.paths(&second).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_groups_tags_go_to_its_instances_as_the_template_says_and_ours_do_not() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-flags", &proxy.url()).await.with_types(&[GROUP]).await;
+    let of = |copied: bool| {
+        let tags = json!([{"Key": "team", "Value": "data", "PropagateAtLaunch": copied}]);
+        json!({"MinSize": "0", "MaxSize": "1", "Tags": tags})
+    };
+    let first = created(&stage, GROUP, "Group", of(true)).await;
+    let second = stage.resource(GROUP, "Group", of(false)).await;
+    assert_eq!(stage.paths(&second).await, ["Tags.team:PropagateAtLaunch"]);
+    stage.update(&second).await;
+    assert_eq!(stage.paths(&second).await, Vec::<String>::new());
+    assert_eq!(stage.paths(&first).await, ["Tags.team:PropagateAtLaunch"]);
+    assert_eq!(stage.found(GROUP).await.len(), 1);
 }
 
 #[tokio::test]

@@ -122,4 +122,8 @@ async fn filters_under_a_key_of_one_s_own_are_read_where_a_listing_leaves_them_o
     let mapping = stage.resource(MAPPING, "Mapping", joined(&queue, &function, filters)).await;
     stage.create(&mapping).await;
     assert_eq!(stage.paths(&mapping).await, Vec::<String>::new());
+    let provider = stage.provider(MAPPING);
+    let reads = |properties: &Value| provider.permissions().needed(properties, false, false).collect::<Vec<_>>().len();
+    assert_eq!(reads(&mapping.properties), reads(&joined(&queue, &function, json!({}))) + 2, "Get and Decrypt");
+    assert!(provider.arns(&mapping, &stage.scope).contains(&key.to_owned()));
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::type_schema::TagProperty;
 use super::unseen::digest_of;
 use crate::digest::hex;
-use crate::engine::{Resource, Schema, remember, remembered, tag};
+use crate::engine::{Resource, Schema, flag_key, remember, remembered, tag, tags_of};
 
 /// The resource's type: by it one is deleted that no template names any more.
 pub(super) const TYPE_TAG: &str = "provision:type";
@@ -19,23 +19,23 @@ type Tags = BTreeMap<String, String>;
 
 /// All tags among a resource's properties.
 pub(super) fn tags_in(properties: &Value, property: &TagProperty) -> Tags {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    match properties.get(&property.name) {
-        Some(Value::Object(map)) => map.iter().map(|(key, value)| (key.clone(), text(value))).collect(),
-        Some(Value::Array(list)) => {
-            list.iter().filter_map(|tag| Some((text(tag.get("Key")?), text(tag.get("Value")?)))).collect()
-        }
-        _ => Tags::new(),
-    }
+    properties.get(&property.name).map(tags_of).unwrap_or_default()
 }
 
 /// Tags in the type's own shape.
 pub(super) fn tags_out(tags: &Tags, property: &TagProperty) -> Value {
-    match property.is_map {
-        true => {
+    match (property.is_map, &property.flag) {
+        (true, _) => {
             Value::Object(tags.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect::<Map<_, _>>())
         }
-        false => tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect(),
+        (false, None) => tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect(),
+        (false, Some(flag)) => {
+            let flags: BTreeSet<String> = tags.keys().map(|key| flag_key(key, flag)).collect();
+            let own = tags.iter().filter(|(key, _)| !flags.contains(*key));
+            // What the template says nothing of, a mark of ours, goes to no instance.
+            let is_set = |key: &str| tags.get(&flag_key(key, flag)).is_some_and(|value| value == "true");
+            own.map(|(key, value)| json!({"Key": key, "Value": value, flag: is_set(key)})).collect()
+        }
     }
 }
 
@@ -104,9 +104,20 @@ mod tests {
     fn tags_are_the_same_in_and_out_in_both_shapes() {
         let tags: Tags = [("a".to_owned(), "1".to_owned())].into();
         for is_map in [true, false] {
-            let property = TagProperty { name: "Tags".into(), is_map, fixed: false, more: None };
+            let property = TagProperty { name: "Tags".into(), is_map, fixed: false, flag: None };
             assert_eq!(tags_in(&json!({"Tags": tags_out(&tags, &property)}), &property), tags);
         }
+    }
+
+    #[test]
+    fn a_flag_of_the_templates_tags_is_kept_and_ours_have_none() {
+        let property = TagProperty { name: "Tags".into(), is_map: false, fixed: false, flag: Some("Copied".into()) };
+        let given = json!({"Tags": [{"Key": "team", "Value": "data", "Copied": true}, {"Key": "x", "Value": "y", "Copied": false}]});
+        let mut tags = tags_in(&given, &property);
+        tags.insert(tag::STACK.into(), "films".into());
+        let out = tags_out(&tags, &property);
+        let item = |key: &str, value: &str, copied: bool| json!({"Key": key, "Value": value, "Copied": copied});
+        assert_eq!(out, json!([item(tag::STACK, "films", false), item("team", "data", true), item("x", "y", false)]));
     }
 
     fn resource(properties: Value) -> Resource {

@@ -46,8 +46,8 @@ pub(super) struct TagProperty {
     pub(super) is_map: bool,
     /// Whether AWS changes none of them: a resource keeps those that it was made with.
     pub(super) fixed: bool,
-    /// What a tag must have beside its key and value, in a list of objects.
-    pub(super) more: Option<String>,
+    /// The flag that each tag must have beside its key and value.
+    pub(super) flag: Option<String>,
 }
 
 impl TypeSchema {
@@ -68,8 +68,8 @@ impl TypeSchema {
         let tags = tag_property(schema);
         let mut properties = reader.properties(schema, "", 0);
         for property in &mut properties {
-            if tags.as_ref().is_some_and(|tags| tags.name == property.name) {
-                property.shape = Shape::Tags;
+            if let Some(tags) = tags.as_ref().filter(|tags| tags.name == property.name) {
+                property.shape = tags.flag.clone().map_or(Shape::Tags, Shape::FlaggedTags);
             }
             // Even a default of the type's: AWS may have filled in another value.
             property.absent = Absent::Removed;
@@ -96,14 +96,6 @@ impl TypeSchema {
         if !["create", "read", "delete"].iter().all(|handler| self.handlers.contains_key(*handler)) {
             return Err(ProviderError::refused(
                 format!("{type_name} cannot be made through Cloud Control: AWS has no handlers for it"),
-                "deploy it with CloudFormation beside this stack, and give its name as a parameter",
-            ));
-        }
-        if let Some(more) = self.tags.as_ref().and_then(|tags| tags.more.as_ref()) {
-            return Err(ProviderError::refused(
-                format!(
-                    "each tag of {type_name} needs {more} beside its key and its value, which provision's own tags have not"
-                ),
                 "deploy it with CloudFormation beside this stack, and give its name as a parameter",
             ));
         }
@@ -203,8 +195,8 @@ fn tag_property(schema: &Value) -> Option<TagProperty> {
     let fixed = fixed || texts(schema.get("createOnlyProperties")).contains(&pointer);
     let item = property.get("items").map(|items| resolved(schema, items));
     let required = texts(item.and_then(|item| item.get("required"))).into_iter();
-    let more = required.filter(|name| !["Key", "Value"].contains(name)).map(str::to_owned).next();
-    Some(TagProperty { name: name.to_owned(), is_map, fixed, more })
+    let flag = required.filter(|name| !["Key", "Value"].contains(name)).map(str::to_owned).next();
+    Some(TagProperty { name: name.to_owned(), is_map, fixed, flag })
 }
 
 fn handlers(schema: &Value) -> BTreeMap<String, Vec<String>> {
@@ -385,8 +377,9 @@ mod tests {
         assert!(tag_property(&pattern).unwrap().is_map);
         let mut group = topic();
         group["properties"]["Tags"]["items"] = json!({"required": ["Value", "Key", "PropagateAtLaunch"]});
-        let refused = TypeSchema::parse("AWS::AutoScaling::AutoScalingGroup", &group).err().unwrap().to_string();
-        assert!(refused.contains("PropagateAtLaunch"), "{refused}");
+        let group = TypeSchema::parse("AWS::AutoScaling::AutoScalingGroup", &group).unwrap();
+        let shape = &group.schema.property("Tags").unwrap().shape;
+        assert!(matches!(shape, Shape::FlaggedTags(flag) if flag == "PropagateAtLaunch"));
         let mut hidden = topic();
         hidden["writeOnlyProperties"] = json!(["/properties/Tags"]);
         assert!(TypeSchema::parse("AWS::AppRunner::Service", &hidden).is_err(), "it could not be found again");

@@ -27,7 +27,17 @@ struct Known {
     write_only: Option<&'static str>,
 }
 
-const KNOWN: [Known; 5] = [
+const KNOWN: [Known; 6] = [
+    Known {
+        type_name: "AWS::AutoScaling::AutoScalingGroup",
+        name: "AutoScalingGroupName",
+        arn: (
+            "AutoScalingGroupARN",
+            "arn:aws:autoscaling:us-east-1:000000000000:autoScalingGroup:autoScalingGroupName/",
+        ),
+        by_arn: false,
+        write_only: None,
+    },
     Known {
         type_name: "AWS::CloudWatch::Alarm",
         name: "AlarmName",
