@@ -189,6 +189,33 @@ async fn a_film_that_another_part_has_now_is_not_removed_by_the_part_that_it_lef
 }
 
 #[tokio::test]
+async fn records_of_a_part_that_is_gone_go_with_the_last_job_they_wait_for_but_for_those_that_another_part_has() {
+    let stage = Stage::new();
+    let crawler = stage.crawler(Layout::Objects);
+    let run = async |manifest: &Manifest| {
+        assert_eq!(prune(&stage.lake, manifest).await.unwrap(), [""; 0], "a job is waited for");
+        for job in &manifest.jobs {
+            stage.run(&crawler, job, manifest).await;
+        }
+        stage.holds().await;
+        let found = stage.listing().await.into_iter().filter(|key| key.contains("/movies/"));
+        found.map(|key| key["tmdb/movies/year-".len()..].to_owned()).collect::<Vec<_>>()
+    };
+    let (one, two, moved) = ((1, "Ad one", "2004"), (4, "Ad four", "2004"), (4, "Ad four", "1999"));
+    let here = ["2004/initial-AD/tmdb-movie-550.json", "2004/initial-AD/tmdb-movie-77.json"];
+    assert_eq!(run(&stage.index(&[one, two], 1).await).await, here);
+    let there = ["1999/initial-AD/tmdb-movie-77.json", "2004/initial-AD/tmdb-movie-550.json"];
+    assert_eq!(run(&stage.index(&[one, moved], 1).await).await, there);
+
+    assert_eq!(run(&stage.index(&[one, two], 1).await).await, here);
+    // It leaves the index and comes back, into another part than its records are of.
+    stage.index(&[one], 2).await;
+    let manifest = stage.index(&[one, two], 2).await;
+    assert_eq!(manifest.jobs.len(), 1);
+    assert_eq!(run(&manifest).await, here);
+}
+
+#[tokio::test]
 async fn records_whose_job_is_ending_are_not_taken_for_left_over() {
     let stage = Stage::new();
     let manifest = stage.index(&FILMS, 3).await;

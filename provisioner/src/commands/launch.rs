@@ -129,7 +129,8 @@ impl Launch {
         if !self.plan.jobs.is_empty() {
             key_is_stored(run, &opened.aws.config).await?;
             run.ui.note(&words::estimate(&self.estimate));
-        } else {
+        }
+        if self.plan.jobs.is_empty() || self.plan.left_over {
             self.prune(run).await?;
         }
         let busy = run.ui.busy("sending the jobs");
@@ -147,7 +148,7 @@ impl Launch {
         Ok(words::Outcome::new(&self.plan, launched, self.estimate))
     }
 
-    /// What an older index left over goes, as far as the jobs of this one are done.
+    /// What an older index left over goes, as far as the jobs of this one are done; the rest goes with those that are not.
     pub(super) async fn prune(&self, run: &Run) -> Result<(), Failure> {
         lake::prune(run, &*self.crawl.fleet.lake, &self.manifest).await
     }

@@ -26,8 +26,8 @@ const POLLS_A_SECOND: f64 = 0.25;
 const WRITES_A_JOB: f64 = 7.0;
 /// Of a title with one object a film and a review, which most films have none of.
 const WRITES_A_TITLE: f64 = 1.2;
-/// Of a job: the dataset's name, its titles, its checkpoint.
-const READS_A_JOB: f64 = 3.0;
+/// Of a job: the dataset's name, its titles, its checkpoint, what an earlier index left over.
+const READS_A_JOB: f64 = 4.0;
 
 /// How the fleet is set.
 #[derive(Clone, Copy, Debug, PartialEq)]

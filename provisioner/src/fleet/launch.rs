@@ -3,7 +3,7 @@
 //! Guarantees: a job that is done is not sent, but to be refreshed; one that SQS accepted and that may still be in the queue neither. A
 //! launch that was cut off goes on; a batch whose answer was lost may be sent twice, which harms nothing (E48).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crawler_core::crawl::{Films, Refresh, changed_films};
 use crawler_core::imdb::{ImdbId, Manifest, Selection};
@@ -41,6 +41,8 @@ pub struct LaunchPlan {
     pub done: usize,
     /// Selected jobs that were sent before and may still be in the queue.
     pub queued: usize,
+    /// Whether jobs are done that the index no longer has.
+    pub left_over: bool,
     refresh: Option<Refresh>,
     /// With a refresh of what changed: the films of each job, by its mark.
     changed: Changed,
@@ -138,13 +140,15 @@ impl Fleet {
         if selected.is_empty() {
             return Err(FleetError::NothingSelected { asked: asked.to_owned() });
         }
-        let (done, sent) = futures::try_join!(done_with_times(&*self.lake), self.still_queued(wanted.again))?;
-        let done: HashMap<String, &(Done, Timestamp)> = done.iter().map(|one| (sent::mark_of(&one.0), one)).collect();
+        let (all_done, sent) = futures::try_join!(done_with_times(&*self.lake), self.still_queued(wanted.again))?;
+        let done: HashMap<String, &(Done, Timestamp)> =
+            all_done.iter().map(|one| (sent::mark_of(&one.0), one)).collect();
         let mut plan = LaunchPlan {
             dataset: manifest.dataset.clone(),
             jobs: Vec::new(),
             done: 0,
             queued: 0,
+            left_over: has_left_over(&all_done, manifest),
             refresh: wanted.refresh.clone(),
             changed: Changed::new(),
             full_job: manifest.options.job_titles,
@@ -247,6 +251,11 @@ impl Fleet {
     }
 }
 
+fn has_left_over(done: &[(Done, Timestamp)], manifest: &Manifest) -> bool {
+    let names: HashSet<String> = manifest.jobs.iter().map(Job::name).collect();
+    done.iter().any(|(done, _)| !names.contains(&done.name()))
+}
+
 /// How a selected job stands to a launch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
@@ -302,6 +311,7 @@ mod tests {
             jobs,
             done: 0,
             queued: 0,
+            left_over: false,
             refresh: None,
             changed: Changed::new(),
             full_job: 100,

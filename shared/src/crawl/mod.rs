@@ -8,6 +8,7 @@
 
 mod answer;
 mod checkpoint;
+mod left_over;
 mod marker;
 mod objects;
 mod output;
@@ -205,8 +206,8 @@ impl Crawler {
         let name = refresh.map(Refresh::name);
         let markers = marker::of_job(lake, job).await?;
         if let Some(marker) = self.done(job, &markers, refresh).await? {
-            // A delivery that was killed after its marker has left them.
-            Checkpoint::forget(lake, job, name.as_deref()).await?;
+            // A delivery that was killed after its marker has left it.
+            self.tidy(job, name.as_deref()).await?;
             return Ok(marker);
         }
         let ids = self.titles(job, dataset).await?;
@@ -219,8 +220,14 @@ impl Crawler {
             Checkpoint::unsettle(lake, job, name.as_deref()).await?;
         }
         let marker = ended?;
-        Checkpoint::forget(lake, job, name.as_deref()).await?;
+        self.tidy(job, name.as_deref()).await?;
         Ok(marker)
+    }
+
+    /// The job's marker stands: removes what was only kept until then.
+    async fn tidy(&self, job: &Job, refresh: Option<&str>) -> Result<(), CrawlError> {
+        Checkpoint::forget(&*self.lake, job, refresh).await?;
+        left_over::job_done(&*self.lake, job).await.map(drop)
     }
 
     /// An answer for every title: what is there already, and what TMDb says of the others.

@@ -4,6 +4,7 @@
 //! imdb/current.json, imdb/{dataset}/titles.tsv, imdb/{dataset}/manifest.json
 //! tmdb/{movies,reviews,misses,others,failed}/year=2004/AD-000.ndjson.gz
 //! tmdb/_checkpoints/year=2004/AD-000.json.gz, AD-000.{digest}.json.gz, AD-000.refresh.{time}.json.gz
+//! tmdb/_left_over/year=2004/AD-000.json
 //! tmdb/_done/year=2004/AD-000.{digest}.{titles}t-{linked}l-{missed}m-{others}o-{failed}f-{oldest}d.json
 //! ```
 //!
@@ -40,6 +41,8 @@ pub const CURRENT: &str = "imdb/current.json";
 pub const DONE: &str = "tmdb/_done/";
 /// Beneath it stand the films of jobs that are not done.
 pub const CHECKPOINTS: &str = "tmdb/_checkpoints/";
+/// Beneath it stands for a job what goes when it is done: films that an earlier index had elsewhere.
+pub const LEFT_OVER: &str = "tmdb/_left_over/";
 /// Beneath it stand the few large files that the jobs' objects are merged into.
 pub const COMPACT: &str = "compact/";
 /// Which version of them is to be read.
@@ -203,6 +206,11 @@ pub fn settled_digest(key: &str) -> Option<&str> {
         [_, digest, "json", "gz"] => digest.split('-').next(),
         _ => None,
     }
+}
+
+/// What goes when a job is done.
+pub fn left_over(job: &Job) -> String {
+    format!("{LEFT_OVER}{}.json", job.name())
 }
 
 /// What every marker of a job begins with, whatever its titles are.

@@ -11,7 +11,7 @@ use crawler_core::{
     CrawlError, Crawler, Lake, Marker,
     crawl::{done, prune},
     imdb::{IndexOptions, Manifest, Source, build_index},
-    lake::{MemoryLake, PutMode},
+    lake::{MemoryLake, PutMode, layout},
     tmdb::FetchMode,
 };
 use flate2::read::MultiGzDecoder;
@@ -145,13 +145,44 @@ async fn a_film_in_two_places_is_told_while_only_some_jobs_of_a_newer_index_are_
     assert_eq!(prune(lake, &new).await.unwrap(), [""; 0]);
     let told: Vec<String> = proof(lake).await.problems.iter().map(ToString::to_string).collect();
     assert_eq!(told, [also("tt0000007", "year=2004/AD-000")]);
+    // The others go with the jobs that they wait for.
     for year in [2004, 2006] {
         crawler.run(of(year), &new.dataset, soon()).await.unwrap();
     }
-    prune(lake, &new).await.unwrap();
+    assert!(bench.objects("tmdb/_left_over/").await.is_empty());
     let report = proof(lake).await;
     assert!(report.holds(), "{:?}", report.problems);
     assert_eq!((report.counts.titles, report.counts.not_done, report.left_over_objects), (11, 0, 0));
+}
+
+#[tokio::test]
+async fn what_waits_for_several_jobs_goes_with_the_last_of_them_and_not_for_an_index_that_has_it_again() {
+    let bench = Bench::new(100).await;
+    let crawler = bench.crawler();
+    let lake = &bench.lake;
+    let rows = || [row(1, 1999), row(2, 1999)];
+    let old = index(lake, rows().concat()).await;
+    crawler.run(&old.jobs[0], &old.dataset, soon()).await.unwrap();
+    let new = index(lake, [row(1, 2004), row(2, 2005)].concat()).await;
+    let (first, last) = (&new.jobs[0], &new.jobs[1]);
+    assert_eq!(prune(lake, &new).await.unwrap(), [""; 0]);
+    // A delivery that dies before it has looked what waited for it leaves that to the next.
+    let note = layout::left_over(first);
+    let waits = lake.get(&note).await.unwrap().unwrap();
+    crawler.run(first, &new.dataset, soon()).await.unwrap();
+    assert_eq!(lake.get(&note).await.unwrap(), None);
+    lake.put(&note, waits.clone(), PutMode::Overwrite).await.unwrap();
+    let old_marker = || bench.objects("tmdb/_done/year=1999");
+    assert_eq!(old_marker().await.len(), 1, "the other film has no other place yet");
+    crawler.run(last, &new.dataset, soon()).await.unwrap();
+    assert!(old_marker().await.is_empty());
+    assert!(proof(lake).await.holds());
+
+    let again = index(lake, rows().concat()).await;
+    crawler.run(&again.jobs[0], &again.dataset, soon()).await.unwrap();
+    crawler.run(first, &new.dataset, soon()).await.unwrap();
+    assert_eq!(lake.get(&note).await.unwrap(), None);
+    assert_eq!(old_marker().await.len(), 1, "an older index's note says nothing of a newer one's jobs");
 }
 
 #[tokio::test]
