@@ -1,16 +1,18 @@
 //! Jobs that a newer index no longer has: their films stay until the jobs that have these now are done, and the last of those removes
 //! them. Which wait for which is written down for each, so that no job that is done needs to search.
+//!
+//! Such a note's first line is the dataset by which it was written, as a newer one may have the jobs again. Then a line each: the key of a
+//! marker, and what the keys of those that must stand before it goes begin with, split by tabs.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     ops::Range,
 };
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use serde::{Deserialize, Serialize};
 
-use super::{CrawlError, Marker, done_of_partition, output::damaged};
+use super::{CrawlError, Marker, done_of_partition};
 use crate::{
     Job, Lake,
     imdb::{ImdbId, Manifest, read_titles},
@@ -19,22 +21,6 @@ use crate::{
 
 /// As much of the index as is read at once, in bytes.
 const READ: u64 = 16 << 20;
-
-/// What a job removes when it is done.
-#[derive(Serialize, Deserialize)]
-struct Note {
-    /// The index by which it was written: a newer one may have the jobs again.
-    dataset: String,
-    left_over: Vec<LeftOver>,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-struct LeftOver {
-    /// The key of its marker.
-    marker: String,
-    /// What the keys of the markers begin with that must be there before, by the jobs' digests.
-    waits_for: BTreeSet<String>,
-}
 
 /// Deletes those of the jobs `gone` for whose titles no job of `open` is waited for, and lets the open jobs delete the others. The keys
 /// that were deleted.
@@ -51,20 +37,21 @@ pub(super) async fn settle(
     }
     let wanted: HashSet<ImdbId> = titles.iter().flat_map(|(_, titles)| titles).copied().collect();
     let holders = holders(lake, &manifest.dataset, open, &wanted).await?;
-    let (mut deleted, mut notes) = (Vec::new(), BTreeMap::<String, (&Job, Vec<LeftOver>)>::new());
+    let (mut deleted, mut notes) = (Vec::new(), BTreeMap::<String, (&Job, String)>::new());
     for (marker, titles) in titles {
         let waits_for: BTreeMap<String, &Job> =
             titles.iter().filter_map(|id| holders.get(id)).map(|job| (marker_prefix(job), *job)).collect();
-        let left_over = LeftOver { marker, waits_for: waits_for.keys().cloned().collect() };
         if waits_for.is_empty() {
-            deleted.extend(remove(lake, &left_over.marker).await?);
+            deleted.extend(remove(lake, &marker).await?);
         }
-        for job in waits_for.into_values() {
-            notes.entry(job.name()).or_insert((job, Vec::new())).1.push(left_over.clone());
+        let line: Vec<&str> = std::iter::once(&marker).chain(waits_for.keys()).map(String::as_str).collect();
+        for job in waits_for.values() {
+            let (_, note) = notes.entry(job.name()).or_insert((job, manifest.dataset.clone()));
+            *note += &format!("\n{}", line.join("\t"));
         }
     }
-    for (job, left_over) in notes.into_values() {
-        write(lake, job, &Note { dataset: manifest.dataset.clone(), left_over }).await?;
+    for (job, note) in notes.into_values() {
+        lake.put(&layout::left_over(job), Bytes::from(note), PutMode::Overwrite).await?;
         // It may have ended meanwhile.
         if is_done(lake, &marker_prefix(job)).await? {
             deleted.extend(job_done(lake, job).await?);
@@ -76,13 +63,16 @@ pub(super) async fn settle(
 /// The marker of `job` stands: deletes what waited for it and for no other job. The keys that were deleted.
 pub(super) async fn job_done(lake: &dyn Lake, job: &Job) -> Result<Vec<String>, CrawlError> {
     let key = layout::left_over(job);
-    let Some(bytes) = lake.get(&key).await? else { return Ok(Vec::new()) };
-    let note: Note = serde_json::from_slice(&bytes).map_err(|error| damaged(lake, &key, &error))?;
+    let Some(note) = lake.get(&key).await? else { return Ok(Vec::new()) };
+    let note = String::from_utf8_lossy(&note);
+    let mut lines = note.lines();
     let mut deleted = Vec::new();
-    if Manifest::current_dataset(lake).await?.is_some_and(|current| current == note.dataset) {
-        for LeftOver { marker, waits_for } in note.left_over {
-            if all_done(lake, &waits_for).await? {
-                deleted.extend(remove(lake, &marker).await?);
+    if Manifest::current_dataset(lake).await?.as_deref() == lines.next() {
+        for line in lines {
+            let mut keys = line.split('\t');
+            let marker = keys.next().unwrap_or_default();
+            if all_done(lake, keys).await? {
+                deleted.extend(remove(lake, marker).await?);
             }
         }
     }
@@ -109,19 +99,12 @@ async fn remove(lake: &dyn Lake, key: &str) -> Result<Vec<String>, CrawlError> {
     Ok(keys)
 }
 
-async fn write(lake: &dyn Lake, job: &Job, note: &Note) -> Result<(), CrawlError> {
-    let key = layout::left_over(job);
-    let bytes = serde_json::to_vec(note).map_err(|error| damaged(lake, &key, &error))?;
-    lake.put(&key, Bytes::from(bytes), PutMode::Overwrite).await?;
-    Ok(())
-}
-
 /// What the key of the job's marker begins with, whatever it counts.
 fn marker_prefix(job: &Job) -> String {
     format!("{}{}.", layout::done_prefix(job), job.digest)
 }
 
-async fn all_done(lake: &dyn Lake, prefixes: &BTreeSet<String>) -> Result<bool, CrawlError> {
+async fn all_done(lake: &dyn Lake, prefixes: impl Iterator<Item = &str>) -> Result<bool, CrawlError> {
     for prefix in prefixes {
         if !is_done(lake, prefix).await? {
             return Ok(false);

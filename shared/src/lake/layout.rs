@@ -4,7 +4,7 @@
 //! imdb/current.json, imdb/{dataset}/titles.tsv, imdb/{dataset}/manifest.json
 //! tmdb/{movies,reviews,misses,others,failed}/year=2004/AD-000.ndjson.gz
 //! tmdb/_checkpoints/year=2004/AD-000.json.gz, AD-000.{digest}.json.gz, AD-000.refresh.{time}.json.gz
-//! tmdb/_left_over/year=2004/AD-000.json
+//! tmdb/_left_over/year=2004/AD-000.tsv
 //! tmdb/_done/year=2004/AD-000.{digest}.{titles}t-{linked}l-{missed}m-{others}o-{failed}f-{oldest}d.json
 //! ```
 //!
@@ -210,7 +210,7 @@ pub fn settled_digest(key: &str) -> Option<&str> {
 
 /// What goes when a job is done.
 pub fn left_over(job: &Job) -> String {
-    format!("{LEFT_OVER}{}.json", job.name())
+    format!("{LEFT_OVER}{}.tsv", job.name())
 }
 
 /// What every marker of a job begins with, whatever its titles are.
