@@ -181,9 +181,9 @@ pub struct Plan {
     /// Exit with 3 if there is something to change
     #[arg(long)]
     pub exit_code: bool,
-    /// Take over what exists under the template's names and is not ours
-    #[arg(long)]
-    pub adopt: bool,
+    /// What changes the plan
+    #[command(flatten)]
+    pub up: Up,
 }
 
 /// Flags of `up`.
@@ -192,6 +192,9 @@ pub struct Up {
     /// Take over what exists under the template's names and is not ours
     #[arg(long)]
     pub adopt: bool,
+    /// Send secrets (NoEcho) that AWS does not give back, though they may be the same
+    #[arg(long)]
+    pub resend_secrets: bool,
 }
 
 /// Flags of `down`.

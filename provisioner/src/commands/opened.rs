@@ -10,6 +10,7 @@ use super::crawl::Crawl;
 use super::packager::Packager;
 use crate::account;
 use crate::aws::{self, Aws};
+use crate::cli;
 use crate::engine::{Plan, Providers, Scope, Stack};
 use crate::error::Failure;
 use crate::interrupt;
@@ -77,7 +78,7 @@ impl Opened {
     ///
     /// # Errors
     /// As [`Stack::plan`], and a reservation for which the account has no room.
-    pub async fn plan(&self, run: &Run, stack: &Stack<'_>, adopt: bool) -> Result<Plan, Failure> {
+    pub async fn plan(&self, run: &Run, stack: &Stack<'_>, flags: &cli::Up) -> Result<Plan, Failure> {
         // What hangs on the account can be checked only now.
         rules::check(stack)?;
         let quota = async {
@@ -86,7 +87,11 @@ impl Opened {
                 false => Ok(None),
             }
         };
-        let (mut plan, quota) = futures::try_join!(stack.plan(adopt), quota)?;
+        let (mut plan, quota) = futures::try_join!(stack.plan(flags.adopt), quota)?;
+        match flags.resend_secrets {
+            true => stack.resend_secrets(&mut plan),
+            false => tell_of_secrets(run, &stack.unseen_secrets(&plan)),
+        }
         plan.late = rules::order(stack, &plan);
         if let Some(quota) = quota {
             warn(run, &self.template, rules::check_quota(stack, &plan, quota)?);
@@ -101,6 +106,15 @@ impl Opened {
     pub fn stack(&self, run: &Run) -> Result<Stack<'_>, Failure> {
         let bound = bind(&self.template, run, &self.aws.scope)?;
         Ok(Stack { scope: self.aws.scope.clone(), bound, providers: self.providers.clone() })
+    }
+}
+
+/// Whether these have changed nobody knows.
+fn tell_of_secrets(run: &Run, unseen: &[(String, String)]) {
+    for (logical_id, property) in unseen {
+        run.ui.note(&format!(
+            "AWS does not give {logical_id}.{property} back: a new secret alone is not seen, `up --resend-secrets` sends it"
+        ));
     }
 }
 

@@ -9,7 +9,7 @@ use crate::ui::plan;
 pub(super) async fn run(run: &Run, flags: &cli::Plan) -> Result<(), Failure> {
     let busy = run.ui.busy("reading what is there");
     let (opened, plan) =
-        Opened::reading(run, Purpose::Plan, async |opened, stack| opened.plan(run, stack, flags.adopt).await).await?;
+        Opened::reading(run, Purpose::Plan, async |opened, stack| opened.plan(run, stack, &flags.up).await).await?;
     drop(busy);
     adopt::warn_of_cloudformation(run, &plan);
     let scope = &opened.aws.scope;

@@ -15,7 +15,7 @@ use crate::ui::{plan, report};
 pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
     let started = Instant::now();
     let busy = run.ui.busy("reading what is there");
-    let read = async |opened: &Opened, stack: &Stack<'_>| opened.plan(run, stack, flags.adopt).await;
+    let read = async |opened: &Opened, stack: &Stack<'_>| opened.plan(run, stack, flags).await;
     let (opened, plan) = Opened::reading(run, Purpose::Plan, read).await?;
     drop(busy);
     let stack = opened.stack(run)?;

@@ -16,6 +16,7 @@ mod provider;
 mod remembered;
 mod schema;
 mod scope;
+mod secrets;
 mod stack;
 mod survey;
 mod tag_list;

@@ -1,9 +1,11 @@
-use provisioner::engine::{Action, EngineError, OnChange, Resource};
+use provisioner::engine::{Action, EngineError, OnChange, Plan, Resource};
 use provisioner::providers::OtherTypes;
+use provisioner::template::Template;
 use serde_json::{Value, json};
 use testkit::FaultProxy;
 use testkit::fault_proxy::{Edge, Rule};
 
+use crate::in_process::observer;
 use crate::stage::{Stage, config, endpoint};
 
 const ALARM: &str = "AWS::CloudWatch::Alarm";
@@ -141,6 +143,33 @@ async fn a_definition_that_aws_does_not_give_back_is_changed_when_the_template_c
     let sent = proxy.mutating_calls();
     assert_eq!(sent.iter().map(|call| call.operation.as_str()).collect::<Vec<_>>(), ["UpdateResource"]);
     assert_eq!(stage.paths(&second).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_secret_that_aws_does_not_give_back_is_sent_alone_where_that_is_asked_for() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-secret", &proxy.url()).await.with_types(&[MACHINE]).await;
+    let secret = json!({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}).to_string();
+    let role = "arn:aws:iam::000000000000:role/r";
+    let machine = json!({"Type": MACHINE, "Properties": {"Definition": {"Ref": "Definition"}, "RoleArn": role, "StateMachineName": "cc-secret"}});
+    let parameter = json!({"Type": "String", "NoEcho": true, "Default": secret});
+    let text = json!({"Parameters": {"Definition": parameter}, "Resources": {"Machine": machine}}).to_string();
+    let template = Template::parse("test.json", &text).unwrap();
+    let stack = stage.stack(&template);
+    let apply = async |plan: &Plan| stack.apply(plan, &observer(), &Default::default()).await.is_whole();
+    assert!(apply(&stack.plan(false).await.unwrap()).await);
+
+    let mut plan = stack.plan(false).await.unwrap();
+    assert!(plan.is_empty(), "nothing tells whether it is another now");
+    assert_eq!(stack.unseen_secrets(&plan), [("Machine".to_owned(), "Definition".to_owned())]);
+    stack.resend_secrets(&mut plan);
+    let [change] = &plan.changes[..] else { panic!("one resource") };
+    assert!(change.differences.iter().all(|difference| difference.secret), "{:?}", change.differences);
+    proxy.forget();
+    assert!(apply(&plan).await);
+    let sent = proxy.mutating_calls();
+    let sent: Vec<_> = sent.iter().map(|call| call.operation.as_str()).collect();
+    assert_eq!(sent, ["UpdateResource"]);
 }
 
 #[tokio::test]

@@ -73,6 +73,6 @@ impl Stage {
     }
 }
 
-fn observer() -> provisioner::engine::Observer {
+pub fn observer() -> provisioner::engine::Observer {
     Arc::new(|_| ())
 }

@@ -7,7 +7,7 @@
 //! | createOnly in the type's schema | replaces | as below |
 //! | any other | in place, by a JSON patch of the whole property | removed, also within another, if the template gave it before, else not compared |
 //! | readOnly | refused in a template | what `Fn::GetAtt` gives |
-//! | writeOnly, also within another | in place; AWS does not give it back, so it is compared by a digest that the tags remember. A secret (NoEcho) is not: it goes with any other change | stays |
+//! | writeOnly, also within another | in place; AWS does not give it back, so it is compared by a digest that the tags remember. A secret (NoEcho) is not: it goes with any other change, or with `--resend-secrets` | stays |
 //! | the tagging property | in place; replaces where AWS changes no tags | removed, but tags of others stay |
 //!
 //! What the template gave is remembered by the tag [`tag::GIVEN`]. `Ref` gives the primary identifier, its parts joined by `|`, or the
