@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::canonical::canonical;
 use super::remembered::no_longer_given;
 use super::{Absent, Difference, NOT_GIVEN_BACK, Observed, OnChange, Property, Resource, Schema, Shape};
+use crate::template::pointer_to;
 
 /// Every property, and every tag of ours or the template's, that differs.
 pub fn diff(resource: &Resource, observed: &Observed, schema: &Schema) -> Vec<Difference> {
@@ -53,10 +54,9 @@ struct Place {
 impl Place {
     fn field(&self, name: &str, on_change: OnChange) -> Self {
         let path = if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) };
-        let escaped = name.replace('~', "~0").replace('/', "~1");
         Self {
             path,
-            pointer: format!("{}/{escaped}", self.pointer),
+            pointer: pointer_to(&self.pointer, name),
             replaces: self.replaces || on_change == OnChange::Replace,
             hidden: self.hidden,
         }

@@ -34,9 +34,7 @@ pub use error::{EngineError, ProviderError};
 pub use event::{Action, Event, Observer, Progress};
 pub use keepers::{keep_by, keepers, keeping_tag, kept, taggable_arn};
 pub use plan::{Change, Late, Plan};
-pub use provider::{
-    DeleteOptions, Difference, Grant, Needed, Observed, Permissions, Provider, Put, Resource, State, property_of,
-};
+pub use provider::{DeleteOptions, Difference, Grant, Needed, Observed, Permissions, Provider, Put, Resource, State};
 pub use remembered::{remember, remember_given, remembered};
 pub use schema::{Absent, NOT_GIVEN_BACK, OnChange, Parent, Property, Schema, Shape};
 pub use scope::{Scope, tag};

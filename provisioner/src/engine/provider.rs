@@ -60,11 +60,6 @@ impl Resource {
     }
 }
 
-/// The property that a JSON pointer leads to or into.
-pub fn property_of(pointer: &str) -> Option<&str> {
-    pointer.split('/').nth(1)
-}
-
 /// A resource as AWS has it now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::plan::{Change, Plan};
 use super::stack::Stack;
-use super::{Action, Difference, OnChange, Property, Shape, property_of};
+use super::{Action, Difference, OnChange, Property, Shape};
+use crate::template::property_of;
 
 impl Stack<'_> {
     /// Those of resources that the plan leaves as they are: logical ids, each with a property.

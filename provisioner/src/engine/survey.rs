@@ -8,10 +8,8 @@ use serde_json::Value;
 
 use super::remembered::child_key;
 use super::stack::{KnownAttributes, Look, Stack, WIDTH};
-use super::{
-    EngineError, Limit, Observed, Observer, Poll, Progress, ProviderError, Report, Resource, poll_until, property_of,
-    tag,
-};
+use super::{EngineError, Limit, Observed, Observer, Poll, Progress, ProviderError, Report, Resource, poll_until, tag};
+use crate::template::property_of;
 
 /// The longest that a read lags behind a write.
 const READABLE: Limit = Limit::seconds(15);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{Property, Schema, Shape};
-use crate::template::{Diagnostic, Position, nearest};
+use crate::template::{Diagnostic, Position, nearest, pointer_to};
 
 /// Every property that the type does not have, that has the wrong shape, or that is missing, each with its place.
 ///
@@ -46,7 +46,7 @@ impl Check<'_> {
             return self.wrong(pointer, value, "an object");
         };
         for (name, item) in map {
-            let inner = format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
+            let inner = pointer_to(pointer, name);
             match properties.iter().find(|property| property.name == *name) {
                 Some(property) => self.value(&inner, item, &property.shape),
                 None => self.unknown(&inner, name, properties),
@@ -104,7 +104,7 @@ impl Check<'_> {
             return self.wrong(pointer, value, "an object");
         };
         for (key, item) in map {
-            self.value(&format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1")), item, of);
+            self.value(&pointer_to(pointer, key), item, of);
         }
     }
 

@@ -21,6 +21,7 @@ mod mappings;
 mod names;
 mod node;
 mod parameters;
+mod pointer;
 mod pseudo;
 mod resolve;
 mod resources;
@@ -39,8 +40,9 @@ pub use bound::Bound;
 pub use diagnostics::{Diagnostic, Diagnostics, Position};
 pub use dynamic::{DynamicReference, dynamic_references};
 pub use parameters::{Parameter, ParameterKind};
+pub use pointer::{pointer_to, property_of, property_path};
 pub use pseudo::Pseudo;
-pub use resolve::{Attribute, Attributes, Resolved, property_path};
+pub use resolve::{Attribute, Attributes, Resolved};
 pub use resources::{DeletionPolicy, ResourceDecl};
 pub use text::nearest;
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::diagnostics::{Diagnostic, Position};
 use super::dynamic::{self, DynamicReference};
 use super::intrinsics::{Evaluated, Expression, Kind, Outcome, Scope};
+use super::pointer::{pointer_to, property_path};
 
 /// What other resources give; asked for while properties are resolved.
 pub trait Attributes {
@@ -80,12 +81,6 @@ impl Resolved {
     }
 }
 
-/// `Resources.Queue.Properties.Tags.0.Key` for the pointer `/Tags/0/Key` of the resource `Queue`.
-pub fn property_path(logical_id: &str, pointer: &str) -> String {
-    let keys = pointer.replace('/', ".").replace("~1", "/").replace("~0", "~");
-    format!("Resources.{logical_id}.Properties{keys}")
-}
-
 /// The problem of a use of a resource whose condition is false.
 pub(super) fn not_made(name: &str, at: Position, path: String) -> Diagnostic {
     Diagnostic::new(path, format!("'{name}' is used here, but it is not made: its condition is false"))
@@ -131,7 +126,7 @@ impl Placing<'_, '_> {
             Kind::Object(entries) => {
                 let mut object = serde_json::Map::new();
                 for (key, expression) in entries {
-                    let inner = format!("{pointer}/{}", key.text.replace('~', "~0").replace('/', "~1"));
+                    let inner = pointer_to(pointer, &key.text);
                     if let Some(value) = self.place(expression, &inner, key.position) {
                         object.insert(key.text.clone(), value);
                     }

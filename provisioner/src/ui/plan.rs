@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::progress::colour;
 use crate::engine::{Action, Change, Difference, OnChange, Plan, Resource, Scope, State};
+use crate::template::pointer_to;
 
 /// What stands for a value that is never shown.
 const MASK: &str = "****";
@@ -202,7 +203,7 @@ fn known_after(reference: &str) -> String {
 fn of_new(resource: &Resource) -> Vec<String> {
     let mut found = Vec::new();
     for (name, value) in resource.properties.as_object().into_iter().flatten() {
-        parts(resource, name, &format!("/{}", name.replace('~', "~0").replace('/', "~1")), value, &mut found);
+        parts(resource, name, &pointer_to("", name), value, &mut found);
     }
     let given = resource.tags.iter().filter(|(key, _)| !key.starts_with("provision:"));
     found.extend(given.map(|(key, value)| (format!("Tags.{key}"), short(&value.as_str().into()))));
@@ -219,8 +220,7 @@ fn parts(resource: &Resource, path: &str, pointer: &str, value: &Value, found: &
     match (value, secret, waits) {
         (Value::Object(fields), Some(_), _) | (Value::Object(fields), _, Some(_)) if !whole => {
             for (name, value) in fields {
-                let escaped = name.replace('~', "~0").replace('/', "~1");
-                parts(resource, &format!("{path}.{name}"), &format!("{pointer}/{escaped}"), value, found);
+                parts(resource, &format!("{path}.{name}"), &pointer_to(pointer, name), value, found);
             }
         }
         (_, Some(_), _) => found.push((path.to_owned(), MASK.to_owned())),

@@ -49,6 +49,7 @@ use crate::engine::{
     DeleteOptions, Difference, Limit, NOT_GIVEN_BACK, Observed, OnChange, Permissions, Progress, Provider,
     ProviderError, Resource, Schema, Scope, diff, keepers, remember_given, retry_until, tag,
 };
+use crate::template::pointer_to;
 
 /// How long a new role, or an earlier change of the same resource, is waited for.
 const SETTLES: Limit = Limit::seconds(120);
@@ -197,7 +198,7 @@ impl CloudControlProvider {
         let unseen = self.about.write_only.iter().map(String::as_str).filter(|name| fields.has(name) && !fixed(name));
         let mut patch = Map::new();
         for name in changed.chain(unseen) {
-            let path = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
+            let path = pointer_to("", name);
             let step = match fields.get(name) {
                 Some(value) => json!({"op": "add", "path": path, "value": value}),
                 None => json!({"op": "remove", "path": path}),

@@ -6,7 +6,8 @@ use serde_json::{Map, Value};
 
 use super::tagging::Before;
 use crate::digest::hex;
-use crate::engine::{Property, Resource, Schema, Shape, canonical, property_of};
+use crate::engine::{Property, Resource, Schema, Shape, canonical};
+use crate::template::property_of;
 
 /// How many bytes of a digest are remembered.
 const BYTES: usize = 4;
