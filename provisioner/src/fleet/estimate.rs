@@ -131,7 +131,7 @@ mod tests {
         let estimate = Estimate::new(work, SETTINGS);
         assert_eq!((estimate.requests, estimate.seconds), (1_400_000, 40_000));
         assert_eq!(estimate.gb_seconds, 80_000);
-        assert_eq!(estimate.usd, Price { lambda: 1.34, sqs: 0.01, s3: 0.44, total: 1.78 });
+        assert_eq!(estimate.usd, Price { lambda: 1.34, sqs: 0.01, s3: 0.44, total: 1.79 });
     }
 
     #[test]
