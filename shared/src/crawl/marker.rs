@@ -145,7 +145,7 @@ impl Marker {
 }
 
 /// The markers of one job, of whatever titles; nearly always none or one.
-pub(super) async fn of_job(lake: &dyn Lake, job: &Job) -> Result<Vec<Marker>, CrawlError> {
+pub(crate) async fn markers_of(lake: &dyn Lake, job: &Job) -> Result<Vec<Marker>, CrawlError> {
     let listed: Vec<Done> = parsed(lake, &layout::done_prefix(job)).try_collect().await?;
     let mut markers = Vec::new();
     for done in listed {

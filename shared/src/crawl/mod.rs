@@ -40,6 +40,7 @@ use crate::{
 };
 
 pub use answer::Outcome;
+pub(crate) use marker::markers_of;
 pub use marker::{Marker, done, done_of_partition};
 pub(crate) use output::{read_object, text_of};
 pub use prune::prune;
@@ -204,7 +205,7 @@ impl Crawler {
     ) -> Result<Marker, CrawlError> {
         let lake = &*self.lake;
         let name = refresh.map(Refresh::name);
-        let markers = marker::of_job(lake, job).await?;
+        let markers = markers_of(lake, job).await?;
         if let Some(marker) = self.done(job, &markers, refresh).await? {
             // A delivery that was killed after its marker has left it.
             self.tidy(job, name.as_deref()).await?;
@@ -264,7 +265,7 @@ impl Crawler {
         checkpoint: &Checkpoint,
     ) -> Result<Marker, CrawlError> {
         let lake = &*self.lake;
-        let markers = marker::of_job(lake, job).await?;
+        let markers = markers_of(lake, job).await?;
         if let Some(marker) = self.done(job, &markers, refresh).await? {
             return Ok(marker);
         }

@@ -2,13 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use futures::TryStreamExt as _;
 use jiff::civil::Date;
 use serde::Deserialize;
 
-use super::{Age, Counts, Fault, Problem, Reviews, number};
+use super::{Age, Counts, Fault, Problem, Reviews, markers_now, number};
 use crate::{
-    Job, Lake, Marker,
+    CrawlError, Job, Lake, Marker,
     crawl::text_of,
     imdb::{ImdbId, read_titles},
     lake::{LakeError, layout, layout::Done, layout::Kind},
@@ -137,19 +136,12 @@ pub(super) async fn check(
 
 /// The job's marker, or the one that a refresh has put in its place since it was listed; none if it cannot be read.
 async fn marker(lake: &dyn Lake, job: &Job, listed: &Done) -> Result<Option<Marker>, LakeError> {
-    let mut key = listed.key();
-    let mut bytes = lake.get(&key).await?;
-    if bytes.is_none() {
-        let mut entries = lake.list(&layout::done_prefix(job));
-        while let Some(entry) = entries.try_next().await? {
-            if Done::parse(&entry.key).is_some_and(|done| done.is_of(job)) {
-                key = entry.key;
-            }
-        }
-        bytes = lake.get(&key).await?;
+    match Marker::read(lake, &listed.key()).await {
+        Ok(Some(marker)) => Ok((marker.done() == *listed).then_some(marker)),
+        Ok(None) => Ok(markers_now(lake, job).await?.into_iter().find(|marker| marker.done().is_of(job))),
+        Err(CrawlError::Lake(error)) => Err(error),
+        Err(_) => Ok(None),
     }
-    let read = bytes.and_then(|bytes| serde_json::from_slice::<Marker>(&bytes).ok());
-    Ok(read.filter(|marker| marker.done().key() == key))
 }
 
 /// Reads an object's lines.

@@ -16,7 +16,7 @@ use jiff::civil::Date;
 pub use self::report::{Age, Counts, Fault, LargeFiles, Partition, Problem, Report, Reviews};
 use crate::{
     CrawlError, Job, Lake, Marker, compact,
-    crawl::done,
+    crawl::{done, markers_of},
     imdb::{ImdbId, Manifest, ManifestError},
     lake::{LakeError, layout, layout::Done, layout::Kind},
 };
@@ -142,7 +142,8 @@ async fn strangers(
             match job {
                 Some(job) if !is_done(job) => report.unfinished_objects += 1,
                 // A refresh may have ended since the markers were listed.
-                Some(job) if names_now(lake, job, &entry.key).await? => {}
+                Some(job) if markers_now(lake, job).await?.iter().any(|marker| marker.objects.contains(&entry.key)) => {
+                }
                 None if !complete => report.left_over_objects += 1,
                 Some(_) => report.problem(Problem::new(Fault::Unnamed, entry.key)),
                 None => report.problem(Problem::new(Fault::LeftOver, entry.key)),
@@ -152,17 +153,12 @@ async fn strangers(
     Ok(())
 }
 
-/// Whether a marker of the job that stands by now names the object.
-async fn names_now(lake: &dyn Lake, job: &Job, key: &str) -> Result<bool, LakeError> {
-    let listed: Vec<_> = lake.list(&layout::done_prefix(job)).try_collect().await?;
-    for entry in listed {
-        match Marker::read(lake, &entry.key).await {
-            Err(CrawlError::Lake(error)) => return Err(error),
-            Ok(Some(marker)) if marker.objects.iter().any(|object| object == key) => return Ok(true),
-            _ => {}
-        }
+/// The job's markers as they stand by now, of whatever titles; none where one cannot be read.
+async fn markers_now(lake: &dyn Lake, job: &Job) -> Result<Vec<Marker>, LakeError> {
+    match markers_of(lake, job).await {
+        Err(CrawlError::Lake(error)) => Err(error),
+        markers => Ok(markers.unwrap_or_default()),
     }
-    Ok(false)
 }
 
 /// A text as 64 bits: of the ten million keys that a lake may have, two are the same once in 300,000 lakes.
