@@ -2,19 +2,28 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::{io::Write as _, sync::Arc, time::Duration};
+use std::{
+    io::Write as _,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use crawler_core::{
     Crawler, Job, Lake, Secret,
     compact::{CompactError, Compacted, Format, compact},
     imdb::{IndexOptions, Manifest, Selection, Source, build_index},
-    lake::{LocalLake, MemoryLake, PutMode, layout, layout::Kind},
+    lake::{Entry, LakeError, LocalLake, MemoryLake, Put, PutMode, layout, layout::Kind},
     tmdb::{Client, FetchMode, Settings},
     verify::{Fault, Report, verify},
 };
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
-use futures::TryStreamExt as _;
+use futures::{TryStreamExt as _, stream::BoxStream};
 use jiff::{Timestamp, civil::Date};
 use testkit::{StandIn, stand_in, titles};
 use tokio::time::Instant;
@@ -209,6 +218,69 @@ async fn the_large_files_of_either_format_are_held_against_the_jobs_objects() {
     assert!(report.holds(), "stale is no fault: {:?}", report.problems);
     let stale = report.compacted.unwrap();
     assert_eq!((stale.jobs, stale.stale, stale.jobs_since), (done, true, 1));
+}
+
+/// A lake whose large files another `compact` makes anew while they are read: the first look finds the version before.
+#[derive(Debug)]
+struct Overtaken {
+    lake: MemoryLake,
+    looks: AtomicUsize,
+    before: Bytes,
+}
+
+#[async_trait]
+impl Lake for Overtaken {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, LakeError> {
+        let is_early = key == layout::COMPACT_CURRENT && self.looks.fetch_add(1, Ordering::Relaxed) < 3;
+        if is_early { Ok(Some(self.before.clone())) } else { self.lake.get(key).await }
+    }
+
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>, LakeError> {
+        self.lake.get_range(key, range).await
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes, mode: PutMode) -> Result<Put, LakeError> {
+        self.lake.put(key, bytes, mode).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), LakeError> {
+        self.lake.delete(key).await
+    }
+
+    fn list(&self, prefix: &str) -> BoxStream<'static, Result<Entry, LakeError>> {
+        self.lake.list(prefix)
+    }
+
+    fn uri(&self) -> String {
+        self.lake.uri()
+    }
+}
+
+#[tokio::test]
+async fn large_files_that_are_replaced_while_they_are_read_are_no_fault() {
+    let lake = MemoryLake::new();
+    crawl(Arc::new(lake.clone())).await;
+    compact(&lake, Format::Ndjson, |_, _| {}).await.unwrap();
+    let before = lake.get(layout::COMPACT_CURRENT).await.unwrap().unwrap();
+    let newer = compact(&lake, Format::Parquet, |_, _| {}).await.unwrap();
+    let overtaken = Overtaken { lake, looks: AtomicUsize::new(0), before };
+    let report = proof(&overtaken).await;
+    assert!(report.holds(), "{:?}", report.problems);
+    assert_eq!(report.compacted.unwrap().version, newer.version);
+}
+
+#[tokio::test]
+async fn a_fault_of_a_job_that_is_being_ended_says_so() {
+    let lake = MemoryLake::new();
+    let manifest = crawl(Arc::new(lake.clone())).await;
+    let job = manifest.jobs.iter().find(|job| job.year == Some(1990)).unwrap();
+    let key = layout::records(Kind::Movies, job);
+    put_back(&lake, &key, None).await;
+    let told = async || proof(&lake).await.problems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert!(told().await.iter().all(|problem| !problem.contains("being ended")));
+    put_back(&lake, &layout::settled(job, Some("1795000000")), Some(b"answers")).await;
+    let told = told().await;
+    assert!(!told.is_empty() && told.iter().all(|problem| problem.contains("the next delivery mends it")), "{told:?}");
 }
 
 #[tokio::test]

@@ -185,9 +185,14 @@ pub fn checkpoint(job: &Job, refresh: Option<&str>) -> String {
     }
 }
 
+/// What the keys of all that is kept of a job until its marker stands begin with.
+pub fn checkpoints_of(job: &Job) -> String {
+    format!("{CHECKPOINTS}{}.", job.name())
+}
+
 /// What the keys of all such films of a job's refreshes begin with.
 pub fn refresh_checkpoints(job: &Job) -> String {
-    format!("{CHECKPOINTS}{}.refresh.", job.name())
+    format!("{}refresh.", checkpoints_of(job))
 }
 
 /// The answers that a job ends with, until its marker stands; those of a refresh by its name.

@@ -39,7 +39,24 @@ impl Records {
 }
 
 /// Reads the current version of the large files, if there is one; `done` are the jobs that are done, `records` what their objects hold.
+/// Where `compact` put another in its place meanwhile, that is read.
 pub(super) async fn check(
+    lake: &dyn Lake,
+    done: &[(&Job, Entry)],
+    records: &Records,
+    report: &mut Report,
+) -> Result<(), LakeError> {
+    loop {
+        let (before, current) = (report.clone(), lake.get(layout::COMPACT_CURRENT).await?);
+        check_current(lake, done, records, report).await?;
+        if lake.get(layout::COMPACT_CURRENT).await? == current {
+            return Ok(());
+        }
+        *report = before;
+    }
+}
+
+async fn check_current(
     lake: &dyn Lake,
     done: &[(&Job, Entry)],
     records: &Records,

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use futures::TryStreamExt as _;
 use jiff::civil::Date;
 use serde::Deserialize;
 
@@ -131,7 +132,23 @@ pub(super) async fn check(
     if !checked.agrees_with(&marker, &records) {
         checked.wrong(Fault::Counts, key);
     }
+    if !checked.problems.is_empty() && is_ending(lake, job).await? {
+        for problem in &mut checked.problems {
+            problem.which += " (its job is being ended, by a refresh say: the next delivery mends it)";
+        }
+    }
     Ok(checked)
+}
+
+/// Whether a delivery has all answers of the job, and has not come to its marker.
+async fn is_ending(lake: &dyn Lake, job: &Job) -> Result<bool, LakeError> {
+    let mut entries = lake.list(&layout::checkpoints_of(job));
+    while let Some(entry) = entries.try_next().await? {
+        if layout::settled_digest(&entry.key).is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The job's marker, or the one that a refresh has put in its place since it was listed; none if it cannot be read.
