@@ -149,6 +149,7 @@ fn e47_a_launch_goes_in_full_batches_side_by_side_and_stopped_goes_on_and_status
     );
 
     let done = mark_as_done(&stage, 1_500);
+    until("a second has passed, so that there is a pace", || !status()["pace"].is_null());
     stage.proxy.forget();
     let status = status();
     let jobs = &status["jobs"];
