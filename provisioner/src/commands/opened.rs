@@ -234,7 +234,11 @@ async fn with_other_types(
     let others = used.into_iter().filter(|name| !own.contains(name));
     let found = providers::OtherTypes::look_up(config, &run.settings.cache, others, &own).await;
     let found = found.map_err(|error| Failure::aws("the template's types", error))?;
-    Ok(providers.with(found.providers).with_left_behind(found.left_behind).with_refused(found.refused))
+    Ok(providers
+        .with(found.providers)
+        .with_left_behind(found.left_behind)
+        .with_keeping(found.keeping)
+        .with_refused(found.refused))
 }
 
 /// The stack as it is checked before AWS says whose the credentials are, with all that is wrong. Nothing is decided by the

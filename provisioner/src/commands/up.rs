@@ -102,7 +102,7 @@ async fn carry_out(run: &Run, stack: &Stack<'_>, plan: &Plan) -> Result<Report, 
     }
     adopt::warn_of_cloudformation(run, plan);
     if plan.count(Action::Adopt) > 0 {
-        run.ui.warn("what is adopted is this stack's from now on: `down` deletes it, but for policies and permissions on what stays somebody else's");
+        run.ui.warn("what is adopted is this stack's from now on: `down` deletes it, but for what the plan marks as to be deleted by hand");
     }
     Ok(stack.apply(plan, &run.ui.observer(), &run.interrupt).await)
 }

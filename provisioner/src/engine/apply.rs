@@ -212,9 +212,15 @@ impl Stack<'_> {
     }
 
     async fn make(&self, change: &Change, resource: &Resource, progress: &Progress) -> Result<Observed, EngineError> {
+        let failed = |error| EngineError::provider(&change.logical_id, &change.physical_id, error);
         let provider = self.provider_of(resource)?;
+        // First, so that there is no moment in which nothing knows of it.
+        self.keep(resource, change.observed.as_ref(), progress).await.map_err(failed)?;
         let made = match (&change.observed, change.action) {
             (Some(observed), Action::Update | Action::Adopt) => {
+                if change.differences.iter().all(|difference| difference.path == KEPT_BY) {
+                    return Ok(observed.clone());
+                }
                 let differences = super::diff::diff(resource, observed, provider.schema());
                 match provider.update(resource, observed, &differences, progress).await {
                     Err(error) if error.is(OUTDATED) => update_again(provider.as_ref(), resource, progress).await,
@@ -232,9 +238,12 @@ impl Stack<'_> {
             }
             _ => provider.create(resource, progress).await,
         };
-        made.map_err(|error| EngineError::provider(&change.logical_id, &change.physical_id, error))
+        made.map_err(failed)
     }
 }
+
+/// Where another keeper stands among the differences: the resource itself is not changed by it.
+const KEPT_BY: &str = "Tags.provision:kept-by";
 
 /// What Lambda calls an update of another revision than was read.
 const OUTDATED: &str = "PreconditionFailedException";

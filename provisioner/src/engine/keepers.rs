@@ -1,14 +1,17 @@
 //! What takes no tags is remembered by a tag of another resource of the stack, its keeper: by it one is found that left the template.
+//! So is what `--adopt` puts on something outside of the template, a policy on somebody else's bucket say.
 //!
 //! The keeper is tagged before the resource is made, and outlives it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use async_trait::async_trait;
+use futures::future::try_join_all;
 use serde_json::Value;
 
-use super::Resource;
 use super::scope::{short_digest, tag};
 use super::stack::{Look, Stack};
+use super::{EngineError, Observed, Progress, ProviderError, Resource};
 
 /// AWS takes no longer value of a tag.
 const LONGEST: usize = 256;
@@ -66,29 +69,134 @@ pub fn keep_by(tags: &mut BTreeMap<String, String>, arns: &BTreeSet<String>) {
     }
 }
 
+/// What these keepers remember, by type and physical id, each with the ARNs of its keepers.
+pub fn all_kept(keepers: &[&Observed]) -> BTreeMap<(String, String), BTreeSet<String>> {
+    let mut by_name: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for keeper in keepers {
+        for (type_name, name) in keeper.tags.iter().filter_map(|(key, value)| kept(key, value)) {
+            by_name.entry((type_name, name)).or_default().extend(taggable_arn(&keeper.attributes));
+        }
+    }
+    by_name
+}
+
+/// Sets and takes off the tags by which keepers remember.
+#[async_trait]
+pub trait Keeping: Send + Sync {
+    /// Lets these keepers, by their ARNs, remember a resource.
+    ///
+    /// # Errors
+    /// Any failed call.
+    async fn remember(
+        &self,
+        resource: &Resource,
+        arns: &BTreeSet<String>,
+        progress: &Progress,
+    ) -> Result<(), ProviderError>;
+
+    /// Lets these keepers forget it; one that is gone has.
+    ///
+    /// # Errors
+    /// Any failed call.
+    async fn forget(&self, observed: &Observed, arns: &BTreeSet<String>) -> Result<(), ProviderError>;
+}
+
 impl Stack<'_> {
-    /// Finds a keeper for each resource that takes no tags, and tells which remember it already.
-    pub(super) fn name_keepers(&self, looks: &mut [Look]) {
+    /// Tells which keepers remember a resource, of each that wants one.
+    pub(super) fn tell_keepers(&self, looks: &mut [Look]) {
         for index in 0..looks.len() {
-            let resource = &looks[index].resource;
-            let Some((key, _)) = keeping_tag(&resource.type_name, &resource.physical_id)
-                .filter(|_| self.is_untracked(&resource.type_name))
-            else {
-                continue;
-            };
+            let Look { resource, .. } = &looks[index];
+            let mark = keeping_tag(&resource.type_name, &resource.physical_id);
+            let Some((key, _)) = mark.filter(|_| self.wants_keeper(resource, looks)) else { continue };
             let remembers =
                 |look: &&Look| look.observed.as_ref().is_some_and(|observed| observed.tags.contains_key(&key));
             let already = looks.iter().filter(remembers).filter_map(arn_of).collect();
-            let keeper = self.keeper(looks, index).map(|look| (look.resource.logical_id.clone(), arn_of(look)));
-            let Look { resource, observed } = &mut looks[index];
-            if let Some(observed) = observed {
+            if let Some(observed) = &mut looks[index].observed {
                 keep_by(&mut observed.tags, &already);
             }
+        }
+    }
+
+    /// Finds a keeper for each resource that wants one: what hangs on something outside of the template only where it is ours already, or
+    /// is to be by `adopt`.
+    pub(super) fn name_keepers(&self, looks: &mut [Look], adopt: bool) {
+        self.tell_keepers(looks);
+        for index in 0..looks.len() {
+            let Look { resource, observed } = &looks[index];
+            let is_kept = observed.as_ref().is_some_and(|observed| observed.tags.contains_key(tag::KEPT_BY));
+            let may_be_kept = adopt || is_kept || self.is_untracked(&resource.type_name);
+            let fits = keeping_tag(&resource.type_name, &resource.physical_id).is_some();
+            if !(fits && may_be_kept && self.wants_keeper(resource, looks)) {
+                continue;
+            }
+            let keeper = self.keeper(looks, index).map(|look| (look.resource.logical_id.clone(), arn_of(look)));
             if let Some((logical_id, arn)) = keeper {
+                let resource = &mut looks[index].resource;
                 keep_by(&mut resource.tags, &arn.into_iter().collect());
                 resource.depends_on.push(logical_id.clone());
                 resource.waits_for.push(logical_id);
             }
+        }
+    }
+
+    /// Whether nothing of the template's own finds it again: it takes no tags, and what it hangs on, if anything, is not of the template.
+    pub fn wants_keeper(&self, resource: &Resource, looks: &[Look]) -> bool {
+        let all = || looks.iter().map(|look| look.resource.logical_id.clone()).collect();
+        self.is_untracked(&resource.type_name)
+            || (self.providers.keeping.is_some()
+                && self.hangs_on_a_type(&resource.type_name)
+                && !self.parents(resource, looks).are_of(&all()))
+    }
+
+    /// Whether what it hangs on is of one type, so that its name tells whose it is.
+    pub(super) fn hangs_on_a_type(&self, type_name: &str) -> bool {
+        let parent = self.providers.get(type_name).and_then(|provider| provider.schema().parent.as_ref());
+        parent.is_some_and(|parent| parent.type_name.is_some())
+    }
+
+    /// What keepers remember of kinds with a provider of their own, and is not `named` by the template.
+    pub(super) async fn find_kept(
+        &self,
+        kept: &BTreeMap<(String, String), BTreeSet<String>>,
+        named: &BTreeMap<String, BTreeSet<String>>,
+    ) -> Result<Vec<Observed>, EngineError> {
+        let is_named = |type_name: &str, id: &str| named.get(type_name).is_some_and(|names| names.contains(id));
+        let looks = kept.iter().filter_map(|((type_name, id), arns)| {
+            let provider = self.providers.get(type_name).filter(|_| !is_named(type_name, id))?;
+            Some(async move {
+                let found = provider.find_kept(id, &self.scope).await;
+                let mut found = found.map_err(|error| EngineError::provider(type_name, id, error))?;
+                if let Some(found) = &mut found {
+                    keep_by(&mut found.tags, arns);
+                }
+                Ok::<_, EngineError>(found)
+            })
+        });
+        Ok(try_join_all(looks).await?.into_iter().flatten().collect())
+    }
+
+    /// Lets its keepers, and no others, remember a resource that is made or changed.
+    pub(super) async fn keep(
+        &self,
+        resource: &Resource,
+        observed: Option<&Observed>,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let Some(keeping) = &self.providers.keeping else { return Ok(()) };
+        let (wanted, former) = (keepers(&resource.tags), observed.map(|observed| keepers(&observed.tags)));
+        let former = former.unwrap_or_default();
+        keeping.remember(resource, &(&wanted - &former), progress).await?;
+        match observed {
+            Some(observed) => keeping.forget(observed, &(&former - &wanted)).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Lets its keepers forget what was deleted.
+    pub(super) async fn forget(&self, observed: &Observed) -> Result<(), ProviderError> {
+        match &self.providers.keeping {
+            Some(keeping) => keeping.forget(observed, &keepers(&observed.tags)).await,
+            None => Ok(()),
         }
     }
 

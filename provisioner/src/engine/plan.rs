@@ -101,7 +101,7 @@ impl Stack<'_> {
     /// unless `adopt`.
     pub async fn plan(&self, adopt: bool) -> Result<Plan, EngineError> {
         let Survey { mut looks, others } = self.survey(Purpose::Plan).await?;
-        self.name_keepers(&mut looks);
+        self.name_keepers(&mut looks, adopt);
         self.remember_children(&mut looks);
         self.leave_to_others(&mut looks)?;
         let owned = self.owned(&looks);
@@ -110,7 +110,12 @@ impl Stack<'_> {
         for look in &looks {
             let change = self.change(look, owned.contains(&look.resource.logical_id), adopt).await?;
             match change {
-                Some(change) => changes.push(change),
+                Some(change) => {
+                    let is_kept = look.resource.tags.contains_key(tag::KEPT_BY);
+                    let is_ours = change.action != Action::None || self.is_untracked(&change.type_name);
+                    let untracked = is_ours && !is_kept && self.wants_keeper(&look.resource, &looks);
+                    changes.push(Change { untracked, ..change });
+                }
                 None => foreign.push((look.resource.logical_id.clone(), look.resource.physical_id.clone())),
             }
         }
@@ -266,14 +271,15 @@ impl Stack<'_> {
     }
 
     /// Logical ids whose resource is missing or carries our tags; a kind without tags is its parent's, there or not: making it
-    /// changes the parent.
+    /// changes the parent. What a keeper remembers is ours, whosever the parent is.
     pub(super) fn owned(&self, looks: &[Look]) -> BTreeSet<String> {
         let tagged = |look: &&Look| self.parent_property(&look.resource).is_none();
         let ours = |look: &&Look| look.observed.as_ref().is_none_or(|observed| self.scope.owns(&observed.tags));
         let mut owned: BTreeSet<String> =
             looks.iter().filter(tagged).filter(ours).map(|look| look.resource.logical_id.clone()).collect();
         for look in looks.iter().filter(|look| !tagged(look)) {
-            if self.parents(&look.resource, looks).are_of(&owned) {
+            let is_kept = look.observed.as_ref().is_some_and(|observed| observed.tags.contains_key(tag::KEPT_BY));
+            if is_kept || self.parents(&look.resource, looks).are_of(&owned) {
                 owned.insert(look.resource.logical_id.clone());
             }
         }
@@ -281,7 +287,7 @@ impl Stack<'_> {
     }
 
     /// What a kind without tags hangs on: resources of its parent's type, where that is one.
-    fn parents(&self, resource: &Resource, looks: &[Look]) -> Ends {
+    pub(super) fn parents(&self, resource: &Resource, looks: &[Look]) -> Ends {
         let parent = self.providers.get(&resource.type_name).and_then(|provider| provider.schema().parent.as_ref());
         let Some(parent) = parent else { return Ends::default() };
         let fits = |look: &&Look| parent.type_name.as_ref().is_none_or(|wanted| *wanted == look.resource.type_name);
@@ -351,7 +357,7 @@ impl Stack<'_> {
             resource: Some(resource.clone()),
             observed: observed.clone(),
             slow: self.is_slow(&resource.type_name),
-            untracked: self.is_untracked(&resource.type_name) && !resource.tags.contains_key(tag::KEPT_BY),
+            untracked: false,
         }))
     }
 }

@@ -255,6 +255,14 @@ pub trait Provider: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// What a keeper remembers by this name, if it is there: of a kind without tags what hangs on something outside of the template.
+    ///
+    /// # Errors
+    /// Any failed call.
+    async fn find_kept(&self, _physical_id: &str, _scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+        Ok(None)
+    }
+
     /// When it goes in a teardown; the calls of one rank go side by side, 0 first. Most kinds can go in any order (E64). None:
     /// as the template's dependencies say, each after all that depends on it.
     fn teardown_rank(&self) -> Option<u8> {

@@ -10,7 +10,7 @@ use super::dynamic::{DynamicValues, StoredParameters};
 use super::remembered::{policy_word, remember_given};
 use super::tag_list::tags_of;
 use super::validate::validate;
-use super::{EngineError, Observed, Provider, ProviderError, Resource, Schema, Scope};
+use super::{EngineError, Keeping, Observed, Provider, ProviderError, Resource, Schema, Scope};
 use crate::template::{
     Attribute, Attributes, Bound, Diagnostic, Diagnostics, DynamicReference, Resolved, ResourceDecl,
     dynamic_references, nearest, property_path,
@@ -24,6 +24,7 @@ pub(super) const WIDTH: usize = 32;
 pub struct Providers {
     by_type: BTreeMap<String, Arc<dyn Provider>>,
     pub(super) left_behind: Option<Arc<dyn Provider>>,
+    pub(super) keeping: Option<Arc<dyn Keeping>>,
     refused: BTreeMap<String, ProviderError>,
     dynamic: DynamicValues,
 }
@@ -43,6 +44,11 @@ impl Providers {
     /// The same with one that finds and deletes resources of any other type.
     pub fn with_left_behind(self, left_behind: Option<Arc<dyn Provider>>) -> Self {
         Self { left_behind, ..self }
+    }
+
+    /// The same with one that sets and takes off the tags by which what takes no tags is remembered.
+    pub fn with_keeping(self, keeping: Option<Arc<dyn Keeping>>) -> Self {
+        Self { keeping, ..self }
     }
 
     /// These and more.

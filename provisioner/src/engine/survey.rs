@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 
+use super::keepers::all_kept;
 use super::remembered::child_key;
 use super::stack::{KnownAttributes, Look, Stack, WIDTH};
 use super::{EngineError, Limit, Observed, Observer, Poll, Progress, ProviderError, Report, Resource, poll_until, tag};
@@ -147,11 +148,18 @@ impl Stack<'_> {
         });
         let found: Vec<Vec<Observed>> = stream::iter(searches).buffer_unordered(WIDTH).try_collect().await?;
         let mut children: Vec<Observed> = found.into_iter().flatten().collect();
+        let kept = all_kept(parents);
+        let told = self.find_kept(&kept, named).await?;
+        // What hangs on a parent of ours as well is found twice, and only by its keeper whole.
+        children.retain(|child| !told.iter().any(|one| is_same(one, child)));
+        children.extend(told);
         if let Some(any) = &self.providers.left_behind {
-            let of_type = |(type_name, names): (&String, &BTreeSet<String>)| {
-                names.iter().map(|name| format!("{type_name} {name}")).collect::<Vec<_>>()
-            };
-            let kept = any.find_on(parents, &named.iter().flat_map(of_type).collect()).await;
+            let full_name = |type_name: &str, name: &str| format!("{type_name} {name}");
+            let by_name = named.iter().flat_map(|(type_name, names)| names.iter().map(move |name| (type_name, name)));
+            let own = kept.keys().filter(|(type_name, _)| self.hangs_on_a_type(type_name));
+            let known = by_name.chain(own.map(|(type_name, name)| (type_name, name)));
+            let known = known.map(|(type_name, name)| full_name(type_name, name)).collect();
+            let kept = any.find_on(parents, &known).await;
             children.extend(
                 kept.map_err(|error| EngineError::provider("untagged resources", "untagged resources", error))?,
             );
@@ -192,6 +200,10 @@ fn named(resources: &[Resource]) -> Named {
 fn of_type<'n>(named: &'n Named, type_name: &str) -> &'n BTreeSet<String> {
     const NONE: &BTreeSet<String> = &BTreeSet::new();
     named.get(type_name).unwrap_or(NONE)
+}
+
+fn is_same(one: &Observed, other: &Observed) -> bool {
+    one.type_name == other.type_name && one.physical_id == other.physical_id
 }
 
 /// Whether it is the resource, by its type and name, or what was found in the resource's place.

@@ -153,6 +153,7 @@ impl Stack<'_> {
         let progress = Progress::new(logical_id, observer.clone()).telling(move |_| early());
         let failed = |error| EngineError::provider(logical_id, &observed.physical_id, error);
         provider.delete(observed, options, &progress).await.map_err(failed)?;
+        self.forget(observed).await.map_err(failed)?;
         called();
         provider.gone(observed, options, &progress).await.map_err(failed)?;
         let elapsed = started.elapsed();

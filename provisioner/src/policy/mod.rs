@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::engine::{Resource, Scope, Stack};
+use crate::engine::{Look, Resource, Scope, Stack};
 use crate::rules::asks_quota;
 use crate::template::Diagnostics;
 
@@ -69,6 +69,8 @@ impl Policy {
     pub fn of(stack: &Stack<'_>, commands: &[Command], delete_data: bool) -> Result<Self, Diagnostics> {
         let resources = stack.declare()?;
         let crawl = Crawl::of(stack, &resources)?;
+        let looks: Vec<Look> =
+            resources.iter().map(|resource| Look { resource: resource.clone(), observed: None }).collect();
         let mut policy = Self::default();
         for command in commands {
             let (finds, writes) = match command {
@@ -94,6 +96,9 @@ impl Policy {
                     _ => false,
                 };
                 policy.resource(stack, resource, writes, deletes);
+                if writes && stack.wants_keeper(resource, &looks) {
+                    policy.keeps();
+                }
                 if *command == Command::Down && delete_data && crawl.is_some() {
                     policy.stops(stack, resource);
                 }
@@ -155,6 +160,13 @@ impl Policy {
             if !resources.is_empty() {
                 self.allow(action, resources, actions::condition(action, resource, &stack.scope));
             }
+        }
+    }
+
+    /// Another resource's tag remembers it.
+    fn keeps(&mut self) {
+        for action in ["tag:TagResources", "tag:UntagResources"] {
+            self.allow(action, ["*".to_owned()], None);
         }
     }
 

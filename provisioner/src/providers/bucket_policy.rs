@@ -138,6 +138,10 @@ impl Provider for BucketPolicyProvider {
         Ok(found.into_iter().flatten().collect())
     }
 
+    async fn find_kept(&self, physical_id: &str, _scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+        self.found(physical_id.to_owned()).await
+    }
+
     /// Only a new name replaces it.
     fn remade_in_place(&self) -> bool {
         false

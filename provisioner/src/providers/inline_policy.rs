@@ -204,6 +204,18 @@ impl Provider for InlinePolicyProvider {
         Ok(by_key.into_iter().map(|((key, name), roles)| found(key, name, roles)).collect())
     }
 
+    async fn find_kept(&self, physical_id: &str, _scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+        let mut names = physical_id.split('/').map(str::to_owned);
+        let name = names.next().unwrap_or_default();
+        let mut roles = Vec::new();
+        for role in names {
+            if self.still_marked(&role, &name, physical_id).await? {
+                roles.push(role);
+            }
+        }
+        Ok((!roles.is_empty()).then(|| found(physical_id.to_owned(), name, roles)))
+    }
+
     fn puts(&self, resource: &Resource) -> Vec<Put> {
         let name = Fields(&resource.properties).get("PolicyName").cloned().unwrap_or_default();
         let put = |role| Put {

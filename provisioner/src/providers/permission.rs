@@ -115,6 +115,15 @@ fn function_of(physical_id: &str) -> &str {
     physical_id.rsplit_once('/').map_or(physical_id, |(function, _)| function)
 }
 
+fn attributes(physical_id: &str) -> BTreeMap<String, Value> {
+    ["Ref", "Id"].map(|name| (name.to_owned(), statement_id(physical_id).into())).into()
+}
+
+/// A statement that left the template.
+fn found(physical_id: &str) -> Observed {
+    listed(TYPE, physical_id.to_owned(), BTreeMap::new(), attributes(physical_id))
+}
+
 /// A statement in CloudFormation's shape; the function stands as the template writes it.
 fn properties(statement: &Value, wanted: &Value) -> Value {
     let condition = |operator: &str, key: &str| {
@@ -161,7 +170,7 @@ impl Provider for PermissionProvider {
     }
 
     fn attributes(&self, physical_id: &str, _properties: &Value, _scope: &Scope) -> BTreeMap<String, Value> {
-        ["Ref", "Id"].map(|name| (name.to_owned(), statement_id(physical_id).into())).into()
+        attributes(physical_id)
     }
 
     async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
@@ -214,18 +223,23 @@ impl Provider for PermissionProvider {
 
     /// Statements that were made under the stack's name, as the functions' own reads tell them.
     async fn find_on(&self, parents: &[&Observed], named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
-        let mut found = Vec::new();
+        let mut all = Vec::new();
         for function in parents {
             let owner = |key: &str| function.tags.get(key).map(String::as_str).unwrap_or_default();
             for id in Fields(&function.handle).texts(STATEMENTS).unwrap_or_default() {
                 let physical_id = format!("{}/{id}", function.physical_id);
                 if is_sealed(&id, owner(tag::STACK), owner(tag::REGION)) && !named.contains(&physical_id) {
-                    let attributes = [("Ref".to_owned(), id.clone().into()), ("Id".to_owned(), id.into())].into();
-                    found.push(listed(TYPE, physical_id, BTreeMap::new(), attributes));
+                    all.push(found(&physical_id));
                 }
             }
         }
-        Ok(found)
+        Ok(all)
+    }
+
+    async fn find_kept(&self, physical_id: &str, _scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+        let ids = statement_ids(&self.lambda, function_of(physical_id)).await?;
+        let is_there = ids.iter().any(|id| id == statement_id(physical_id));
+        Ok(is_there.then(|| found(physical_id)))
     }
 
     fn permissions(&self) -> Permissions<'_> {

@@ -84,6 +84,20 @@ impl QueuePolicyProvider {
         }
     }
 
+    /// The URL of a queue that has the policy still.
+    async fn marked(&self, name: &str, key: &str) -> Result<Option<String>, ProviderError> {
+        let url = match self.sqs.get_queue_url().queue_name(name).send().await.map_err(failed("sqs:GetQueueUrl")) {
+            Err(error) if is_missing(&error) => return Ok(None),
+            answer => answer?.queue_url.unwrap_or_default(),
+        };
+        let tags = self.sqs.list_queue_tags().queue_url(&url).send().await.map_err(failed("sqs:ListQueueTags"));
+        let tags = match tags {
+            Err(error) if is_missing(&error) => return Ok(None),
+            answer => answer?.tags.unwrap_or_default(),
+        };
+        Ok(tags.get(MARK).is_some_and(|found| found == key).then_some(url))
+    }
+
     async fn put_on_all(&self, resource: &Resource) -> Result<Observed, ProviderError> {
         let document = Fields(&resource.properties).document("PolicyDocument").unwrap_or_default();
         let urls = urls(&resource.properties);
@@ -165,6 +179,12 @@ impl Provider for QueuePolicyProvider {
             }
         }
         Ok(by_key.into_iter().filter(|(key, _)| !named.contains(key)).map(found).collect())
+    }
+
+    async fn find_kept(&self, physical_id: &str, _scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+        let looks = physical_id.split('/').map(|name| self.marked(name, physical_id));
+        let urls: Vec<String> = try_join_all(looks).await?.into_iter().flatten().collect();
+        Ok((!urls.is_empty()).then(|| found((physical_id.to_owned(), urls))))
     }
 
     fn permissions(&self) -> Permissions<'_> {

@@ -1,6 +1,7 @@
 //! Whose a resource is: by its own tags, by those of what it hangs on, under a name that is known late.
 
 use provisioner::engine::{Action, EngineError, Look};
+use provisioner::policy::{Command, Policy};
 use serde_json::{Value, json};
 use testkit::FaultProxy;
 use testkit::fault_proxy::Edge;
@@ -42,6 +43,62 @@ async fn a_policy_on_a_role_of_somebody_else_wants_adopt() {
     let template = stage.template(policy);
     let plan = stage.stack(&template).plan(true).await.unwrap();
     assert_eq!(plan.changes[0].action, Action::Create);
+}
+
+#[tokio::test]
+async fn what_was_put_on_something_of_somebody_elses_is_found_after_it_left_the_template_and_goes_with_the_stack() {
+    let theirs = Stage::new("own-elsewhere").await;
+    let s3 = provisioner::providers::s3_client(&theirs.config);
+    s3.create_bucket().bucket("own-elsewhere").send().await.unwrap();
+    let sqs = aws_sdk_sqs::Client::new(&theirs.config);
+    let queue = sqs.create_queue().queue_name("own-elsewhere").send().await.unwrap().queue_url.unwrap();
+    let role = function::role(&theirs).await;
+    let function = function::properties(&role, "code");
+    let function = theirs.resource("AWS::Lambda::Function", "Function", function).await;
+    theirs.create(&function).await;
+    let stage = Stage::new("own-kept").await.with_types(&[]).await;
+    let keeper = json!({"Keeper": {"Type": "AWS::SQS::Queue", "Properties": {}}});
+    let mut all = keeper.clone();
+    all["OnBucket"] = json!({"Type": "AWS::S3::BucketPolicy", "Properties": {
+        "Bucket": "own-elsewhere", "PolicyDocument": statement("s3:GetObject"),
+    }});
+    all["OnQueues"] = json!({"Type": "AWS::SQS::QueuePolicy", "Properties": {
+        "Queues": [{"Ref": "Keeper"}, queue], "PolicyDocument": statement("sqs:SendMessage"),
+    }});
+    all["OnRole"] = json!({"Type": "AWS::IAM::Policy", "Properties": {
+        "PolicyName": "more", "Roles": [role.physical_id], "PolicyDocument": statement("s3:GetObject"),
+    }});
+    all["OnFunction"] = json!({"Type": "AWS::Lambda::Permission", "Properties": {
+        "FunctionName": function.physical_id, "Action": "lambda:InvokeFunction", "Principal": "sns.amazonaws.com",
+    }});
+    let kinds = ["OnBucket", "OnQueues", "OnRole", "OnFunction"];
+    let tags = |resources: &Value| {
+        let template = stage.template(resources.clone());
+        let policy = Policy::of(&stage.stack(&template), &[Command::Up], false).unwrap();
+        policy.statements().iter().any(|statement| statement.actions.contains(&"tag:TagResources".to_owned()))
+    };
+    assert!(tags(&all) && !tags(&keeper), "who may do this may set the keeper's tag");
+
+    for leaves_by_up in [true, false] {
+        stage.adopt(&all).await;
+        let plan = stage.plan(&all).await.unwrap();
+        assert!(plan.is_empty(), "they are ours by now: {:?}", plan.changes);
+        assert!(plan.changes.iter().all(|change| !change.untracked));
+        let there = async || {
+            let looks = stage.looks(&all).await;
+            let found = looks.into_iter().filter(|look| look.observed.is_some()).map(|look| look.resource.logical_id);
+            found.filter(|id| kinds.contains(&id.as_str())).collect::<Vec<_>>()
+        };
+        assert_eq!(there().await.len(), 4);
+        match leaves_by_up {
+            true => stage.up(&keeper).await,
+            false => stage.down(&keeper).await,
+        }
+        assert_eq!(there().await, Vec::<String>::new());
+    }
+    stage.adopt(&all).await;
+    stage.down(&all).await;
+    assert!(s3.get_bucket_policy().bucket("own-elsewhere").send().await.is_err());
 }
 
 #[tokio::test]

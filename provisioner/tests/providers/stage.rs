@@ -82,7 +82,8 @@ impl Stage {
         let cache = tempfile::tempdir().unwrap();
         let found = OtherTypes::look_up(&self.config, cache.path(), types.iter().copied(), &[]).await.unwrap();
         assert!(found.refused.is_empty(), "{:?}", found.refused);
-        self.providers = self.providers.with(found.providers).with_left_behind(found.left_behind);
+        self.providers =
+            self.providers.with(found.providers).with_left_behind(found.left_behind).with_keeping(found.keeping);
         self
     }
 

@@ -10,12 +10,11 @@ use serde_json::{Value, json};
 use super::super::fields::Fields;
 use super::super::observed::listed;
 use super::super::tagged::{Tagged, Tags};
-use super::keeping::Keeping;
 use super::requests::Requests;
 use super::tagging::TYPE_TAG;
 use crate::engine::{
     DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Provider, ProviderError, Resource,
-    Schema, Scope, keep_by, keepers, kept, tag, taggable_arn,
+    Schema, Scope, all_kept, keep_by, tag,
 };
 
 /// How long a request of a type whose schema is not at hand may take.
@@ -39,7 +38,6 @@ const OTHER_FORM: [&str; 10] = [
 /// Resources of any type but those that providers of their own find.
 pub(super) struct LeftBehind {
     tagging: Tagged,
-    keeping: Keeping,
     requests: Requests,
     /// Types of the template that providers of their own find.
     named: BTreeSet<String>,
@@ -51,13 +49,12 @@ pub(super) struct LeftBehind {
 impl LeftBehind {
     pub(super) fn new(
         tagging: Tagged,
-        keeping: Keeping,
         requests: Requests,
         named: BTreeSet<String>,
         unlisted: BTreeSet<String>,
     ) -> Self {
         let schema = Schema::new("AWS::CloudControl::Any", vec![], &[]);
-        Self { tagging, keeping, requests, named, unlisted, schema }
+        Self { tagging, requests, named, unlisted, schema }
     }
 
     /// ARNs with their tags, by type. The tagging API tells of what was deleted for a while longer.
@@ -181,8 +178,7 @@ impl Provider for LeftBehind {
                 "delete it yourself; by its tags it is this stack's and no longer in the template",
             ));
         };
-        self.requests.delete(&observed.type_name, &identifier, LIMIT, progress).await?;
-        self.keeping.forget(observed, keepers(&observed.tags)).await
+        self.requests.delete(&observed.type_name, &identifier, LIMIT, progress).await
     }
 
     async fn find(&self, scope: &Scope, _named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
@@ -205,16 +201,9 @@ impl Provider for LeftBehind {
 
     /// The marks tell it; only what they tell and the template does not name, by type and name, is asked for.
     async fn find_on(&self, parents: &[&Observed], named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
-        let mut by_name: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-        for keeper in parents {
-            let remembered = keeper.tags.iter().filter_map(|(key, value)| kept(key, value));
-            for (type_name, name) in
-                remembered.filter(|(type_name, name)| !named.contains(&format!("{type_name} {name}")))
-            {
-                by_name.entry((type_name, name)).or_default().extend(taggable_arn(&keeper.attributes));
-            }
-        }
-        let looks = by_name.into_iter().map(|((type_name, name), arns)| async move {
+        let is_named = |type_name: &str, name: &str| named.contains(&format!("{type_name} {name}"));
+        let left = all_kept(parents).into_iter().filter(|((type_name, name), _)| !is_named(type_name, name));
+        let looks = left.map(|((type_name, name), arns)| async move {
             let there = self.requests.get(&type_name, &name).await?.is_some();
             let mut tags = Tags::new();
             keep_by(&mut tags, &arns);

@@ -36,7 +36,6 @@ use serde_json::{Map, Value, json};
 pub use self::other_types::OtherTypes;
 
 use self::found::{Described, described, within};
-use self::keeping::Keeping;
 use self::references::reference_property;
 use self::requests::{Created, Requests};
 use self::tagging::{Before, TYPE_TAG, given_before, remember_properties, tags_in, tags_out};
@@ -47,7 +46,7 @@ use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use crate::engine::{
     DeleteOptions, Difference, Limit, NOT_GIVEN_BACK, Observed, OnChange, Permissions, Progress, Provider,
-    ProviderError, Resource, Schema, Scope, diff, keepers, remember_given, retry_until, tag,
+    ProviderError, Resource, Schema, Scope, diff, remember_given, retry_until, tag,
 };
 use crate::template::pointer_to;
 
@@ -60,7 +59,6 @@ const MOST_TOKENS: u32 = 50;
 /// Resources of one type, over Cloud Control.
 struct CloudControlProvider {
     requests: Requests,
-    keeping: Keeping,
     about: TypeSchema,
 }
 
@@ -346,8 +344,6 @@ impl Provider for CloudControlProvider {
     }
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
-        // First, so that there is no moment in which nothing knows of it.
-        self.keeping.remember(resource, progress).await?;
         let (desired, tries) = (self.desired(resource), AtomicU32::new(0));
         let made = retry_until("AWS to take the new resource", SETTLES, progress, requests::passes, || {
             self.make(&desired, &tries, progress)
@@ -371,11 +367,6 @@ impl Provider for CloudControlProvider {
         differences: &[Difference],
         progress: &Progress,
     ) -> Result<Observed, ProviderError> {
-        if self.is_untracked() && differences.iter().any(|difference| difference.property() == "Tags") {
-            self.keeping.remember(resource, progress).await?;
-            let former = &keepers(&observed.tags) - &keepers(&resource.tags);
-            self.keeping.forget(observed, former).await?;
-        }
         let (identifier, patch) = (identifier_of(observed), self.patch(resource, observed, differences));
         match self.send_patch(&identifier, &patch, progress).await {
             Err(error) if removes(&patch) => {
@@ -403,8 +394,7 @@ impl Provider for CloudControlProvider {
         progress: &Progress,
     ) -> Result<(), ProviderError> {
         let identifier = identifier_of(observed);
-        self.requests.delete(self.type_name(), &identifier, self.limit(), progress).await?;
-        self.keeping.forget(observed, keepers(&observed.tags)).await
+        self.requests.delete(self.type_name(), &identifier, self.limit(), progress).await
     }
 
     async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
@@ -450,7 +440,6 @@ impl Provider for CloudControlProvider {
         let with = |handlers: &[&str], own: &[&'static str]| {
             self.about.actions(handlers).into_iter().chain(own.iter().copied()).collect::<Vec<_>>()
         };
-        let marks = ["tag:TagResources", "tag:UntagResources"].into_iter().filter(|_| self.is_untracked());
         Permissions {
             read: with(
                 &["read", "list"],
@@ -463,10 +452,7 @@ impl Provider for CloudControlProvider {
                     "cloudformation:UpdateResource",
                     "cloudformation:GetResourceRequestStatus",
                 ],
-            )
-            .into_iter()
-            .chain(marks)
-            .collect(),
+            ),
             delete: with(&["delete"], &["cloudformation:DeleteResource", "cloudformation:GetResourceRequestStatus"]),
             ..Permissions::default()
         }

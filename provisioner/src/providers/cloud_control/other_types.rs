@@ -9,12 +9,12 @@ use futures::future::try_join_all;
 
 use super::super::tagged::Tagged;
 use super::CloudControlProvider;
-use super::keeping::Keeping;
+use super::keeping::Marks;
 use super::left_behind::LeftBehind;
 use super::registry::Registry;
 use super::requests::Requests;
 use super::type_schema::TypeSchema;
-use crate::engine::{Provider, ProviderError};
+use crate::engine::{Keeping, Provider, ProviderError};
 use crate::template::nearest;
 
 /// Types without a provider of their own.
@@ -26,6 +26,8 @@ pub struct OtherTypes {
     pub refused: BTreeMap<String, ProviderError>,
     /// Finds and deletes what the template left behind of types that it no longer names, or that cannot be listed.
     pub left_behind: Option<Arc<dyn Provider>>,
+    /// Sets and takes off the tags by which what takes no tags is remembered.
+    pub keeping: Option<Arc<dyn Keeping>>,
 }
 
 impl OtherTypes {
@@ -51,7 +53,6 @@ impl OtherTypes {
         }))
         .await?;
         let tagging = Tagged::new(config);
-        let keeping = Keeping::new(tagging.clone());
         let (mut listed, mut unlisted) = (BTreeSet::new(), BTreeSet::new());
         let mut found = Self::default();
         for (type_name, schema) in types.into_iter().zip(schemas) {
@@ -60,17 +61,14 @@ impl OtherTypes {
                     let finds_its_own = about.tags.is_some() && about.listable;
                     let of_its_kind = if finds_its_own { &mut listed } else { &mut unlisted };
                     of_its_kind.insert(type_name.to_owned());
-                    found.providers.push(Arc::new(CloudControlProvider {
-                        requests: requests.clone(),
-                        keeping: keeping.clone(),
-                        about,
-                    }));
+                    found.providers.push(Arc::new(CloudControlProvider { requests: requests.clone(), about }));
                 }
                 Some(Err(refusal)) => drop(found.refused.insert(type_name.to_owned(), refusal)),
                 None => {}
             }
         }
-        let left_behind = LeftBehind::new(tagging, keeping, requests, listed, unlisted);
+        found.keeping = Some(Arc::new(Marks { tagging: tagging.clone() }));
+        let left_behind = LeftBehind::new(tagging, requests, listed, unlisted);
         found.left_behind = Some(Arc::new(left_behind));
         Ok(found)
     }
