@@ -218,7 +218,10 @@ impl Stack<'_> {
         self.keep(resource, change.observed.as_ref(), progress).await.map_err(failed)?;
         let made = match (&change.observed, change.action) {
             (Some(observed), Action::Update | Action::Adopt) => {
-                if change.differences.iter().all(|difference| difference.path == KEPT_BY) {
+                let of_keepers: &[&str] =
+                    if self.is_untracked(&change.type_name) { &[KEPT_BY, GIVEN] } else { &[KEPT_BY] };
+                if change.differences.iter().all(|difference| of_keepers.contains(&difference.path.as_str())) {
+                    self.keep_given(resource, Some(observed), progress).await.map_err(failed)?;
                     return Ok(observed.clone());
                 }
                 let differences = super::diff::diff(resource, observed, provider.schema());
@@ -238,12 +241,18 @@ impl Stack<'_> {
             }
             _ => provider.create(resource, progress).await,
         };
-        made.map_err(failed)
+        let made = made.map_err(failed)?;
+        // Last, so that what was to be removed is known until it is.
+        if self.is_untracked(&change.type_name) {
+            self.keep_given(resource, change.observed.as_ref(), progress).await.map_err(failed)?;
+        }
+        Ok(made)
     }
 }
 
-/// Where another keeper stands among the differences: the resource itself is not changed by it.
+/// Where another keeper, and what one remembers, stand among the differences: the resource itself is not changed by them.
 const KEPT_BY: &str = "Tags.provision:kept-by";
+const GIVEN: &str = "Tags.provision:given";
 
 /// What Lambda calls an update of another revision than was read.
 const OUTDATED: &str = "PreconditionFailedException";

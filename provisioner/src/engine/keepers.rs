@@ -26,6 +26,11 @@ pub fn keeping_tag(type_name: &str, physical_id: &str) -> Option<(String, String
     (value.len() <= LONGEST).then_some((key, value))
 }
 
+/// The key of the tag by which a keeper remembers which properties the template gave to a resource.
+pub fn given_key(type_name: &str, physical_id: &str) -> String {
+    format!("{}{}", tag::GIVEN_OF, short_digest(&format!("{type_name} {physical_id}")))
+}
+
 /// Type and physical id of what a tag remembers; none for any other tag.
 pub fn kept(key: &str, value: &str) -> Option<(String, String)> {
     key.strip_prefix(tag::KEEPS)?;
@@ -83,7 +88,7 @@ pub fn all_kept(keepers: &[&Observed]) -> BTreeMap<(String, String), BTreeSet<St
 /// Sets and takes off the tags by which keepers remember.
 #[async_trait]
 pub trait Keeping: Send + Sync {
-    /// Lets these keepers, by their ARNs, remember a resource.
+    /// Lets these keepers, by their ARNs, remember a resource, and what the template gave to it.
     ///
     /// # Errors
     /// Any failed call.
@@ -102,18 +107,26 @@ pub trait Keeping: Send + Sync {
 }
 
 impl Stack<'_> {
-    /// Tells which keepers remember a resource, of each that wants one.
+    /// Tells which keepers remember a resource, of each that wants one, and what they remember of it.
     pub(super) fn tell_keepers(&self, looks: &mut [Look]) {
         for index in 0..looks.len() {
-            let Look { resource, .. } = &looks[index];
-            let mark = keeping_tag(&resource.type_name, &resource.physical_id);
-            let Some((key, _)) = mark.filter(|_| self.wants_keeper(resource, looks)) else { continue };
-            let remembers =
-                |look: &&Look| look.observed.as_ref().is_some_and(|observed| observed.tags.contains_key(&key));
-            let already = looks.iter().filter(remembers).filter_map(arn_of).collect();
-            if let Some(observed) = &mut looks[index].observed {
-                keep_by(&mut observed.tags, &already);
+            let Look { resource, observed } = &looks[index];
+            let Some(mut observed) = observed.clone().filter(|_| self.wants_keeper(resource, looks)) else { continue };
+            let Resource { type_name, physical_id, .. } = resource;
+            let tags = || looks.iter().filter_map(|look| Some((look, &look.observed.as_ref()?.tags)));
+            let mark = keeping_tag(type_name, physical_id).map(|(key, _)| key);
+            let remembers = |tags: &BTreeMap<String, String>| mark.as_ref().is_some_and(|key| tags.contains_key(key));
+            let already: BTreeSet<String> =
+                tags().filter(|(_, tags)| remembers(tags)).filter_map(|(look, _)| arn_of(look)).collect();
+            let given = given_key(type_name, physical_id);
+            let given = tags().find_map(|(_, tags)| tags.get(&given)).cloned().unwrap_or_default();
+            match (already.is_empty(), self.providers.get(type_name)) {
+                (false, Some(provider)) => observed = provider.remembering(resource, observed, &given),
+                // What nobody remembers is no difference.
+                _ => observed.tags.extend(resource.tags.get_key_value(tag::GIVEN).map(|(k, v)| (k.clone(), v.clone()))),
             }
+            keep_by(&mut observed.tags, &already);
+            looks[index].observed = Some(observed);
         }
     }
 
@@ -189,6 +202,21 @@ impl Stack<'_> {
         match observed {
             Some(observed) => keeping.forget(observed, &(&former - &wanted)).await,
             None => Ok(()),
+        }
+    }
+
+    /// Lets its keepers remember what the template gives to a resource that they remember by now.
+    pub(super) async fn keep_given(
+        &self,
+        resource: &Resource,
+        observed: Option<&Observed>,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let given = |tags: &BTreeMap<String, String>| tags.get(tag::GIVEN).cloned();
+        let changed = observed.is_some_and(|observed| given(&observed.tags) != given(&resource.tags));
+        match &self.providers.keeping {
+            Some(keeping) if changed => keeping.remember(resource, &keepers(&resource.tags), progress).await,
+            _ => Ok(()),
         }
     }
 

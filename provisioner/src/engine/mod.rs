@@ -32,7 +32,7 @@ pub use diff::diff;
 pub use dynamic::StoredParameters;
 pub use error::{EngineError, ProviderError};
 pub use event::{Action, Event, Observer, Progress};
-pub use keepers::{Keeping, all_kept, keep_by, keepers, keeping_tag, kept, taggable_arn};
+pub use keepers::{Keeping, all_kept, given_key, keep_by, keepers, keeping_tag, kept, taggable_arn};
 pub use plan::{Change, Late, Plan};
 pub use provider::{DeleteOptions, Difference, Grant, Needed, Observed, Permissions, Provider, Put, Resource, State};
 pub use remembered::{remember, remember_given, remembered};

@@ -263,6 +263,11 @@ pub trait Provider: Send + Sync {
         Ok(None)
     }
 
+    /// What is there, seen by one who knows what the template gave before: of what takes no tags only its keeper tells it.
+    fn remembering(&self, _resource: &Resource, observed: Observed, _given: &str) -> Observed {
+        observed
+    }
+
     /// When it goes in a teardown; the calls of one rank go side by side, 0 first. Most kinds can go in any order (E64). None:
     /// as the template's dependencies say, each after all that depends on it.
     fn teardown_rank(&self) -> Option<u8> {

@@ -24,6 +24,8 @@ pub mod tag {
     pub const OF_CHILD: &str = "provision:deletion-policy:";
     /// What a tag begins with that remembers the type and the name of something untagged.
     pub const KEEPS: &str = "provision:keeps:";
+    /// What a tag begins with that remembers the properties which the template gave to something untagged.
+    pub const GIVEN_OF: &str = "provision:given-of:";
     /// Of something untagged, in the place of a tag: the ARNs of the resources whose tags remember it.
     pub const KEPT_BY: &str = "provision:kept-by";
 }

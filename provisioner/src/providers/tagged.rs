@@ -50,16 +50,16 @@ impl Tagged {
         Ok(found.iter().map(|mapping| (mapping.resource_arn().unwrap_or_default().to_owned(), tags(mapping))).collect())
     }
 
-    /// Sets one tag of the resource of an ARN.
-    pub(super) async fn tag(&self, arn: &str, key: &str, value: &str) -> Result<(), ProviderError> {
-        let call = self.client.tag_resources().resource_arn_list(arn).tags(key, value);
+    /// Sets tags of the resource of an ARN.
+    pub(super) async fn tag(&self, arn: &str, tags: HashMap<String, String>) -> Result<(), ProviderError> {
+        let call = self.client.tag_resources().resource_arn_list(arn).set_tags(Some(tags));
         let answer = call.send().await.map_err(failed("tag:TagResources"))?;
         refused("tag:TagResources", answer.failed_resources_map())
     }
 
-    /// Takes one tag off.
-    pub(super) async fn untag(&self, arn: &str, key: &str) -> Result<(), ProviderError> {
-        let call = self.client.untag_resources().resource_arn_list(arn).tag_keys(key);
+    /// Takes tags off.
+    pub(super) async fn untag(&self, arn: &str, keys: Vec<String>) -> Result<(), ProviderError> {
+        let call = self.client.untag_resources().resource_arn_list(arn).set_tag_keys(Some(keys));
         let answer = call.send().await.map_err(failed("tag:UntagResources"))?;
         refused("tag:UntagResources", answer.failed_resources_map())
     }

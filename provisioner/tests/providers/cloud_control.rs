@@ -299,6 +299,28 @@ async fn a_mark_that_was_taken_off_is_put_back_and_one_that_moved_is_taken_off()
 }
 
 #[tokio::test]
+async fn a_property_that_left_something_untagged_is_removed_as_its_keeper_knows_it() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-given", &proxy.url()).await.with_types(&[SCHEDULE]).await;
+    let mut before = work(true);
+    before["Nightly"]["Properties"]["Description"] = "at night".into();
+    stage.up(&before).await;
+    let changed = async |resources: &Value| {
+        let plan = stage.plan(resources).await.unwrap();
+        let paths = plan.changes.into_iter().flat_map(|change| change.differences).map(|one| one.path);
+        paths.collect::<Vec<_>>()
+    };
+    assert_eq!(changed(&work(true)).await, ["Description", "Tags.provision:given"]);
+    proxy.forget();
+    stage.up(&work(true)).await;
+    assert_eq!(changing(&proxy), ["UpdateResource", "TagResources"], "it is forgotten when it is gone");
+    let looks = stage.looks(&work(true)).await;
+    let kept = looks.iter().find(|look| look.resource.logical_id == "Nightly").unwrap();
+    assert_eq!(kept.observed.as_ref().unwrap().handle["Properties"].get("Description"), None);
+    stage.down(&work(true)).await;
+}
+
+#[tokio::test]
 async fn what_is_kept_goes_before_what_keeps_it_and_stays_where_its_deletion_policy_says_so() {
     let proxy = proxy();
     let stage = Stage::at("cc-order", &proxy.url()).await.with_types(&[SCHEDULE]).await;

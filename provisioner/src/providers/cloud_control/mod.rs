@@ -10,10 +10,11 @@
 //! | writeOnly, also within another | in place; AWS does not give it back, so it is compared by a digest that the tags remember. A secret (NoEcho) is not: it goes with any other change, or with `--resend-secrets` | stays |
 //! | the tagging property | in place; replaces where AWS changes no tags | removed, but tags of others stay |
 //!
-//! What the template gave is remembered by the tag [`tag::GIVEN`]. `Ref` gives the primary identifier, its parts joined by `|`, or the
-//! property that `references` names. A resource is found by its identifier where that can be a name, else by its tags in a listing. A kind
-//! without tags is this stack's if it has the name that was made for it, or belongs to a resource of the stack. One that left the
-//! template is found by its tags, or by those of its keeper, even if the template names no resource of its type any more.
+//! What the template gave is remembered by the tag [`tag::GIVEN`], of what takes no tags by one of its keeper's. `Ref` gives the primary
+//! identifier, its parts joined by `|`, or the property that `references` names. A resource is found by its identifier where that can be a
+//! name, else by its tags in a listing. A kind without tags is this stack's if it has the name that was made for it, or belongs to a
+//! resource of the stack. One that left the template is found by its tags, or by those of its keeper, even if the template names no
+//! resource of its type any more.
 
 mod found;
 mod keeping;
@@ -114,19 +115,33 @@ impl CloudControlProvider {
                 resource.tags.iter().filter(|(key, _)| seen.contains_key(*key) && !claims.contains(&key.as_str()));
             tags.extend(kept.map(|(key, value)| (key.clone(), value.clone())));
         }
-        // A name that is made is the template's too, though it stands not there.
-        given_before.extend(self.about.name.as_ref().map(|name| (name.property.as_str(), Before::default())));
-        let mut properties = within(&described.properties, &resource.properties, &given_before);
-        for name in unseen::changed(&given_before, resource, &self.about.schema) {
-            properties[name] = NOT_GIVEN_BACK.into();
+        let mut handle = json!({"Identifier": described.identifier});
+        if self.is_untracked() {
+            handle["Properties"] = described.properties.clone();
         }
         Observed {
             attributes: self.attributes_of(&described),
-            properties,
+            properties: self.compared(resource, &described.properties, given_before),
             tags,
-            handle: json!({"Identifier": described.identifier}),
+            handle,
             ..as_wanted(resource)
         }
+    }
+
+    /// As much of what is there as the template says something of, or said before.
+    fn compared<'b>(
+        &'b self,
+        resource: &Resource,
+        properties: &Value,
+        mut given_before: BTreeMap<&'b str, Before<'b>>,
+    ) -> Value {
+        // A name that is made is the template's too, though it stands not there.
+        given_before.extend(self.about.name.as_ref().map(|name| (name.property.as_str(), Before::default())));
+        let mut compared = within(properties, &resource.properties, &given_before);
+        for name in unseen::changed(&given_before, resource, &self.about.schema) {
+            compared[name] = NOT_GIVEN_BACK.into();
+        }
+        compared
     }
 
     fn attributes_of(&self, described: &Described) -> BTreeMap<String, Value> {
@@ -318,8 +333,12 @@ impl Provider for CloudControlProvider {
             if let Some(fields) = resource.properties.as_object_mut() {
                 fields.shift_remove(&property.name);
             }
-            remember_properties(resource, &self.about.schema);
             resource.tags.insert(TYPE_TAG.into(), self.type_name().to_owned());
+        }
+        remember_properties(resource, &self.about.schema);
+        if self.is_untracked() {
+            // Of its keeper's tags it has one.
+            resource.tags.retain(|key, _| !key.starts_with(&format!("{}:", tag::GIVEN)));
         }
         let Some(name) = self.about.name.as_ref().filter(|name| !Fields(&resource.properties).has(&name.property))
         else {
@@ -421,6 +440,13 @@ impl Provider for CloudControlProvider {
     /// Tags that AWS changes none of are others only on another resource.
     fn replaces(&self, _observed: &Observed, difference: &Difference) -> bool {
         self.has_fixed_tags() && difference.property() == "Tags"
+    }
+
+    fn remembering(&self, resource: &Resource, mut observed: Observed, given: &str) -> Observed {
+        let before: BTreeMap<String, String> = [(tag::GIVEN.to_owned(), given.to_owned())].into();
+        observed.properties = self.compared(resource, &observed.handle["Properties"], given_before(&before));
+        observed.tags.extend(before);
+        observed
     }
 
     fn is_slow(&self) -> bool {
