@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::{
+    collections::HashSet,
+    fmt,
     io::Write as _,
     ops::Range,
     sync::{
@@ -25,6 +27,10 @@ use crawler_core::{
 use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use futures::{TryStreamExt as _, stream::BoxStream};
 use jiff::{Timestamp, civil::Date};
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
 use testkit::{StandIn, stand_in, titles};
 use tokio::time::Instant;
 
@@ -118,6 +124,54 @@ async fn a_crawled_lake_holds_by_partition_and_in_all() {
     assert_eq!((report.age.old, report.age.oldest), (0, Some(day("2026-11-18"))));
     let in_a_year = verify(&*lake, day("2027-11-18"), |_, _| {}).await.unwrap();
     assert_eq!(in_a_year.age.old, manifest.titles - report.counts.not_done);
+}
+
+/// The keys of a JSON object as they stand there, twice if they do.
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, IgnoredAny)) = map.next_entry::<String, IgnoredAny>()? {
+                    keys.push(key);
+                }
+                Ok(Keys(keys))
+            }
+        }
+        from.deserialize_map(Object)
+    }
+}
+
+/// Both take a column for a key in whatever case; Redshift's COPY takes no longer line.
+#[tokio::test]
+async fn each_line_is_one_that_athena_and_redshift_take() {
+    const LONGEST: usize = 4 << 20;
+    let lake = MemoryLake::new();
+    crawl(Arc::new(lake.clone())).await;
+    let mut lines = 0;
+    for kind in Kind::ALL {
+        let entries: Vec<_> = lake.list(&layout::folder(kind)).try_collect().await.unwrap();
+        for Entry { key, .. } in entries {
+            let packed = lake.get(&key).await.unwrap().unwrap();
+            for line in std::io::read_to_string(MultiGzDecoder::new(&packed[..])).unwrap().lines() {
+                let Keys(keys) = serde_json::from_str(line).unwrap();
+                let columns: HashSet<String> = keys.iter().map(|key| key.to_lowercase()).collect();
+                assert_eq!(columns.len(), keys.len(), "a key stands twice in {line}");
+                assert!(line.len() < LONGEST && !line.contains('\r'), "{key}");
+                lines += 1;
+            }
+        }
+    }
+    assert!(lines > 200, "{lines} lines");
 }
 
 #[tokio::test]

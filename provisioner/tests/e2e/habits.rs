@@ -38,7 +38,8 @@ fn e9_e28_e35_e45_e55_up_a_change_and_down_end_well_while_aws_has_all_its_habits
     AT_ONCE.into_iter().for_each(|edge| proxy.play(edge));
 
     user.run(words("up --yes --param FunctionTimeout=60")).succeeds();
-    user.run(words("plan --exit-code --param FunctionTimeout=60")).succeeds();
+    let plan = words("plan --exit-code --param FunctionTimeout=60");
+    until("every read tells what was made", || user.run(plan.clone()).status.success());
     write_code(&user, "two");
     // The queue's timeout has to rise before the function's, or the mapping would be refused.
     let change = "--param FunctionMemorySize=512 --param MaximumConcurrency=4";
