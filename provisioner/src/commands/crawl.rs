@@ -49,7 +49,7 @@ impl Crawl {
         };
         let timeout = number(&properties["Timeout"]).unwrap_or(DEFAULT_TIMEOUT);
         let appends = settings.details && variable("APPEND").as_str().is_some_and(|names| !names.is_empty());
-        Ok(Self { fleet, settings, timeout: Duration::from_secs_f64(timeout.max(0.0)), appends })
+        Ok(Self { fleet, settings, timeout: Duration::try_from_secs_f64(timeout).unwrap_or_default(), appends })
     }
 
     /// Titles that one job may have to end within the function's timeout.
@@ -94,7 +94,7 @@ const DEFAULT_MEMORY_MB: f64 = 128.0;
 const DEFAULT_RATE: f64 = 35.0;
 
 fn number(value: &Value) -> Option<f64> {
-    value.as_f64().or_else(|| value.as_str()?.parse().ok())
+    value.as_f64().or_else(|| value.as_str()?.parse().ok()).filter(|number| number.is_finite())
 }
 
 /// Refuses to send jobs to a fleet that has no key: each would only come back.

@@ -75,21 +75,56 @@ pub(super) async fn manifest(
     job_titles: u32,
 ) -> Result<Manifest, Failure> {
     let wanted = Wanted::read(run, flags)?;
+    // A damaged one is no reason not to make another.
+    let pinned = interrupt::until(&run.interrupt, async { Manifest::current(&**lake).await.map_err(FleetError::from) });
+    let pinned = match pinned.await {
+        Err(failure) if !flags.new_index || matches!(failure, Failure::Interrupted) => return Err(failure),
+        pinned => pinned.ok().flatten(),
+    };
     if !flags.new_index {
-        let pinned =
-            interrupt::until(&run.interrupt, async { Manifest::current(&**lake).await.map_err(FleetError::from) });
-        if let Some(pinned) = pinned.await? {
+        if let Some(pinned) = pinned {
             if is_typed(flags.titles_source.as_deref(), std::env::var(SOURCE_VARIABLE).ok().as_deref()) {
                 run.ui.warn("the pinned index is used; --titles-source is read only with --new-index");
             }
             return wanted.is_in(&pinned.options).map(|()| pinned);
         }
+        return build(
+            run,
+            flags,
+            lake,
+            config,
+            &wanted.options(IndexOptions { job_titles, ..IndexOptions::default() }),
+        )
+        .await;
     }
+    let before = pinned.map(|pinned| pinned.options);
+    let options = wanted.options(IndexOptions { job_titles, ..before.clone().unwrap_or_default() });
+    if let Some(question) = before.and_then(|before| dropped(&before, &options)) {
+        interrupt::until(&run.interrupt, run.ui.confirm(&question)).await?;
+    }
+    build(run, flags, lake, config, &options).await
+}
+
+/// What a new index would take out of the lake; none where it has all that the earlier one has.
+fn dropped(before: &IndexOptions, options: &IndexOptions) -> Option<String> {
+    let types = before.types.iter().filter(|one| !options.types.contains(one)).map(String::as_str);
+    let adult = (before.adult && !options.adult).then_some("adult");
+    let dropped: Vec<&str> = types.chain(adult).collect();
+    (!dropped.is_empty()).then(|| {
+        format!("the new index has no {} titles: their films and reviews go from the lake", dropped.join(", "))
+    })
+}
+
+async fn build(
+    run: &Run,
+    flags: &cli::Titles,
+    lake: &Arc<dyn Lake>,
+    config: Option<&SdkConfig>,
+    options: &IndexOptions,
+) -> Result<Manifest, Failure> {
     let source = source(run, flags, config).await?;
     let busy = run.ui.busy(&format!("reading the titles from {source}"));
-    let options = wanted.options(job_titles);
-    let built =
-        async { build_index(&**lake, &source, &options, |_| ()).await.map_err(|error| unbuilt(error, &source)) };
+    let built = async { build_index(&**lake, &source, options, |_| ()).await.map_err(|error| unbuilt(error, &source)) };
     let manifest = interrupt::until(&run.interrupt, built).await?;
     drop(busy);
     report(run, &manifest);
@@ -138,8 +173,9 @@ impl Wanted {
         Ok(Self { types, adult: flags.adult.or(run.settings.adult).map(|adult| adult == cli::Adult::In) })
     }
 
-    fn options(&self, job_titles: u32) -> IndexOptions {
-        let IndexOptions { types, adult, .. } = IndexOptions::default();
+    /// What is not said is as in `before`.
+    fn options(&self, before: IndexOptions) -> IndexOptions {
+        let IndexOptions { types, adult, job_titles } = before;
         IndexOptions { types: self.types.clone().unwrap_or(types), adult: self.adult.unwrap_or(adult), job_titles }
     }
 
@@ -154,7 +190,7 @@ impl Wanted {
             "the pinned index is of other titles",
             format!("{}, adult films {adult}", pinned.types.join(",")),
         )
-        .help("take these with --new-index: what is done stays, only what is new is asked for"))
+        .help("take these with --new-index: only what is new is asked for, and what is left out goes"))
     }
 }
 
@@ -223,7 +259,8 @@ mod tests {
         assert!(wanted(&["movie", "short"], None).is_in(&pinned).is_err());
         let told = wanted(&["movie"], Some(false)).is_in(&pinned).unwrap_err().to_string();
         assert!(told.contains("movie, adult films in") && told.contains("--new-index"), "{told}");
-        let options = wanted(&["short"], Some(false)).options(7);
+        let options =
+            wanted(&["short"], Some(false)).options(IndexOptions { job_titles: 7, ..IndexOptions::default() });
         assert_eq!(options, IndexOptions { types: vec!["short".into()], adult: false, job_titles: 7 });
     }
 
@@ -231,6 +268,16 @@ mod tests {
     fn only_a_source_that_was_typed_is_missed() {
         assert!(is_typed(Some("a.tsv"), None) && is_typed(Some("a.tsv"), Some("b.tsv")));
         assert!(!is_typed(Some("a.tsv"), Some("a.tsv")) && !is_typed(None, Some("a.tsv")) && !is_typed(None, None));
+    }
+
+    #[test]
+    fn a_new_index_keeps_what_is_not_said_and_tells_what_it_would_take_out_of_the_lake() {
+        let pinned = IndexOptions { types: vec!["movie".into(), "tvMovie".into()], adult: true, job_titles: 9 };
+        assert_eq!(Wanted::default().options(pinned.clone()), pinned);
+        assert_eq!(dropped(&pinned, &pinned), None);
+        let fewer = Wanted { types: Some(vec!["tvMovie".into()]), adult: Some(false) }.options(pinned.clone());
+        assert!(dropped(&pinned, &fewer).is_some_and(|told| told.contains("no movie, adult titles")));
+        assert_eq!(dropped(&fewer, &pinned), None);
     }
 
     #[test]

@@ -142,7 +142,8 @@ fn schema() -> Schema {
     ]);
     let logging = ["LogFormat", "LogGroup", "ApplicationLogLevel", "SystemLogLevel"].map(|name| (name, Shape::Text));
     let code = objects(&CODE.map(|name| (name, Shape::Text)));
-    let mount = objects(&[("Arn", Shape::Text), ("LocalMountPath", Shape::Text)]);
+    let mount = ["Arn", "LocalMountPath"].map(|name| Property::new(name, Shape::Text).required());
+    let mount = Shape::Object(mount.into());
     let properties = vec![
         Property::new("FunctionName", Shape::Text).replaces(),
         Property::new("PackageType", Shape::Text).replaces().default("Zip"),

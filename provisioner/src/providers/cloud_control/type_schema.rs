@@ -74,13 +74,14 @@ impl TypeSchema {
             // Even a default of the type's: AWS may have filled in another value.
             property.absent = Absent::Removed;
         }
-        let identifier: Vec<String> = pointers(schema, "primaryIdentifier").iter().map(|p| p[1..].to_owned()).collect();
+        let identifier: Vec<String> =
+            pointers(schema, "primaryIdentifier").iter().map(|pointer| dotted(pointer)).collect();
         let settable = |name: &String| properties.iter().any(|property| property.name == *name);
         let all_settable = !identifier.is_empty() && identifier.iter().all(settable);
         let found = Self {
             name: all_settable.then(|| name(schema, &properties, &identifier)).flatten(),
             write_only: write_only.iter().filter_map(|pointer| top_level(pointer)).collect(),
-            read_only: read_only.into_iter().map(|pointer| (pointer[1..].replace('/', "."), pointer)).collect(),
+            read_only: read_only.into_iter().map(|pointer| (dotted(&pointer), pointer)).collect(),
             listable: schema.pointer("/handlers/list").is_some_and(|list| list.get("handlerSchema").is_none()),
             handlers: handlers(schema),
             timeout_minutes: timeout(schema),
@@ -147,6 +148,11 @@ fn engine_schema(
 fn pointers(schema: &Value, list: &str) -> Vec<String> {
     let found = texts(schema.get(list)).into_iter();
     found.filter_map(|pointer| Some(pointer.strip_prefix("/properties")?.to_owned())).collect()
+}
+
+/// `A.B` for `/A/B`.
+fn dotted(pointer: &str) -> String {
+    pointer.trim_start_matches('/').replace('/', ".")
 }
 
 fn top_level(pointer: &str) -> Option<String> {
