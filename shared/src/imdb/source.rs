@@ -67,8 +67,9 @@ impl Source {
         Url::parse(IMDB).map_or(Self::Stdin, Self::Url)
     }
 
-    /// Opens the source, unless it is still what `known` says.
+    /// Opens the source, unless it is still what `known` says; that of another source says nothing of this one.
     pub(super) async fn open(&self, known: Option<&SourceVersion>) -> Result<Opened, IndexError> {
+        let known = known.filter(|known| known.uri == self.to_string());
         let (version, bytes) = match self {
             Self::File(path) => {
                 let file = std::fs::File::open(path).map_err(|error| self.unreadable(error))?;
