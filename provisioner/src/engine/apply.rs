@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::diff::KEPT_BY;
 use super::plan::{Change, Late, Plan};
 use super::stack::{KnownAttributes, Look, Stack};
 use super::walk::Walk;
@@ -220,7 +221,10 @@ impl Stack<'_> {
             (Some(observed), Action::Update | Action::Adopt) => {
                 let of_keepers: &[&str] =
                     if self.is_untracked(&change.type_name) { &[KEPT_BY, GIVEN] } else { &[KEPT_BY] };
-                if change.differences.iter().all(|difference| of_keepers.contains(&difference.path.as_str())) {
+                let only_kept =
+                    change.differences.iter().all(|difference| of_keepers.contains(&difference.path.as_str()));
+                // What is taken over gets its marks on what it hangs on as well.
+                if only_kept && change.action == Action::Update {
                     self.keep_given(resource, Some(observed), progress).await.map_err(failed)?;
                     return Ok(observed.clone());
                 }
@@ -250,8 +254,7 @@ impl Stack<'_> {
     }
 }
 
-/// Where another keeper, and what one remembers, stand among the differences: the resource itself is not changed by them.
-const KEPT_BY: &str = "Tags.provision:kept-by";
+/// Where what a keeper remembers stands among the differences: like another keeper it does not change the resource itself.
 const GIVEN: &str = "Tags.provision:given";
 
 /// What Lambda calls an update of another revision than was read.

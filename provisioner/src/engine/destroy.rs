@@ -74,7 +74,7 @@ impl Stack<'_> {
     /// The template's problems or a failed read.
     pub async fn plan_destroy(&self, options: DestroyOptions) -> Result<DestroyPlan, EngineError> {
         let Survey { mut looks, others } = self.survey(Purpose::Delete).await?;
-        self.tell_keepers(&mut looks);
+        self.tell_keepers(&mut looks, &others);
         let owned = self.settle_ownership(&mut looks).await?;
         let mut plan = DestroyPlan { deletions: vec![], kept: vec![], foreign: vec![] };
         for Look { resource, observed } in looks {

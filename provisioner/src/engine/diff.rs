@@ -9,6 +9,9 @@ use super::remembered::no_longer_given;
 use super::{Absent, Difference, NOT_GIVEN_BACK, Observed, OnChange, Property, Resource, Schema, Shape};
 use crate::template::pointer_to;
 
+/// Where another keeper stands among the differences: the resource itself is not changed by it.
+pub(super) const KEPT_BY: &str = "Tags.provision:kept-by";
+
 /// Every property, and every tag of ours or the template's, that differs.
 pub fn diff(resource: &Resource, observed: &Observed, schema: &Schema) -> Vec<Difference> {
     let empty = Map::new();
@@ -20,9 +23,10 @@ pub fn diff(resource: &Resource, observed: &Observed, schema: &Schema) -> Vec<Di
         observed.properties.as_object().unwrap_or(&empty),
     );
     let mut list = differences.list;
-    if schema.parent.is_none() {
-        list.extend(tag_differences(&resource.tags, &observed.tags));
-    }
+    let mut tags = tag_differences(&resource.tags, &observed.tags);
+    // Who remembers it is all that stands there of a kind that belongs to another.
+    tags.retain(|difference| schema.parent.is_none() || difference.path == KEPT_BY);
+    list.extend(tags);
     list
 }
 

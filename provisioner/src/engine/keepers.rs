@@ -107,19 +107,22 @@ pub trait Keeping: Send + Sync {
 }
 
 impl Stack<'_> {
-    /// Tells which keepers remember a resource, of each that wants one, and what they remember of it.
-    pub(super) fn tell_keepers(&self, looks: &mut [Look]) {
+    /// Tells which keepers remember a resource, of each that wants one, and what they remember of it. A keeper among `others` has left
+    /// the template itself.
+    pub(super) fn tell_keepers(&self, looks: &mut [Look], others: &[Observed]) {
         for index in 0..looks.len() {
             let Look { resource, observed } = &looks[index];
             let Some(mut observed) = observed.clone().filter(|_| self.wants_keeper(resource, looks)) else { continue };
             let Resource { type_name, physical_id, .. } = resource;
-            let tags = || looks.iter().filter_map(|look| Some((look, &look.observed.as_ref()?.tags)));
+            let there = looks.iter().filter_map(|look| Some((arn_of(look), &look.observed.as_ref()?.tags)));
+            let left = others.iter().map(|other| (taggable_arn(&other.attributes), &other.tags));
+            let tags: Vec<_> = there.chain(left).collect();
             let mark = keeping_tag(type_name, physical_id).map(|(key, _)| key);
             let remembers = |tags: &BTreeMap<String, String>| mark.as_ref().is_some_and(|key| tags.contains_key(key));
-            let already: BTreeSet<String> =
-                tags().filter(|(_, tags)| remembers(tags)).filter_map(|(look, _)| arn_of(look)).collect();
+            let already = tags.iter().filter(|(_, tags)| remembers(tags)).filter_map(|(arn, _)| arn.clone());
+            let already: BTreeSet<String> = already.collect();
             let given = given_key(type_name, physical_id);
-            let given = tags().find_map(|(_, tags)| tags.get(&given)).cloned().unwrap_or_default();
+            let given = tags.iter().find_map(|(_, tags)| tags.get(&given)).cloned().unwrap_or_default();
             match (already.is_empty(), self.providers.get(type_name)) {
                 (false, Some(provider)) => observed = provider.remembering(resource, observed, &given),
                 // What nobody remembers is no difference.
@@ -132,8 +135,8 @@ impl Stack<'_> {
 
     /// Finds a keeper for each resource that wants one: what hangs on something outside of the template only where it is ours already, or
     /// is to be by `adopt`.
-    pub(super) fn name_keepers(&self, looks: &mut [Look], adopt: bool) {
-        self.tell_keepers(looks);
+    pub(super) fn name_keepers(&self, looks: &mut [Look], others: &[Observed], adopt: bool) {
+        self.tell_keepers(looks, others);
         for index in 0..looks.len() {
             let Look { resource, observed } = &looks[index];
             let is_kept = observed.as_ref().is_some_and(|observed| observed.tags.contains_key(tag::KEPT_BY));
@@ -173,11 +176,12 @@ impl Stack<'_> {
         kept: &BTreeMap<(String, String), BTreeSet<String>>,
         named: &BTreeMap<String, BTreeSet<String>>,
     ) -> Result<Vec<Observed>, EngineError> {
-        let is_named = |type_name: &str, id: &str| named.get(type_name).is_some_and(|names| names.contains(id));
+        let none = BTreeSet::new();
         let looks = kept.iter().filter_map(|((type_name, id), arns)| {
-            let provider = self.providers.get(type_name).filter(|_| !is_named(type_name, id))?;
+            let named = named.get(type_name).unwrap_or(&none);
+            let provider = self.providers.get(type_name).filter(|_| !named.contains(id))?;
             Some(async move {
-                let found = provider.find_kept(id, &self.scope).await;
+                let found = provider.find_kept(id, named).await;
                 let mut found = found.map_err(|error| EngineError::provider(type_name, id, error))?;
                 if let Some(found) = &mut found {
                     keep_by(&mut found.tags, arns);

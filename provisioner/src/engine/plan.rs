@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::diff::diff;
+use super::diff::{KEPT_BY, diff};
 use super::remembered::{child_key, remember_child};
 use super::stack::{Look, Stack};
 use super::survey::{Ends, Purpose, Survey, ends};
@@ -101,7 +101,7 @@ impl Stack<'_> {
     /// unless `adopt`.
     pub async fn plan(&self, adopt: bool) -> Result<Plan, EngineError> {
         let Survey { mut looks, others } = self.survey(Purpose::Plan).await?;
-        self.name_keepers(&mut looks, adopt);
+        self.name_keepers(&mut looks, &others, adopt);
         self.remember_children(&mut looks);
         self.leave_to_others(&mut looks)?;
         let owned = self.owned(&looks);
@@ -112,7 +112,9 @@ impl Stack<'_> {
             match change {
                 Some(change) => {
                     let is_kept = look.resource.tags.contains_key(tag::KEPT_BY);
-                    let is_ours = change.action != Action::None || self.is_untracked(&change.type_name);
+                    let is_ours = change.action != Action::None
+                        || self.is_untracked(&change.type_name)
+                        || owned.contains(&change.logical_id);
                     let untracked = is_ours && !is_kept && self.wants_keeper(&look.resource, &looks);
                     changes.push(Change { untracked, ..change });
                 }
@@ -327,10 +329,14 @@ impl Stack<'_> {
     /// What happens to one resource; none where it exists, is not ours and may not be adopted.
     async fn change(&self, look: &Look, owned: bool, adopt: bool) -> Result<Option<Change>, EngineError> {
         let Look { resource, observed } = look;
-        let differences = match observed {
+        let mut differences = match observed {
             Some(observed) => differences(resource, observed, self.provider_of(resource)?.as_ref()),
             None => Vec::new(),
         };
+        if !owned && !adopt {
+            // What is somebody else's needs nobody who remembers it.
+            differences.retain(|difference| difference.path != KEPT_BY);
+        }
         let replaces = differences.iter().any(|difference| difference.on_change == OnChange::Replace);
         let action = match observed {
             None if !owned && !adopt => return Ok(None),

@@ -255,11 +255,16 @@ pub trait Provider: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// What a keeper remembers by this name, if it is there: of a kind without tags what hangs on something outside of the template.
+    /// What a keeper remembers by this name, if it is there: of a kind without tags what hangs on something outside of the template,
+    /// but for what is of another one by now that is `named` by the template.
     ///
     /// # Errors
     /// Any failed call.
-    async fn find_kept(&self, _physical_id: &str, _scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+    async fn find_kept(
+        &self,
+        _physical_id: &str,
+        _named: &BTreeSet<String>,
+    ) -> Result<Option<Observed>, ProviderError> {
         Ok(None)
     }
 

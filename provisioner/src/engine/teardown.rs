@@ -87,7 +87,7 @@ impl Stack<'_> {
                     None => (vec![], users(&change.logical_id)),
                 };
                 let observed = forgotten_by_others(change.observed.clone()?, &going);
-                let keeps = kept_by(change, changes);
+                let keeps = self.kept_by(change, changes);
                 // What stands on a kind without a rank goes before it, whatever its own rank.
                 Some(Leaving {
                     logical_id: &change.logical_id,
@@ -160,6 +160,17 @@ impl Stack<'_> {
         observer(Event::Finished { logical_id: logical_id.to_owned(), action: Action::Delete, elapsed });
         Ok(())
     }
+
+    /// The names of what a resource keeps, and it alone finds or tells to be ours: what no template names, and what hangs on something of
+    /// somebody else's. They go first.
+    fn kept_by<'c>(&self, keeper: &Change, changes: &[&'c Change]) -> Vec<&'c str> {
+        let Some(arn) = keeper.observed.as_ref().and_then(|observed| taggable_arn(&observed.attributes)) else {
+            return Vec::new();
+        };
+        let only = |change: &&&Change| change.resource.is_none() || self.hangs_on_a_type(&change.type_name);
+        let kept = |change: &&&Change| change.observed.as_ref().is_some_and(|kept| keepers(&kept.tags).contains(&arn));
+        changes.iter().filter(only).filter(kept).map(|change| change.logical_id.as_str()).collect()
+    }
 }
 
 /// Keepers that go too need not forget it.
@@ -168,14 +179,4 @@ fn forgotten_by_others(mut observed: Observed, going: &BTreeSet<String>) -> Obse
     observed.tags.remove(tag::KEPT_BY);
     keep_by(&mut observed.tags, &left);
     observed
-}
-
-/// The names of what a resource keeps and no template names: it alone finds them again, so they go first.
-fn kept_by<'c>(keeper: &Change, changes: &[&'c Change]) -> Vec<&'c str> {
-    let Some(arn) = keeper.observed.as_ref().and_then(|observed| taggable_arn(&observed.attributes)) else {
-        return Vec::new();
-    };
-    let left = changes.iter().filter(|change| change.resource.is_none());
-    let kept = |change: &&&Change| change.observed.as_ref().is_some_and(|kept| keepers(&kept.tags).contains(&arn));
-    left.filter(kept).map(|change| change.logical_id.as_str()).collect()
 }

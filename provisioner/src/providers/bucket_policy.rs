@@ -138,7 +138,7 @@ impl Provider for BucketPolicyProvider {
         Ok(found.into_iter().flatten().collect())
     }
 
-    async fn find_kept(&self, physical_id: &str, _scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+    async fn find_kept(&self, physical_id: &str, _named: &BTreeSet<String>) -> Result<Option<Observed>, ProviderError> {
         self.found(physical_id.to_owned()).await
     }
 

@@ -204,11 +204,11 @@ impl Provider for InlinePolicyProvider {
         Ok(by_key.into_iter().map(|((key, name), roles)| found(key, name, roles)).collect())
     }
 
-    async fn find_kept(&self, physical_id: &str, _scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+    async fn find_kept(&self, physical_id: &str, named: &BTreeSet<String>) -> Result<Option<Observed>, ProviderError> {
         let mut names = physical_id.split('/').map(str::to_owned);
         let name = names.next().unwrap_or_default();
         let mut roles = Vec::new();
-        for role in names {
+        for role in names.filter(|role| !covers(named, &name, role)) {
             if self.still_marked(&role, &name, physical_id).await? {
                 roles.push(role);
             }

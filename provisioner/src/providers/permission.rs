@@ -236,7 +236,7 @@ impl Provider for PermissionProvider {
         Ok(all)
     }
 
-    async fn find_kept(&self, physical_id: &str, _scope: &Scope) -> Result<Option<Observed>, ProviderError> {
+    async fn find_kept(&self, physical_id: &str, _named: &BTreeSet<String>) -> Result<Option<Observed>, ProviderError> {
         let ids = statement_ids(&self.lambda, function_of(physical_id)).await?;
         let is_there = ids.iter().any(|id| id == statement_id(physical_id));
         Ok(is_there.then(|| found(physical_id)))

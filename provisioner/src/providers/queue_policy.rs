@@ -90,12 +90,15 @@ impl QueuePolicyProvider {
             Err(error) if is_missing(&error) => return Ok(None),
             answer => answer?.queue_url.unwrap_or_default(),
         };
-        let tags = self.sqs.list_queue_tags().queue_url(&url).send().await.map_err(failed("sqs:ListQueueTags"));
-        let tags = match tags {
-            Err(error) if is_missing(&error) => return Ok(None),
-            answer => answer?.tags.unwrap_or_default(),
-        };
-        Ok(tags.get(MARK).is_some_and(|found| found == key).then_some(url))
+        Ok(self.still_marked(&url, key).await?.then_some(url))
+    }
+
+    /// Whether a queue has what left the template: another policy may be on it by now.
+    async fn still_marked(&self, url: &str, key: &str) -> Result<bool, ProviderError> {
+        match self.sqs.list_queue_tags().queue_url(url).send().await.map_err(failed("sqs:ListQueueTags")) {
+            Err(error) if is_missing(&error) => Ok(false),
+            answer => Ok(answer?.tags.unwrap_or_default().get(MARK).is_some_and(|found| found == key)),
+        }
     }
 
     async fn put_on_all(&self, resource: &Resource) -> Result<Observed, ProviderError> {
@@ -108,6 +111,11 @@ impl QueuePolicyProvider {
 
 fn urls(properties: &Value) -> Vec<String> {
     Fields(properties).texts("Queues").unwrap_or_default()
+}
+
+/// Whether one of these policies is on the queue, among others.
+fn covers(keys: &BTreeSet<String>, queue: &str) -> bool {
+    keys.iter().any(|key| key.split('/').any(|name| name == queue))
 }
 
 fn found((key, urls): (String, Vec<String>)) -> Observed {
@@ -165,15 +173,18 @@ impl Provider for QueuePolicyProvider {
         _options: DeleteOptions,
         _progress: &Progress,
     ) -> Result<(), ProviderError> {
-        let urls = urls(&observed.handle);
-        try_join_all(urls.iter().map(|url| self.remove(url))).await.map(drop)
+        let (urls, mark) = (urls(&observed.handle), Fields(&observed.handle).text("Mark"));
+        let removals = urls.iter().map(async |url| match &mark {
+            Some(mark) if !self.still_marked(url, mark).await? => Ok(()),
+            _ => self.remove(url).await,
+        });
+        try_join_all(removals).await.map(drop)
     }
 
     /// The mark tells it: no call is needed. A queue that a policy of the template has by now is no longer the earlier one's.
     async fn find_on(&self, parents: &[&Observed], named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let covered = |queue: &&&Observed| named.iter().any(|key| key.split('/').any(|name| name == queue.physical_id));
-        for queue in parents.iter().filter(|queue| !covered(queue)) {
+        for queue in parents.iter().filter(|queue| !covers(named, &queue.physical_id)) {
             if let (Some(key), Some(url)) = (queue.tags.get(MARK), Fields(&queue.handle).text("QueueUrl")) {
                 by_key.entry(key.clone()).or_default().push(url);
             }
@@ -181,10 +192,12 @@ impl Provider for QueuePolicyProvider {
         Ok(by_key.into_iter().filter(|(key, _)| !named.contains(key)).map(found).collect())
     }
 
-    async fn find_kept(&self, physical_id: &str, _scope: &Scope) -> Result<Option<Observed>, ProviderError> {
-        let looks = physical_id.split('/').map(|name| self.marked(name, physical_id));
+    async fn find_kept(&self, physical_id: &str, named: &BTreeSet<String>) -> Result<Option<Observed>, ProviderError> {
+        let names = physical_id.split('/').filter(|name| !covers(named, name));
+        let looks = names.map(|name| self.marked(name, physical_id));
         let urls: Vec<String> = try_join_all(looks).await?.into_iter().flatten().collect();
-        Ok((!urls.is_empty()).then(|| found((physical_id.to_owned(), urls))))
+        let handle = json!({"Queues": urls, "Mark": physical_id});
+        Ok((!urls.is_empty()).then(|| Observed { handle, ..found((physical_id.to_owned(), urls)) }))
     }
 
     fn permissions(&self) -> Permissions<'_> {

@@ -1,12 +1,14 @@
 //! Whose a resource is: by its own tags, by those of what it hangs on, under a name that is known late.
 
-use provisioner::engine::{Action, EngineError, Look};
+use aws_sdk_sqs::types::QueueAttributeName;
+use provisioner::engine::{Action, DestroyOptions, EngineError, Look};
 use provisioner::policy::{Command, Policy};
 use serde_json::{Value, json};
 use testkit::FaultProxy;
-use testkit::fault_proxy::Edge;
+use testkit::fault_proxy::{Edge, Rule};
 
 use crate::function;
+use crate::in_process::observer;
 use crate::stage::{Stage, endpoint};
 
 fn statement(action: &str) -> Value {
@@ -99,6 +101,89 @@ async fn what_was_put_on_something_of_somebody_elses_is_found_after_it_left_the_
     stage.adopt(&all).await;
     stage.down(&all).await;
     assert!(s3.get_bucket_policy().bucket("own-elsewhere").send().await.is_err());
+}
+
+/// A queue that may keep, and a policy on these queues of somebody else's.
+fn on_queues(keeper: &str, queues: &[&str]) -> Value {
+    let mut all = json!({keeper: {"Type": "AWS::SQS::Queue", "Properties": {}}});
+    if !queues.is_empty() {
+        let properties = json!({"Queues": queues, "PolicyDocument": statement("sqs:SendMessage")});
+        all["Policy"] = json!({"Type": "AWS::SQS::QueuePolicy", "Properties": properties});
+    }
+    all
+}
+
+/// Two queues of somebody else's, by their URLs, and of each whether it has a policy.
+async fn two_queues(stage: &Stage) -> ([String; 2], impl AsyncFn() -> [bool; 2]) {
+    let sqs = aws_sdk_sqs::Client::new(&stage.config);
+    let queue = async |end: &str| {
+        let name = format!("{}-theirs-{end}", stage.scope.stack);
+        sqs.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap()
+    };
+    let urls = [queue("a").await, queue("b").await];
+    let asked = urls.clone();
+    let has = async move || {
+        let mut has = [false; 2];
+        for (url, has) in asked.iter().zip(&mut has) {
+            let call = sqs.get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::Policy);
+            let attributes = call.send().await.unwrap().attributes.unwrap_or_default();
+            *has = attributes.get(&QueueAttributeName::Policy).is_some_and(|text| !text.is_empty());
+        }
+        has
+    };
+    (urls, has)
+}
+
+#[tokio::test]
+async fn a_policy_on_more_or_fewer_of_somebody_elses_queues_is_on_exactly_those() {
+    let stage = Stage::new("own-queues").await.with_types(&[]).await;
+    let ([a, b], has) = two_queues(&stage).await;
+    stage.adopt(&on_queues("Keeper", &[&a, &b])).await;
+    stage.adopt(&on_queues("Keeper", &[&a])).await;
+    assert_eq!(has().await, [true, false]);
+    stage.up(&on_queues("Keeper", &[])).await;
+    assert_eq!(has().await, [false, false]);
+
+    stage.adopt(&on_queues("Keeper", &[&a])).await;
+    stage.adopt(&on_queues("Keeper", &[&a, &b])).await;
+    assert_eq!(has().await, [true, true]);
+    stage.up(&on_queues("Keeper", &[&b])).await;
+    assert_eq!(has().await, [false, true], "what the template names stays, adopted or not");
+    stage.down(&on_queues("Keeper", &[])).await;
+}
+
+#[tokio::test]
+async fn what_was_put_on_somebody_elses_is_remembered_by_another_when_its_keeper_leaves() {
+    let stage = Stage::new("own-heir").await.with_types(&[]).await;
+    let ([a, _], has) = two_queues(&stage).await;
+    stage.adopt(&on_queues("Keeper", &[&a])).await;
+    stage.up(&on_queues("Heir", &[&a])).await;
+    assert_eq!(has().await, [true, false]);
+    stage.up(&on_queues("Heir", &[])).await;
+    assert_eq!(has().await, [false, false]);
+    stage.down(&on_queues("Heir", &[])).await;
+}
+
+#[tokio::test]
+async fn what_is_on_somebody_elses_and_fails_to_go_is_this_stacks_still() {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    let stage = Stage::at("own-fails", &proxy.url()).await.with_types(&[]).await;
+    let s3 = provisioner::providers::s3_client(&stage.config);
+    s3.create_bucket().bucket("own-fails").send().await.unwrap();
+    let mut all = on_queues("Keeper", &[]);
+    let properties = json!({"Bucket": "own-fails", "PolicyDocument": statement("s3:GetObject")});
+    all["Policy"] = json!({"Type": "AWS::S3::BucketPolicy", "Properties": properties});
+    stage.adopt(&all).await;
+    proxy.rule(Rule::on("s3", "DeleteBucketPolicy").times(1).answer(403, "AccessDenied", "not allowed"));
+    let template = stage.template(all.clone());
+    let stack = stage.stack(&template);
+    let options = DestroyOptions { no_wait: true, ..DestroyOptions::default() };
+    let plan = stack.plan_destroy(options).await.unwrap();
+    let report = stack.destroy(&plan, options, &observer(), &Default::default()).await;
+    assert_eq!(report.failed.len(), 1, "{report:?}");
+    assert_eq!(report.skipped, [("Keeper".to_owned(), "Policy".to_owned())]);
+    stage.down(&all).await;
+    assert!(s3.get_bucket_policy().bucket("own-fails").send().await.is_err());
 }
 
 #[tokio::test]
