@@ -81,28 +81,28 @@ pub(super) async fn manifest(
         Err(failure) if !flags.new_index || matches!(failure, Failure::Interrupted) => return Err(failure),
         pinned => pinned.ok().flatten(),
     };
-    if !flags.new_index {
-        if let Some(pinned) = pinned {
+    let pinned = match pinned {
+        Some(pinned) if !flags.new_index => {
             if is_typed(flags.titles_source.as_deref(), std::env::var(SOURCE_VARIABLE).ok().as_deref()) {
                 run.ui.warn("the pinned index is used; --titles-source is read only with --new-index");
             }
             return wanted.is_in(&pinned.options).map(|()| pinned);
         }
-        return build(
-            run,
-            flags,
-            lake,
-            config,
-            &wanted.options(IndexOptions { job_titles, ..IndexOptions::default() }),
-        )
-        .await;
-    }
+        pinned => pinned,
+    };
     let before = pinned.map(|pinned| pinned.options);
     let options = wanted.options(IndexOptions { job_titles, ..before.clone().unwrap_or_default() });
     if let Some(question) = before.and_then(|before| dropped(&before, &options)) {
         interrupt::until(&run.interrupt, run.ui.confirm(&question)).await?;
     }
-    build(run, flags, lake, config, &options).await
+    let source = source(run, flags, config).await?;
+    let busy = run.ui.busy(&format!("reading the titles from {source}"));
+    let built =
+        async { build_index(&**lake, &source, &options, |_| ()).await.map_err(|error| unbuilt(error, &source)) };
+    let manifest = interrupt::until(&run.interrupt, built).await?;
+    drop(busy);
+    report(run, &manifest);
+    Ok(manifest)
 }
 
 /// What a new index would take out of the lake; none where it has all that the earlier one has.
@@ -113,22 +113,6 @@ fn dropped(before: &IndexOptions, options: &IndexOptions) -> Option<String> {
     (!dropped.is_empty()).then(|| {
         format!("the new index has no {} titles: their films and reviews go from the lake", dropped.join(", "))
     })
-}
-
-async fn build(
-    run: &Run,
-    flags: &cli::Titles,
-    lake: &Arc<dyn Lake>,
-    config: Option<&SdkConfig>,
-    options: &IndexOptions,
-) -> Result<Manifest, Failure> {
-    let source = source(run, flags, config).await?;
-    let busy = run.ui.busy(&format!("reading the titles from {source}"));
-    let built = async { build_index(&**lake, &source, options, |_| ()).await.map_err(|error| unbuilt(error, &source)) };
-    let manifest = interrupt::until(&run.interrupt, built).await?;
-    drop(busy);
-    report(run, &manifest);
-    Ok(manifest)
 }
 
 /// Whether a source was typed, and is not the environment's.
