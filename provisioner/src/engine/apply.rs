@@ -217,17 +217,14 @@ impl Stack<'_> {
         let provider = self.provider_of(resource)?;
         // First, so that there is no moment in which nothing knows of it.
         self.keep(resource, change.observed.as_ref(), progress).await.map_err(failed)?;
+        let untracked = self.is_untracked(&change.type_name);
+        let is_of_keepers = |path: &str| path == KEPT_BY || (untracked && path == GIVEN);
         let made = match (&change.observed, change.action) {
+            // What is taken over gets its marks on what it hangs on as well.
+            (Some(observed), Action::Update) if change.differences.iter().all(|one| is_of_keepers(&one.path)) => {
+                Ok(observed.clone())
+            }
             (Some(observed), Action::Update | Action::Adopt) => {
-                let of_keepers: &[&str] =
-                    if self.is_untracked(&change.type_name) { &[KEPT_BY, GIVEN] } else { &[KEPT_BY] };
-                let only_kept =
-                    change.differences.iter().all(|difference| of_keepers.contains(&difference.path.as_str()));
-                // What is taken over gets its marks on what it hangs on as well.
-                if only_kept && change.action == Action::Update {
-                    self.keep_given(resource, Some(observed), progress).await.map_err(failed)?;
-                    return Ok(observed.clone());
-                }
                 let differences = super::diff::diff(resource, observed, provider.schema());
                 match provider.update(resource, observed, &differences, progress).await {
                     Err(error) if error.is(OUTDATED) => update_again(provider.as_ref(), resource, progress).await,
@@ -247,8 +244,8 @@ impl Stack<'_> {
         };
         let made = made.map_err(failed)?;
         // Last, so that what was to be removed is known until it is.
-        if self.is_untracked(&change.type_name) {
-            self.keep_given(resource, change.observed.as_ref(), progress).await.map_err(failed)?;
+        if let Some(observed) = change.observed.as_ref().filter(|_| untracked) {
+            self.keep_given(resource, observed, progress).await.map_err(failed)?;
         }
         Ok(made)
     }

@@ -213,13 +213,13 @@ impl Stack<'_> {
     pub(super) async fn keep_given(
         &self,
         resource: &Resource,
-        observed: Option<&Observed>,
+        observed: &Observed,
         progress: &Progress,
     ) -> Result<(), ProviderError> {
-        let given = |tags: &BTreeMap<String, String>| tags.get(tag::GIVEN).cloned();
-        let changed = observed.is_some_and(|observed| given(&observed.tags) != given(&resource.tags));
         match &self.providers.keeping {
-            Some(keeping) if changed => keeping.remember(resource, &keepers(&resource.tags), progress).await,
+            Some(keeping) if observed.tags.get(tag::GIVEN) != resource.tags.get(tag::GIVEN) => {
+                keeping.remember(resource, &keepers(&resource.tags), progress).await
+            }
             _ => Ok(()),
         }
     }
