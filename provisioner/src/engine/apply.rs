@@ -8,7 +8,8 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::diff::KEPT_BY;
+use super::diff::{GIVEN, KEPT_BY};
+use super::keepers::named_by_now;
 use super::plan::{Change, Late, Plan};
 use super::stack::{KnownAttributes, Look, Stack};
 use super::walk::Walk;
@@ -191,7 +192,7 @@ impl Stack<'_> {
             // Nobody listens any more when the walk has ended.
             let _ = stood.send((id.clone(), attributes.clone()));
         });
-        let made = self.make(change, &resource, &progress).await?;
+        let made = self.make(change, &named_by_now(resource, known), &progress).await?;
         observer(Event::Finished {
             logical_id: change.logical_id.clone(),
             action: change.action,
@@ -250,9 +251,6 @@ impl Stack<'_> {
         Ok(made)
     }
 }
-
-/// Where what a keeper remembers stands among the differences: like another keeper it does not change the resource itself.
-const GIVEN: &str = "Tags.provision:given";
 
 /// What Lambda calls an update of another revision than was read.
 const OUTDATED: &str = "PreconditionFailedException";

@@ -12,6 +12,9 @@ use crate::template::pointer_to;
 /// Where another keeper stands among the differences: the resource itself is not changed by it.
 pub(super) const KEPT_BY: &str = "Tags.provision:kept-by";
 
+/// Where what a keeper remembers of it stands among the differences.
+pub(super) const GIVEN: &str = "Tags.provision:given";
+
 /// Every property, and every tag of ours or the template's, that differs.
 pub fn diff(resource: &Resource, observed: &Observed, schema: &Schema) -> Vec<Difference> {
     let empty = Map::new();
@@ -24,8 +27,8 @@ pub fn diff(resource: &Resource, observed: &Observed, schema: &Schema) -> Vec<Di
     );
     let mut list = differences.list;
     let mut tags = tag_differences(&resource.tags, &observed.tags);
-    // Who remembers it is all that stands there of a kind that belongs to another.
-    tags.retain(|difference| schema.parent.is_none() || difference.path == KEPT_BY);
+    // Who remembers it, and what, is all that stands there of a kind that belongs to another.
+    tags.retain(|difference| schema.parent.is_none() || [KEPT_BY, GIVEN].contains(&difference.path.as_str()));
     list.extend(tags);
     list
 }

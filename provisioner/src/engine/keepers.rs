@@ -10,7 +10,7 @@ use futures::future::try_join_all;
 use serde_json::Value;
 
 use super::scope::{short_digest, tag};
-use super::stack::{Look, Stack};
+use super::stack::{KnownAttributes, Look, Stack};
 use super::{EngineError, Observed, Progress, ProviderError, Resource};
 
 /// AWS takes no longer value of a tag.
@@ -18,6 +18,27 @@ const LONGEST: usize = 256;
 
 /// What every service takes in a tag's value, besides letters and digits; `@` begins an escape.
 const PLAIN: &str = " +-=._:/";
+
+/// Services, of those that name what they make by an ARN, whose resources the tagging API is known to tag.
+/// Source: Resource Groups Tagging API, supported services.
+const TAGGABLE_BY_ARN: [&str; 12] = [
+    "CloudWatch",
+    "Cognito",
+    "DynamoDB",
+    "ECR",
+    "ECS",
+    "Events",
+    "Kinesis",
+    "KMS",
+    "RDS",
+    "SecretsManager",
+    "SNS",
+    "StepFunctions",
+];
+
+fn is_taggable_by_arn(type_name: &str) -> bool {
+    type_name.split("::").nth(1).is_some_and(|service| TAGGABLE_BY_ARN.contains(&service))
+}
 
 /// The tag by which a keeper remembers a resource: key and value; none for a name that no tag holds.
 pub fn keeping_tag(type_name: &str, physical_id: &str) -> Option<(String, String)> {
@@ -148,7 +169,7 @@ impl Stack<'_> {
             let keeper = self.keeper(looks, index).map(|look| (look.resource.logical_id.clone(), arn_of(look)));
             if let Some((logical_id, arn)) = keeper {
                 let resource = &mut looks[index].resource;
-                keep_by(&mut resource.tags, &arn.into_iter().collect());
+                keep_by(&mut resource.tags, &BTreeSet::from([arn.unwrap_or_else(|| logical_id.clone())]));
                 resource.depends_on.push(logical_id.clone());
                 resource.waits_for.push(logical_id);
             }
@@ -235,21 +256,41 @@ impl Stack<'_> {
     /// The logical ids of what keeps it.
     pub(super) fn kept_in(&self, resource: &Resource, looks: &[Look]) -> BTreeSet<String> {
         let keepers = keepers(&resource.tags);
-        let keeps = |look: &&Look| arn_of(look).is_some_and(|arn| keepers.contains(&arn));
+        let keeps = |look: &&Look| match arn_of(look) {
+            Some(arn) => keepers.contains(&arn),
+            None => keepers.contains(&look.resource.logical_id),
+        };
         looks.iter().filter(keeps).map(|look| look.resource.logical_id.clone()).collect()
     }
 
     /// What may keep it: preferably something that it names; never what stands on it, nor what outlives the stack.
-    fn keeper<'l>(&self, looks: &'l [Look], index: usize) -> Option<&'l Look> {
+    ///
+    /// One whose ARN follows from its name comes before one that AWS names: it is the same before it is there and after.
+    pub(super) fn keeper<'l>(&self, looks: &'l [Look], index: usize) -> Option<&'l Look> {
         let kept = &looks[index].resource;
         let above = standing_on(&kept.logical_id, looks);
         let may = |look: &&Look| {
             let Resource { logical_id, type_name, retain, .. } = &look.resource;
-            let tagged = !self.is_untracked(type_name) && self.parent_property(&look.resource).is_none();
-            tagged && !retain && !above.contains(logical_id.as_str()) && arn_of(look).is_some()
+            let tagged = !self.is_untracked(type_name) && !self.belongs(&look.resource);
+            tagged && !retain && !above.contains(logical_id.as_str())
         };
         let named = |look: &&Look| kept.depends_on.contains(&look.resource.logical_id);
-        looks.iter().filter(may).find(named).or_else(|| looks.iter().find(may))
+        let told = |look: &&Look| taggable_arn(&look.resource.attributes).is_some();
+        let arn = |look: &&Look| match &look.observed {
+            _ if !is_taggable_by_arn(&look.resource.type_name) => false,
+            Some(_) => arn_of(look).is_some(),
+            None => self.gives_an_arn(&look.resource.type_name),
+        };
+        let fit = |fits: &dyn Fn(&&'l Look) -> bool| {
+            let all = || looks.iter().filter(may).filter(|look| fits(look));
+            all().find(named).or_else(|| all().next())
+        };
+        fit(&told).or_else(|| fit(&arn))
+    }
+
+    fn gives_an_arn(&self, type_name: &str) -> bool {
+        let provider = self.providers.get(type_name);
+        provider.is_some_and(|provider| provider.schema().attributes.iter().any(|name| name == "Arn"))
     }
 }
 
@@ -269,9 +310,24 @@ fn standing_on<'l>(logical_id: &'l str, looks: &'l [Look]) -> BTreeSet<&'l str> 
     }
 }
 
-/// From its name alone: the keeper is the same before it is there and after.
+/// As its name tells, else as AWS named it.
 fn arn_of(look: &Look) -> Option<String> {
-    taggable_arn(&look.resource.attributes)
+    let there = || taggable_arn(&look.observed.as_ref()?.attributes);
+    taggable_arn(&look.resource.attributes).or_else(there)
+}
+
+/// The resource with the ARN of its keeper, where AWS has named that only now.
+pub(super) fn named_by_now(mut resource: Resource, known: &KnownAttributes) -> Resource {
+    let named = |keeper: &String| match known.get(keeper) {
+        Some(attributes) => taggable_arn(attributes),
+        None => Some(keeper.clone()),
+    };
+    if resource.tags.contains_key(tag::KEPT_BY) {
+        let arns = keepers(&resource.tags).iter().filter_map(named).collect();
+        resource.tags.remove(tag::KEPT_BY);
+        keep_by(&mut resource.tags, &arns);
+    }
+    resource
 }
 
 #[cfg(test)]

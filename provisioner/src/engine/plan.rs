@@ -275,17 +275,31 @@ impl Stack<'_> {
     /// Logical ids whose resource is missing or carries our tags; a kind without tags is its parent's, there or not: making it
     /// changes the parent. What a keeper remembers is ours, whosever the parent is.
     pub(super) fn owned(&self, looks: &[Look]) -> BTreeSet<String> {
-        let tagged = |look: &&Look| self.parent_property(&look.resource).is_none();
+        let tagged = |look: &&Look| !self.belongs(&look.resource);
         let ours = |look: &&Look| look.observed.as_ref().is_none_or(|observed| self.scope.owns(&observed.tags));
         let mut owned: BTreeSet<String> =
             looks.iter().filter(tagged).filter(ours).map(|look| look.resource.logical_id.clone()).collect();
-        for look in looks.iter().filter(|look| !tagged(look)) {
+        for (index, look) in looks.iter().enumerate().filter(|(_, look)| !tagged(look)) {
             let is_kept = look.observed.as_ref().is_some_and(|observed| observed.tags.contains_key(tag::KEPT_BY));
-            if is_kept || self.parents(&look.resource, looks).are_of(&owned) {
+            let is_ours = is_kept || self.parents(&look.resource, looks).are_of(&owned);
+            if is_ours || self.is_ours_by_itself(looks, index) {
                 owned.insert(look.resource.logical_id.clone());
             }
         }
         owned
+    }
+
+    /// What takes no tags and stands on its own: missing, under a name that was made for it, or, where nothing can remember it, exactly
+    /// what the template would make.
+    fn is_ours_by_itself(&self, looks: &[Look], index: usize) -> bool {
+        let Look { resource, observed } = &looks[index];
+        let Some(provider) = self.providers.get(&resource.type_name).filter(|one| one.is_untracked()) else {
+            return false;
+        };
+        observed.as_ref().is_none_or(|observed| {
+            let same = || diff(resource, observed, provider.schema()).iter().all(|one| one.path == KEPT_BY);
+            self.scope.owns(&observed.tags) || (self.keeper(looks, index).is_none() && same())
+        })
     }
 
     /// What a kind without tags hangs on: resources of its parent's type, where that is one.
@@ -293,8 +307,9 @@ impl Stack<'_> {
         let parent = self.providers.get(&resource.type_name).and_then(|provider| provider.schema().parent.as_ref());
         let Some(parent) = parent else { return Ends::default() };
         let fits = |look: &&Look| parent.type_name.as_ref().is_none_or(|wanted| *wanted == look.resource.type_name);
-        let tagged = |look: &&Look| self.parent_property(&look.resource).is_none();
-        ends(resource, &parent.property, looks.iter().filter(fits).filter(tagged))
+        let tagged = |look: &&Look| !self.belongs(&look.resource);
+        let named = |property: &String| ends(resource, property, looks.iter().filter(fits).filter(tagged));
+        parent.properties.iter().map(named).find(|ends| !ends.ids.is_empty()).unwrap_or_default()
     }
 
     fn is_slow(&self, type_name: &str) -> bool {
@@ -321,9 +336,9 @@ impl Stack<'_> {
         }
     }
 
-    pub(super) fn parent_property(&self, resource: &Resource) -> Option<&str> {
-        let parent = self.providers.get(&resource.type_name).and_then(|provider| provider.schema().parent.as_ref());
-        parent.map(|parent| parent.property.as_str())
+    /// Whether it takes no tags, so that it is whose the thing is that it belongs to.
+    pub(super) fn belongs(&self, resource: &Resource) -> bool {
+        self.providers.get(&resource.type_name).is_some_and(|provider| provider.schema().parent.is_some())
     }
 
     /// What happens to one resource; none where it exists, is not ours and may not be adopted.

@@ -16,7 +16,7 @@ pub struct Schema {
     pub properties: Vec<Property>,
     /// What `Fn::GetAtt` gives; `Ref` is always there.
     pub attributes: Vec<String>,
-    /// A kind that takes no tags belongs to the resource that a property of it names.
+    /// A kind that takes no tags belongs to the resource that one of its properties names.
     pub parent: Option<Parent>,
     /// The properties that name what it joins: it goes with them.
     pub joins: Vec<String>,
@@ -27,8 +27,8 @@ pub struct Schema {
 pub struct Parent {
     /// The parent's type, for example `AWS::SQS::Queue`, where the kind is searched for on it.
     pub type_name: Option<String>,
-    /// The property that names it.
-    pub property: String,
+    /// The properties that may name it.
+    pub properties: Vec<String>,
 }
 
 /// One property of a resource type or of an object within it.
@@ -121,7 +121,7 @@ impl Schema {
 
     /// The same for a kind that takes no tags: it belongs to the resource of that type that `property` names.
     pub fn belongs_to(mut self, type_name: &str, property: &str) -> Self {
-        self.parent = Some(Parent { type_name: Some(type_name.to_owned()), property: property.to_owned() });
+        self.parent = Some(Parent { type_name: Some(type_name.to_owned()), properties: vec![property.to_owned()] });
         self
     }
 

@@ -29,7 +29,7 @@ use super::names::Naming;
 use super::observed::{as_wanted, listed};
 use super::owned_buckets::{bucket_tags, find_buckets, owned_buckets};
 use super::tags::TagChanges;
-use super::transient::bucket_busy;
+use super::transient::{bucket_busy, bucket_settling};
 use crate::engine::{
     DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
     Resource, Schema, Scope, Shape, retry_until,
@@ -96,7 +96,7 @@ impl BucketProvider {
         let bucket = &resource.physical_id;
         for setting in Setting::ALL.into_iter().filter(|setting| changed(setting.property())) {
             let wanted = Fields(&resource.properties).get(setting.property());
-            retry_until("S3 to take the bucket's settings", SETTLES, progress, bucket_busy, || {
+            retry_until("S3 to take the bucket's settings", SETTLES, progress, bucket_settling, || {
                 setting.write(&self.s3, bucket, wanted)
             })
             .await?;

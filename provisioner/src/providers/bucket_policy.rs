@@ -18,7 +18,7 @@ use super::errors::failed;
 use super::fields::Fields;
 use super::observed::{as_wanted, listed};
 use super::policy_document::parsed;
-use super::transient::bucket_busy;
+use super::transient::{bucket_busy, bucket_settling, principal_settling};
 use crate::engine::{
     DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
     Resource, Schema, Scope, Shape, retry_until,
@@ -58,7 +58,8 @@ impl BucketPolicyProvider {
 
     async fn put(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
         let document = Fields(&resource.properties).document("PolicyDocument").unwrap_or_default();
-        retry_until("S3 to take the bucket's policy", SETTLES, progress, bucket_busy, || async {
+        let settling = |error: &ProviderError| bucket_settling(error).or_else(|| principal_settling(error));
+        retry_until("S3 to take the bucket's policy", SETTLES, progress, settling, || async {
             let call = self.s3.put_bucket_policy().bucket(&resource.physical_id).policy(&document);
             call.send().await.map_err(failed("s3:PutBucketPolicy"))
         })

@@ -32,7 +32,7 @@ use super::fields::Fields;
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
-use super::transient::queue_deleted_recently;
+use super::transient::queue_settling;
 use crate::engine::{
     Absent, DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Poll, Progress, Property, Provider,
     ProviderError, Resource, Schema, Scope, Shape, poll_until, retry_until,
@@ -300,9 +300,8 @@ impl Provider for QueueProvider {
     }
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
-        let condition = "the deleted queue's name to be free";
-        let made =
-            retry_until(condition, Limit::seconds(90), progress, queue_deleted_recently, || self.call_create(resource));
+        let condition = "SQS to take the new queue";
+        let made = retry_until(condition, Limit::seconds(90), progress, queue_settling, || self.call_create(resource));
         match made.await {
             Ok(()) => Ok(Observed { handle: json!({"QueueUrl": url_of(resource)}), ..as_wanted(resource) }),
             // Same name, other attributes: an earlier or another run, or someone else (E44).

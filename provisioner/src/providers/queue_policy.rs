@@ -22,9 +22,10 @@ use super::names::as_mark;
 use super::observed::{as_wanted, listed};
 use super::policy_document::{odd_one, parsed};
 use super::queue::is_missing;
+use super::transient::queue_policy_settling;
 use crate::engine::{
-    DeleteOptions, Difference, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource, Schema,
-    Scope, Shape,
+    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
+    Schema, Scope, Shape, retry_until,
 };
 
 const TYPE: &str = "AWS::SQS::QueuePolicy";
@@ -62,12 +63,15 @@ impl QueuePolicyProvider {
     }
 
     /// The mark first: a policy without it would not be found again.
-    async fn put(&self, url: &str, key: &str, document: &str) -> Result<(), ProviderError> {
+    async fn put(&self, url: &str, key: &str, document: &str, progress: &Progress) -> Result<(), ProviderError> {
         let marked = self.sqs.tag_queue().queue_url(url).tags(MARK, key);
         marked.send().await.map_err(failed("sqs:TagQueue"))?;
-        let call = self.sqs.set_queue_attributes().queue_url(url).attributes(QueueAttributeName::Policy, document);
-        call.send().await.map_err(failed("sqs:SetQueueAttributes"))?;
-        Ok(())
+        let settling = |error: &ProviderError| queue_policy_settling(error, document);
+        retry_until("SQS to take the queue's policy", Limit::seconds(60), progress, settling, || async {
+            let call = self.sqs.set_queue_attributes().queue_url(url).attributes(QueueAttributeName::Policy, document);
+            call.send().await.map_err(failed("sqs:SetQueueAttributes")).map(drop)
+        })
+        .await
     }
 
     async fn remove(&self, url: &str) -> Result<(), ProviderError> {
@@ -101,10 +105,10 @@ impl QueuePolicyProvider {
         }
     }
 
-    async fn put_on_all(&self, resource: &Resource) -> Result<Observed, ProviderError> {
+    async fn put_on_all(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
         let document = Fields(&resource.properties).document("PolicyDocument").unwrap_or_default();
         let urls = urls(&resource.properties);
-        try_join_all(urls.iter().map(|url| self.put(url, &resource.physical_id, &document))).await?;
+        try_join_all(urls.iter().map(|url| self.put(url, &resource.physical_id, &document, progress))).await?;
         Ok(Observed { tags: BTreeMap::new(), handle: json!({"Queues": urls}), ..as_wanted(resource) })
     }
 }
@@ -153,8 +157,8 @@ impl Provider for QueuePolicyProvider {
         }))
     }
 
-    async fn create(&self, resource: &Resource, _progress: &Progress) -> Result<Observed, ProviderError> {
-        self.put_on_all(resource).await
+    async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        self.put_on_all(resource, progress).await
     }
 
     async fn update(
@@ -162,9 +166,9 @@ impl Provider for QueuePolicyProvider {
         resource: &Resource,
         _observed: &Observed,
         _differences: &[Difference],
-        _progress: &Progress,
+        progress: &Progress,
     ) -> Result<Observed, ProviderError> {
-        self.put_on_all(resource).await
+        self.put_on_all(resource, progress).await
     }
 
     async fn delete(

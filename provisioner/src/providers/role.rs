@@ -281,7 +281,9 @@ impl Provider for RoleProvider {
     }
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
-        let id = match self.call_create(resource).await {
+        let condition = "IAM to know what the role names";
+        let limit = Limit::seconds(60);
+        let id = match retry_until(condition, limit, progress, iam_settling, || self.call_create(resource)).await {
             Err(error) if error.is("EntityAlreadyExists") => return take_over(self, resource, progress).await,
             made => made?,
         };
@@ -292,8 +294,7 @@ impl Provider for RoleProvider {
         }
         // A function may be made with it now; its policies are put meanwhile.
         progress.stands(&made.attributes);
-        let condition = "IAM to know the new role";
-        retry_until(condition, Limit::seconds(60), progress, iam_settling, || async {
+        retry_until("IAM to know the new role", limit, progress, iam_settling, || async {
             self.settle_policies(resource, &Value::Null).await?;
             self.settle_attached(resource, &Value::Null).await
         })

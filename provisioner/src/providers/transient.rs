@@ -19,9 +19,29 @@ pub(super) fn policy_not_applied(error: &ProviderError) -> Option<&'static str> 
     (invalid("NonExistentQueue") || invalid("queue does not exist")).then_some("queue not known to Lambda yet")
 }
 
-/// Lambda does not know a function's role yet, or not what its policies allow: a network, dead letters, traces (E7, E8).
+/// Lambda does not know a function's role yet, or not what its policies allow: a network, dead letters, traces, a key (E7, E8).
 pub(super) fn role_settling(error: &ProviderError) -> Option<&'static str> {
-    role_not_assumable(error).or_else(|| policy_not_applied(error))
+    let invalid = |text| says(error, "InvalidParameterValueException", text);
+    if invalid("throttled by EC2") {
+        return Some("EC2 is too busy to make the function's network interfaces");
+    }
+    let by_key = invalid("KMS key is invalid for CreateGrant").then_some("role not known to KMS yet");
+    by_key.or_else(|| role_not_assumable(error)).or_else(|| policy_not_applied(error))
+}
+
+/// A principal of a policy, a new role, is not known to the service yet (E9).
+pub(super) fn principal_settling(error: &ProviderError) -> Option<&'static str> {
+    let ProviderError::Api { message, .. } = error else { return None };
+    let message = message.to_lowercase();
+    let told = ["invalid principal", "principal was invalid", "principals are invalid"];
+    told.iter().any(|told| message.contains(told)).then_some("a principal of the policy is not known everywhere yet")
+}
+
+/// The same for SQS, which does not say what is wrong with a policy; only of a `document` with principals of IAM can it be they.
+pub(super) fn queue_policy_settling(error: &ProviderError, document: &str) -> Option<&'static str> {
+    let refused =
+        error.code().is_some_and(|code| code.ends_with("InvalidAttributeValue")) && document.contains(":iam::");
+    refused.then_some("a principal of the policy is not known everywhere yet")
 }
 
 /// A function is being made, changed or deleted by an earlier call (E15, E16). `ResourceConflictException` also means
@@ -39,9 +59,22 @@ pub(crate) fn mapping_busy(error: &ProviderError) -> Option<&'static str> {
     error.is("ResourceInUseException").then_some("an earlier change of the mapping is in progress")
 }
 
+/// S3 is busy with the bucket, or has not heard of it everywhere yet (E9).
+pub(super) fn bucket_settling(error: &ProviderError) -> Option<&'static str> {
+    bucket_busy(error).or_else(|| error.is("NoSuchBucket").then_some("S3 does not know the new bucket everywhere yet"))
+}
+
 /// Two writers met at one bucket, or a bucket of this name was just deleted (E55, E67).
 pub(super) fn bucket_busy(error: &ProviderError) -> Option<&'static str> {
     error.is("OperationAborted").then_some("S3 is still busy with an earlier change of the bucket")
+}
+
+/// A queue of this name was deleted less than 60 s ago (E43), or its dead-letter queue is so new that SQS does not know it yet (E9).
+pub(super) fn queue_settling(error: &ProviderError) -> Option<&'static str> {
+    let ProviderError::Api { message, .. } = error else { return None };
+    let dead_letters = message.to_lowercase().replace('-', " ").contains("dead letter target does not exist");
+    let unknown = dead_letters.then_some("the dead-letter queue is not known to SQS yet");
+    unknown.or_else(|| queue_deleted_recently(error))
 }
 
 /// A queue of this name was deleted less than 60 s ago (E43).
@@ -50,12 +83,14 @@ pub(super) fn queue_deleted_recently(error: &ProviderError) -> Option<&'static s
     code.ends_with("QueueDeletedRecently").then_some("a queue of this name was deleted less than 60 s ago")
 }
 
-/// Two writers met at one entity of IAM (E14), or it was made so recently that IAM has not heard of it everywhere (E9).
+/// Two writers met at one entity of IAM (E14), or it, a principal or a boundary was made so recently that IAM has not heard of it
+/// everywhere (E9).
 pub(super) fn iam_settling(error: &ProviderError) -> Option<&'static str> {
     if error.is("ConcurrentModification") {
         return Some("IAM is still busy with an earlier change");
     }
-    error.is("NoSuchEntity").then_some("IAM does not know the new role everywhere yet")
+    let unknown = error.is("NoSuchEntity").then_some("IAM does not know what is new everywhere yet");
+    unknown.or_else(|| principal_settling(error))
 }
 
 /// Two writers met at one log group (E14).
@@ -78,7 +113,7 @@ mod tests {
     type Classifier = fn(&ProviderError) -> Option<&'static str>;
 
     /// Messages as AWS sends them.
-    const RECORDED: [(Classifier, &str, &str); 12] = [
+    const RECORDED: [(Classifier, &str, &str); 20] = [
         (
             role_not_assumable,
             "InvalidParameterValueException",
@@ -103,6 +138,34 @@ mod tests {
             role_settling,
             "InvalidParameterValueException",
             "The provided execution role does not have permissions to call CreateNetworkInterface on EC2",
+        ),
+        (
+            role_settling,
+            "InvalidParameterValueException",
+            "Lambda was unable to configure access to your environment variables because the KMS key is invalid for CreateGrant. Please check your KMS key settings. KMS Exception: InvalidArnException",
+        ),
+        (
+            role_settling,
+            "InvalidParameterValueException",
+            "Lambda was unable to configure your function because its requests were throttled by EC2.",
+        ),
+        (iam_settling, "MalformedPolicyDocument", "Invalid principal in policy: \"AWS\":\"arn:aws:iam::1:role/x\""),
+        (
+            iam_settling,
+            "NoSuchEntity",
+            "Scope ARN: arn:aws:iam::1:policy/boundary does not exist or is not attachable.",
+        ),
+        (principal_settling, "MalformedPolicy", "Invalid principal in policy"),
+        (
+            principal_settling,
+            "InvalidParameterValueException",
+            "The provided principal was invalid. Please check the principal and try again.",
+        ),
+        (bucket_settling, "NoSuchBucket", "The specified bucket does not exist"),
+        (
+            queue_settling,
+            "AWS.SimpleQueueService.NonExistentQueue",
+            "Value {} for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.",
         ),
         (
             function_busy,

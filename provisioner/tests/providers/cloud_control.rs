@@ -8,6 +8,7 @@ use testkit::fault_proxy::{Edge, Rule};
 use crate::in_process::observer;
 use crate::stage::{Stage, config, endpoint};
 
+const ALIAS: &str = "AWS::KMS::Alias";
 const ALARM: &str = "AWS::CloudWatch::Alarm";
 const DOMAIN: &str = "AWS::OpenSearchService::Domain";
 const SCHEDULE: &str = "AWS::Scheduler::Schedule";
@@ -211,7 +212,7 @@ async fn a_property_that_another_run_removed_first_is_no_error() {
 }
 
 #[tokio::test]
-async fn a_schedule_without_tags_is_known_by_the_name_that_was_made_for_it_and_takes_no_other() {
+async fn a_schedule_without_tags_is_known_by_the_name_that_was_made_for_it() {
     let proxy = proxy();
     let stage = Stage::at("cc-schedule", &proxy.url()).await.with_types(&[SCHEDULE]).await;
     let properties = json!({
@@ -223,10 +224,86 @@ async fn a_schedule_without_tags_is_known_by_the_name_that_was_made_for_it_and_t
     let alone = json!({"Nightly": {"Type": SCHEDULE, "Properties": properties}});
     let plan = stage.plan(&alone).await.unwrap();
     assert!(plan.changes[0].untracked, "nothing finds it once it left the template, which a plan tells");
-    let mut named = properties;
-    named["Name"] = "mine".into();
-    let refused = stage.provider(SCHEDULE).physical_id("Nightly", &named, &stage.scope).unwrap_err();
-    assert!(refused.to_string().contains(SCHEDULE) && refused.help().contains("leave Name out"), "{refused}");
+}
+
+/// A queue, and (by its target) a key's alias, which takes no tags and has a name of the template's.
+fn aliased(target: Option<&str>) -> Value {
+    let mut resources = json!({"Work": {"Type": "AWS::SQS::Queue"}});
+    if let Some(target) = target {
+        resources["Alias"] = json!({"Type": ALIAS, "Properties": {"AliasName": "alias/cc-key", "TargetKeyId": target}});
+    }
+    resources
+}
+
+#[tokio::test]
+async fn what_takes_no_tags_and_has_a_name_of_its_own_is_ours_only_if_it_is_remembered() {
+    let proxy = proxy();
+    let config = config(&proxy.url(), "us-east-1").await;
+    let cloud = aws_sdk_cloudcontrol::Client::new(&config);
+    let theirs = json!({"AliasName": "alias/cc-key", "TargetKeyId": "theirs"}).to_string();
+    cloud.create_resource().type_name(ALIAS).desired_state(theirs).send().await.unwrap();
+    let stage = Stage::at("cc-named", &proxy.url()).await.with_types(&[ALIAS]).await;
+    let refused = stage.plan(&aliased(Some("ours"))).await.unwrap_err();
+    assert!(matches!(refused, EngineError::NotOurs { .. }), "{refused}");
+    assert!(changing(&proxy).is_empty() || changing(&proxy) == ["CreateResource"], "nothing of ours was done");
+    let left = stage.plan(&aliased(None)).await.unwrap();
+    assert_eq!(left.destructive().len(), 0, "nor would it be deleted");
+
+    stage.adopt(&aliased(Some("ours"))).await;
+    assert!(stage.plan(&aliased(Some("ours"))).await.unwrap().is_empty(), "its keeper tells that it is ours");
+    stage.up(&aliased(Some("other"))).await;
+    let gone = stage.plan(&aliased(None)).await.unwrap();
+    assert_eq!(gone.destructive().iter().map(|one| one.physical_id.as_str()).collect::<Vec<_>>(), ["alias/cc-key"]);
+    stage.down(&aliased(Some("other"))).await;
+    assert!(!cloud_has(&cloud, ALIAS, "alias/cc-key").await);
+
+    // Made by ourselves it is ours from the beginning, whatever its name.
+    stage.up(&aliased(Some("ours"))).await;
+    assert!(stage.plan(&aliased(Some("ours"))).await.unwrap().is_empty());
+    stage.down(&aliased(Some("ours"))).await;
+    assert!(!cloud_has(&cloud, ALIAS, "alias/cc-key").await);
+}
+
+async fn cloud_has(cloud: &aws_sdk_cloudcontrol::Client, type_name: &str, identifier: &str) -> bool {
+    cloud.get_resource().type_name(type_name).identifier(identifier).send().await.is_ok()
+}
+
+#[tokio::test]
+async fn a_template_without_a_keeper_has_what_is_exactly_as_it_says() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-alone", &proxy.url()).await.with_types(&[ALIAS]).await;
+    let alone = |target: &str| json!({"Alias": aliased(Some(target))["Alias"].clone()});
+    stage.up(&alone("a")).await;
+    assert!(stage.plan(&alone("a")).await.unwrap().is_empty());
+    let refused = stage.plan(&alone("b")).await.unwrap_err();
+    assert!(matches!(refused, EngineError::NotOurs { .. }), "{refused}");
+    stage.down(&alone("a")).await;
+    let cloud = aws_sdk_cloudcontrol::Client::new(&config(&proxy.url(), "us-east-1").await);
+    assert!(!cloud_has(&cloud, ALIAS, "alias/cc-key").await);
+}
+
+#[tokio::test]
+async fn e5_a_name_of_iam_tells_the_region_and_a_policy_put_into_a_role_is_no_drift_of_it() {
+    let proxy = proxy();
+    let types = ["AWS::IAM::InstanceProfile", "AWS::IAM::RolePolicy"];
+    let stage = Stage::at("cc-iam", &proxy.url()).await.with_types(&types).await;
+    let name = |type_name: &str| stage.provider(type_name).physical_id("One", &json!({}), &stage.scope);
+    assert_eq!(name("AWS::IAM::InstanceProfile").unwrap(), "cc-iam-One-us-east-1");
+    let role = json!({"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {"Statement": []}}});
+    let document = json!({"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]});
+    let put = json!({"Type": types[1], "Properties": {
+        "PolicyName": "more", "RoleName": {"Ref": "Role"}, "PolicyDocument": document,
+    }});
+    stage.up(&json!({"Role": role.clone()})).await;
+    let iam = aws_sdk_iam::Client::new(&config(&proxy.url(), "us-east-1").await);
+    let more = iam.put_role_policy().role_name("cc-iam-Role-us-east-1").policy_name("more");
+    more.policy_document(document.to_string()).send().await.unwrap();
+    let action = |plan: Plan, id: &str| plan.changes.into_iter().find(|one| one.logical_id == id).unwrap().action;
+    let both = stage.plan(&json!({"Role": role, "More": put})).await.unwrap();
+    assert_eq!(action(both, "Role"), Action::None, "it is another resource's");
+    let alone = stage.plan(&json!({"Role": role})).await.unwrap();
+    assert_eq!(action(alone, "Role"), Action::Update, "without that it is drift");
+    stage.down(&json!({"Role": role})).await;
 }
 
 /// A queue, and (where `scheduled`) a schedule that sends to it, which takes no tags.

@@ -12,14 +12,16 @@
 //!
 //! What the template gave is remembered by the tag [`tag::GIVEN`], of what takes no tags by one of its keeper's. `Ref` gives the primary
 //! identifier, its parts joined by `|`, or the property that `references` names. A resource is found by its identifier where that can be a
-//! name, else by its tags in a listing. A kind without tags is this stack's if it has the name that was made for it, or belongs to a
-//! resource of the stack. One that left the template is found by its tags, or by those of its keeper, even if the template names no
+//! name, else by its tags in a listing. A kind without tags is this stack's if it has the name that was made for it, belongs to a
+//! resource of the stack, or a keeper remembers it. One that left the template is found by its tags, or by those of its keeper, even if the template names no
 //! resource of its type any more.
 
 mod found;
 mod keeping;
 mod left_behind;
+mod naming;
 mod other_types;
+mod patch;
 mod references;
 mod registry;
 mod requests;
@@ -32,7 +34,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 pub use self::other_types::OtherTypes;
 
@@ -44,18 +46,23 @@ use self::type_schema::TypeSchema;
 use super::claim::take_over;
 use super::fields::Fields;
 use super::observed::{as_wanted, listed};
-use super::tags::TagChanges;
 use crate::engine::{
     DeleteOptions, Difference, Limit, NOT_GIVEN_BACK, Observed, OnChange, Permissions, Progress, Provider,
-    ProviderError, Resource, Schema, Scope, diff, remember_given, retry_until, tag,
+    ProviderError, Put, Resource, Schema, Scope, diff, remember_given, retry_until, tag,
 };
-use crate::template::pointer_to;
 
 /// How long a new role, or an earlier change of the same resource, is waited for.
 const SETTLES: Limit = Limit::seconds(120);
 
 /// How often one state of a resource may have been made, or have failed to be, in the 36 hours in which AWS knows a token.
 const MOST_TOKENS: u32 = 50;
+
+/// Inline policies on their own: the type, the type and the property of what they are put into.
+const PUT_INTO: [(&str, &str, &str); 3] = [
+    ("AWS::IAM::GroupPolicy", "AWS::IAM::Group", "GroupName"),
+    ("AWS::IAM::RolePolicy", "AWS::IAM::Role", "RoleName"),
+    ("AWS::IAM::UserPolicy", "AWS::IAM::User", "UserName"),
+];
 
 /// Resources of one type, over Cloud Control.
 struct CloudControlProvider {
@@ -68,42 +75,17 @@ impl CloudControlProvider {
         &self.about.schema.type_name
     }
 
-    /// The identifier as far as the template names it; `None` where AWS makes it, or where a part is known only after apply.
-    fn identifier(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Option<String> {
-        let parts = self.about.identifier.iter().map(|part| match (Fields(properties).text(part), &self.about.name) {
-            (Some(given), _) => Some(given),
-            (None, Some(name)) if name.property == *part => self.made_name(logical_id, scope),
-            (None, _) => None,
-        });
-        let parts: Option<Vec<String>> = self.about.is_named().then(|| parts.collect()).flatten();
-        parts.map(|parts| parts.join("|"))
-    }
-
     fn has_fixed_tags(&self) -> bool {
         self.about.tags.as_ref().is_some_and(|tags| tags.fixed)
-    }
-
-    /// Whether the template tells every part of the identifier, but for the name that is made.
-    fn is_settled(&self, properties: &Value) -> bool {
-        let made = self.about.name.as_ref().map(|name| &name.property);
-        self.about.identifier.iter().all(|part| Some(part) == made || Fields(properties).has(part))
-    }
-
-    /// A name that follows from stack and logical id, in lower case where the type takes no other.
-    fn made_name(&self, logical_id: &str, scope: &Scope) -> Option<String> {
-        let name = self.about.name.as_ref()?;
-        let made = scope.name(&[logical_id], name.longest);
-        let pattern = name.pattern.as_deref().and_then(|pattern| fancy_regex::Regex::new(pattern).ok());
-        let fits = |text: &str| pattern.as_ref().is_none_or(|pattern| pattern.is_match(text).unwrap_or(true));
-        [made.clone(), made.to_lowercase()].into_iter().find(|text| fits(text))
     }
 
     /// What AWS has, in the shape in which it is compared with the template.
     fn observed(&self, resource: &Resource, described: Described) -> Observed {
         let mut tags = match &self.about.tags {
             Some(property) => tags_in(&described.properties, property),
-            // The name is the claim of a kind that takes no tags.
-            None => resource.tags.clone(),
+            // A name that was made is the claim of a kind that takes no tags.
+            None if self.has_made_name(&resource.properties, &resource.tags) => resource.tags.clone(),
+            None => BTreeMap::new(),
         };
         // Where tags stay as they were made, so does what they tell of the fields within a property.
         let seen = tags.clone();
@@ -203,40 +185,6 @@ impl CloudControlProvider {
         desired
     }
 
-    /// The changed properties, each whole, as a JSON patch. What AWS does not give back goes with every patch, as it asks for.
-    fn patch(&self, resource: &Resource, observed: &Observed, differences: &[Difference]) -> Value {
-        let fields = Fields(&resource.properties);
-        let changed = differences.iter().map(Difference::property).filter(|name| *name != "Tags");
-        let fixed = |name: &str| self.about.schema.property(name).is_some_and(|one| one.on_change == OnChange::Replace);
-        let unseen = self.about.write_only.iter().map(String::as_str).filter(|name| fields.has(name) && !fixed(name));
-        let mut patch = Map::new();
-        for name in changed.chain(unseen) {
-            let path = pointer_to("", name);
-            let step = match fields.get(name) {
-                Some(value) => json!({"op": "add", "path": path, "value": value}),
-                None => json!({"op": "remove", "path": path}),
-            };
-            patch.insert(path, step);
-        }
-        let changes = TagChanges::of(resource, differences);
-        if let Some(property) = self.about.tags.as_ref().filter(|_| changes != TagChanges::default()) {
-            let path = format!("/{}", property.name);
-            let whole = tags_out(&changes.applied_to(&observed.tags), property);
-            patch.insert(path.clone(), json!({"op": "add", "path": path, "value": whole}));
-        }
-        Value::Array(patch.into_iter().map(|(_, step)| step).collect())
-    }
-
-    async fn send_patch(&self, identifier: &str, patch: &Value, progress: &Progress) -> Result<(), ProviderError> {
-        if *patch == json!([]) {
-            return Ok(());
-        }
-        retry_until("AWS to take the change", SETTLES, progress, requests::passes, || {
-            self.requests.update(self.type_name(), identifier, patch, self.limit(), progress)
-        })
-        .await
-    }
-
     /// Asks by one token after another: one whose resource is gone again, or whose request failed before, is used up.
     /// Whether it is new comes with it.
     async fn make(
@@ -278,10 +226,6 @@ impl CloudControlProvider {
     }
 }
 
-fn removes(patch: &Value) -> bool {
-    patch.as_array().into_iter().flatten().any(|step| step["op"] == "remove")
-}
-
 fn identifier_of(observed: &Observed) -> String {
     Fields(&observed.handle).text("Identifier").unwrap_or_else(|| observed.physical_id.clone())
 }
@@ -293,16 +237,7 @@ impl Provider for CloudControlProvider {
     }
 
     fn physical_id(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Result<String, ProviderError> {
-        let own_name = self.about.name.as_ref().filter(|name| Fields(properties).has(&name.property));
-        if let Some(name) = own_name.filter(|_| self.about.tags.is_none() && self.about.schema.parent.is_none()) {
-            return Err(ProviderError::refused(
-                format!(
-                    "{} takes no tags, so that one of a name of its own cannot be told from others'",
-                    self.type_name()
-                ),
-                format!("leave {} out: a name that follows from the stack is made", name.property),
-            ));
-        }
+        self.names_itself(properties)?;
         let made = || scope.name(&[logical_id], 255);
         Ok(self.identifier(logical_id, properties, scope).unwrap_or_else(made))
     }
@@ -388,7 +323,7 @@ impl Provider for CloudControlProvider {
     ) -> Result<Observed, ProviderError> {
         let (identifier, patch) = (identifier_of(observed), self.patch(resource, observed, differences));
         match self.send_patch(&identifier, &patch, progress).await {
-            Err(error) if removes(&patch) => {
+            Err(error) if patch::removes(&patch) => {
                 // Another run may have removed it first, which AWS does not forgive.
                 let now = self.observed(resource, self.described_now(&identifier).await?);
                 let left = diff(resource, &now, &self.about.schema);
@@ -447,6 +382,16 @@ impl Provider for CloudControlProvider {
         observed.properties = self.compared(resource, &observed.handle["Properties"], given_before(&before));
         observed.tags.extend(before);
         observed
+    }
+
+    fn puts(&self, resource: &Resource) -> Vec<Put> {
+        let into = PUT_INTO.iter().filter(|(type_name, ..)| *type_name == self.type_name());
+        let put = |&(_, type_name, property): &(&str, &'static str, &str)| {
+            let fields = Fields(&resource.properties);
+            let (physical_id, name) = (fields.text(property)?, fields.text("PolicyName")?);
+            Some(Put { type_name, physical_id, property: "Policies", item: json!({"PolicyName": name}) })
+        };
+        into.filter_map(put).collect()
     }
 
     fn is_slow(&self) -> bool {

@@ -2,7 +2,7 @@
 
 /// Types whose `Ref` is not their primary identifier but this property: they are older than CloudFormation's registry. Source: the return
 /// values in CloudFormation's resource reference.
-const REFS: [(&str, &str); 25] = [
+const REFS: [(&str, &str); 37] = [
     ("AWS::ApiGateway::Authorizer", "AuthorizerId"),
     ("AWS::ApiGateway::Deployment", "DeploymentId"),
     ("AWS::ApiGateway::DocumentationPart", "DocumentationPartId"),
@@ -18,13 +18,25 @@ const REFS: [(&str, &str); 25] = [
     ("AWS::ApiGatewayV2::Model", "ModelId"),
     ("AWS::ApiGatewayV2::Route", "RouteId"),
     ("AWS::ApiGatewayV2::RouteResponse", "RouteResponseId"),
+    ("AWS::AppConfig::ConfigurationProfile", "ConfigurationProfileId"),
+    ("AWS::AppConfig::Deployment", "DeploymentNumber"),
+    ("AWS::AppConfig::Environment", "EnvironmentId"),
+    ("AWS::AppConfig::HostedConfigurationVersion", "VersionNumber"),
+    ("AWS::AutoScaling::LifecycleHook", "LifecycleHookName"),
+    ("AWS::Batch::JobDefinition", "JobDefinitionArn"),
+    ("AWS::CodeDeploy::DeploymentGroup", "DeploymentGroupName"),
     ("AWS::Cognito::UserPoolClient", "ClientId"),
+    ("AWS::Cognito::UserPoolDomain", "Domain"),
     ("AWS::Cognito::UserPoolGroup", "GroupName"),
+    ("AWS::Cognito::UserPoolIdentityProvider", "ProviderName"),
     ("AWS::Cognito::UserPoolResourceServer", "Identifier"),
     ("AWS::Cognito::UserPoolUser", "Username"),
     ("AWS::EC2::EIP", "PublicIp"),
     ("AWS::ECS::Service", "ServiceArn"),
     ("AWS::Events::Rule", "Name"),
+    ("AWS::GuardDuty::Filter", "Name"),
+    ("AWS::GuardDuty::IPSet", "Id"),
+    ("AWS::GuardDuty::ThreatIntelSet", "Id"),
     ("AWS::Logs::LogStream", "LogStreamName"),
     ("AWS::Logs::MetricFilter", "FilterName"),
     ("AWS::Logs::SubscriptionFilter", "FilterName"),

@@ -7,6 +7,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 
 use super::super::errors::failed;
+use super::super::transient::principal_settling;
 use super::{Described, SETTLES, described};
 use crate::digest::hex;
 use crate::engine::{Limit, Poll, Progress, ProviderError, poll_until, retry_until};
@@ -14,13 +15,15 @@ use crate::engine::{Limit, Poll, Progress, ProviderError, poll_until, retry_unti
 /// How many resources of a listing are asked for side by side.
 const WIDTH: usize = 8;
 
-/// Another request for the same resource is under way, or a new role is not known to the service yet (E7).
+/// Another request for the same resource is under way, or a new role is not known to the service yet (E7): each service has words of
+/// its own for that.
 pub(super) fn passes(error: &ProviderError) -> Option<&'static str> {
     let ProviderError::Api { code, message, .. } = error else { return None };
+    let message = message.to_lowercase();
     match code.as_str() {
         "ConcurrentOperationException" | "ResourceConflict" => Some("an earlier change of it is in progress"),
-        "InvalidRequest" if message.contains("assume the role") => Some("role not assumable yet"),
-        _ => None,
+        _ if message.contains("assum") && message.contains("role") => Some("role not assumable yet"),
+        _ => principal_settling(error),
     }
 }
 
@@ -212,8 +215,16 @@ mod tests {
             code: "InvalidRequest".into(),
             message: message.into(),
         };
-        let recorded = "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.";
-        assert!(passes(&error(recorded)).is_some());
+        let recorded = [
+            "The execution role you provide must allow AWS EventBridge Scheduler to assume the role.",
+            "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume the provided role.",
+            "Firehose is unable to assume role arn:aws:iam::1:role/r. Please check the role provided.",
+            "CodeBuild is not authorized to perform: sts:AssumeRole on arn:aws:iam::1:role/r",
+            "Policy contains a statement with one or more invalid principals.",
+        ];
+        for message in recorded {
+            assert!(passes(&error(message)).is_some(), "{message}");
+        }
         assert!(passes(&error("Invalid Schedule Expression")).is_none());
     }
 }

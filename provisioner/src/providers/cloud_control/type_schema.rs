@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::naming::is_own_name;
 use crate::engine::{Absent, OnChange, Parent, Property, ProviderError, Schema, Shape};
 
 /// How deep objects are followed into each other; beyond it, and where a schema contains itself, a value is compared as JSON.
@@ -60,6 +61,7 @@ impl TypeSchema {
         let hidden: BTreeSet<&str> = read_only.iter().map(String::as_str).collect();
         let write_only = pointers(schema, "writeOnlyProperties");
         let reader = Reader {
+            type_name,
             root: schema,
             replaces: pointers(schema, "createOnlyProperties"),
             read_only: &hidden,
@@ -79,13 +81,13 @@ impl TypeSchema {
         let settable = |name: &String| properties.iter().any(|property| property.name == *name);
         let all_settable = !identifier.is_empty() && identifier.iter().all(settable);
         let found = Self {
-            name: all_settable.then(|| name(schema, &properties, &identifier)).flatten(),
+            name: all_settable.then(|| name(type_name, schema, &properties, &identifier)).flatten(),
             write_only: write_only.iter().filter_map(|pointer| top_level(pointer)).collect(),
             read_only: read_only.into_iter().map(|pointer| (dotted(&pointer), pointer)).collect(),
             listable: schema.pointer("/handlers/list").is_some_and(|list| list.get("handlerSchema").is_none()),
             handlers: handlers(schema),
             timeout_minutes: timeout(schema),
-            schema: engine_schema(type_name, properties, &identifier, tags.is_some() || !all_settable, schema),
+            schema: engine_schema(type_name, properties, tags.is_none().then(|| identifier.clone()), schema),
             identifier,
             tags,
         };
@@ -121,16 +123,8 @@ impl TypeSchema {
     }
 }
 
-/// A kind without tags whose name must be given together with what it stands in belongs to that.
-fn engine_schema(
-    type_name: &str,
-    properties: Vec<Property>,
-    identifier: &[String],
-    tagged: bool,
-    schema: &Value,
-) -> Schema {
-    let required: Vec<&str> = texts(schema.get("required"));
-    let parent = identifier.iter().find(|name| required.contains(&name.as_str())).cloned();
+/// A kind without tags belongs to what one of its `names` is the name of, if any.
+fn engine_schema(type_name: &str, properties: Vec<Property>, names: Option<Vec<String>>, schema: &Value) -> Schema {
     let settable = properties.iter().filter(|property| matches!(property.shape, Shape::Text));
     let attributes = texts(schema.get("readOnlyProperties")).into_iter();
     let attributes = attributes.filter_map(|pointer| Some(pointer.strip_prefix("/properties/")?.replace('/', ".")));
@@ -139,7 +133,7 @@ fn engine_schema(
         type_name: type_name.to_owned(),
         properties,
         attributes,
-        parent: parent.filter(|_| !tagged && identifier.len() > 1).map(|property| Parent { type_name: None, property }),
+        parent: names.map(|properties| Parent { type_name: None, properties }),
         joins: Vec::new(),
     }
 }
@@ -168,10 +162,12 @@ fn texts(list: Option<&Value>) -> Vec<&str> {
     list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-fn name(schema: &Value, properties: &[Property], identifier: &[String]) -> Option<Name> {
+fn name(type_name: &str, schema: &Value, properties: &[Property], identifier: &[String]) -> Option<Name> {
     let optional = |name: &&String| properties.iter().any(|property| property.name == **name && !property.required);
     let mut optional = identifier.iter().filter(optional);
-    let (Some(property), None) = (optional.next(), optional.next()) else { return None };
+    let (Some(property), None) = (optional.next().filter(|one| is_own_name(type_name, one)), optional.next()) else {
+        return None;
+    };
     let told = resolved(schema, schema.pointer(&format!("/properties/{property}"))?);
     (told.get("type").and_then(Value::as_str) == Some("string")).then(|| Name {
         property: property.clone(),
@@ -235,7 +231,43 @@ fn resolved<'s>(root: &'s Value, part: &'s Value) -> &'s Value {
     part
 }
 
+/// Lists that AWS gives back in an order of its own, though the schemas do not say so.
+const UNORDERED: [(&str, &[&str]); 3] = [
+    (
+        "AWS::CloudFront::Distribution",
+        &[
+            "Aliases",
+            "AllowedMethods",
+            "CachedMethods",
+            "Headers",
+            "Locations",
+            "OriginSSLProtocols",
+            "QueryStringCacheKeys",
+            "TrustedKeyGroups",
+            "TrustedSigners",
+            "WhitelistedNames",
+        ],
+    ),
+    (
+        "AWS::Cognito::UserPool",
+        &[
+            "AliasAttributes",
+            "AutoVerifiedAttributes",
+            "EnabledMfas",
+            "RecoveryMechanisms",
+            "Schema",
+            "UsernameAttributes",
+        ],
+    ),
+    ("AWS::DynamoDB::Table", &["GlobalSecondaryIndexes", "LocalSecondaryIndexes", "NonKeyAttributes"]),
+];
+
+fn is_unordered(type_name: &str, list: &str) -> bool {
+    UNORDERED.iter().any(|(of, lists)| *of == type_name && lists.contains(&list))
+}
+
 struct Reader<'s> {
+    type_name: &'s str,
     root: &'s Value,
     replaces: Vec<String>,
     read_only: &'s BTreeSet<&'s str>,
@@ -288,10 +320,12 @@ impl Reader<'_> {
     fn list(&self, name: &str, part: &Value, pointer: &str, depth: usize) -> Shape {
         let items = part.get("items").unwrap_or(&Value::Null);
         let of = self.shape(name, items, &format!("{pointer}/*"), depth + 1);
-        match part.get("insertionOrder").and_then(Value::as_bool) {
-            Some(false) => Shape::set(of),
-            _ => Shape::list(of),
-        }
+        let flag = |name: &str| part.get(name).and_then(Value::as_bool);
+        let is_set = match flag("insertionOrder") {
+            Some(ordered) => !ordered,
+            None => flag("uniqueItems") == Some(true) || is_unordered(self.type_name, name),
+        };
+        if is_set { Shape::set(of) } else { Shape::list(of) }
     }
 
     fn object(&self, name: &str, part: &Value, pointer: &str, depth: usize) -> Shape {
@@ -360,6 +394,25 @@ mod tests {
     }
 
     #[test]
+    fn a_list_whose_order_aws_does_not_keep_is_a_set() {
+        let shape = |type_name: &str, list: Value| {
+            let mut schema = topic();
+            schema["properties"]["Subscription"] = list.clone();
+            schema["properties"]["NonKeyAttributes"] = list;
+            let found = TypeSchema::parse(type_name, &schema).unwrap().schema;
+            ["Subscription", "NonKeyAttributes"]
+                .map(|name| matches!(found.property(name).unwrap().shape, Shape::Set(_)))
+        };
+        let list = |ordered: Value, unique: Value| json!({"type": "array", "insertionOrder": ordered, "uniqueItems": unique, "items": {"type": "string"}});
+        let topic = "AWS::SNS::Topic";
+        assert_eq!(shape(topic, list(false.into(), Value::Null)), [true, true]);
+        assert_eq!(shape(topic, list(true.into(), true.into())), [false, false]);
+        assert_eq!(shape(topic, list(Value::Null, true.into())), [true, true]);
+        assert_eq!(shape(topic, list(Value::Null, Value::Null)), [false, false]);
+        assert_eq!(shape("AWS::DynamoDB::Table", list(Value::Null, false.into())), [false, true]);
+    }
+
+    #[test]
     fn what_aws_never_gives_back_is_not_compared_however_deep_it_lies_and_goes_with_every_change() {
         let mut queue = topic();
         queue["writeOnlyProperties"] = json!(["/properties/Subscription/Protocol", "/properties/TopicName"]);
@@ -406,7 +459,9 @@ mod tests {
     fn a_name_is_made_for_the_one_part_of_the_identifier_that_may_be_left_out() {
         let mut filter = topic();
         filter["primaryIdentifier"] = json!(["/properties/TopicName"]);
-        let found = TypeSchema::parse("AWS::Some::Filter", &filter).unwrap();
+        let found = TypeSchema::parse("AWS::Some::Topic", &filter).unwrap();
         assert_eq!(found.name.map(|name| name.property).as_deref(), Some("TopicName"));
+        let found = TypeSchema::parse("AWS::Some::Filter", &filter).unwrap();
+        assert!(found.name.is_none(), "it names what the filter stands in");
     }
 }

@@ -19,57 +19,58 @@ struct Known {
     type_name: &'static str,
     /// The property that names a resource.
     name: &'static str,
-    /// The property that only AWS sets, and what stands before the name in it.
-    arn: (&'static str, &'static str),
+    /// The property that only AWS sets, if any, and what stands before the name in it.
+    arn: Option<(&'static str, &'static str)>,
     /// Whether the ARN is the primary identifier, and not the name.
     by_arn: bool,
     /// A property that AWS does not give back.
     write_only: Option<&'static str>,
 }
 
-const KNOWN: [Known; 6] = [
+const KNOWN: [Known; 7] = [
     Known {
         type_name: "AWS::AutoScaling::AutoScalingGroup",
         name: "AutoScalingGroupName",
-        arn: (
+        arn: Some((
             "AutoScalingGroupARN",
             "arn:aws:autoscaling:us-east-1:000000000000:autoScalingGroup:autoScalingGroupName/",
-        ),
+        )),
         by_arn: false,
         write_only: None,
     },
     Known {
         type_name: "AWS::CloudWatch::Alarm",
         name: "AlarmName",
-        arn: ("Arn", "arn:aws:cloudwatch:us-east-1:000000000000:alarm:"),
+        arn: Some(("Arn", "arn:aws:cloudwatch:us-east-1:000000000000:alarm:")),
         by_arn: false,
         write_only: None,
     },
     Known {
         type_name: "AWS::DynamoDB::Table",
         name: "TableName",
-        arn: ("Arn", "arn:aws:dynamodb:us-east-1:000000000000:table/"),
+        arn: Some(("Arn", "arn:aws:dynamodb:us-east-1:000000000000:table/")),
         by_arn: false,
         write_only: None,
     },
+    Known { type_name: "AWS::KMS::Alias", name: "AliasName", arn: None, by_arn: false, write_only: None },
     Known {
         type_name: "AWS::Scheduler::Schedule",
         name: "Name",
-        arn: ("Arn", "arn:aws:scheduler:us-east-1:000000000000:schedule/default/"),
+        arn: Some(("Arn", "arn:aws:scheduler:us-east-1:000000000000:schedule/default/")),
         by_arn: false,
         write_only: None,
     },
     Known {
         type_name: "AWS::SNS::Topic",
         name: "TopicName",
-        arn: ("TopicArn", "arn:aws:sns:us-east-1:000000000000:"),
+        arn: Some(("TopicArn", "arn:aws:sns:us-east-1:000000000000:")),
         by_arn: true,
         write_only: None,
     },
     Known {
         type_name: "AWS::StepFunctions::StateMachine",
         name: "StateMachineName",
-        arn: ("Arn", "arn:aws:states:us-east-1:000000000000:stateMachine:"),
+        arn: Some(("Arn", "arn:aws:states:us-east-1:000000000000:stateMachine:")),
         by_arn: true,
         write_only: Some("Definition"),
     },
@@ -99,10 +100,15 @@ impl Edges {
         let mut desired: Value = serde_json::from_str(body["DesiredState"].as_str()?).ok()?;
         let made_up = || format!("made-by-aws-{}", self.requests.named.fetch_add(1, Ordering::Relaxed));
         let name = desired[known.name].as_str().map_or_else(made_up, str::to_owned);
-        let arn = format!("{}{name}", known.arn.1);
-        desired["Id"] = if known.by_arn { arn.as_str().into() } else { name.as_str().into() };
+        desired["Id"] = name.as_str().into();
+        if let Some((property, before)) = known.arn {
+            let arn = format!("{before}{name}");
+            desired[property] = arn.as_str().into();
+            if known.by_arn {
+                desired["Id"] = arn.into();
+            }
+        }
         desired[known.name] = name.into();
-        desired[known.arn.0] = arn.into();
         body["DesiredState"] = desired.to_string().into();
         Some(body.to_string().into())
     }
@@ -110,7 +116,8 @@ impl Edges {
     /// Takes `Id` out of every answer, and of a listing all but the identifier.
     pub(super) fn show_identified(&self, passing: &Passing, answer: &mut Answer) {
         let Some(known) = known(passing) else { return };
-        let identifier = if known.by_arn { known.arn.0 } else { known.name };
+        let arn = known.arn.filter(|_| known.by_arn);
+        let identifier = arn.map_or(known.name, |(property, _)| property);
         let lists = passing.operation.name == "ListResources";
         answer.rewrite(|json| {
             in_properties(json, &mut |properties| {
