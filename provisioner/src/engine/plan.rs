@@ -8,7 +8,7 @@ use super::diff::{KEPT_BY, diff};
 use super::remembered::{child_key, remember_child};
 use super::stack::{Look, Stack};
 use super::survey::{Ends, Purpose, Survey, ends};
-use super::{Action, Difference, EngineError, Observed, OnChange, Provider, Put, Resource, Schema, State, tag};
+use super::{Absent, Action, Difference, EngineError, Observed, OnChange, Provider, Put, Resource, Schema, State, tag};
 
 /// All that `up` would do.
 #[derive(Clone, Debug)]
@@ -403,9 +403,11 @@ fn differences(resource: &Resource, observed: &Observed, provider: &dyn Provider
 
 /// Paths of what becomes lower and loses data by it.
 fn lowered(differences: &[Difference], schema: &Schema) -> Vec<String> {
-    let loses = |path: &str| schema.property_at(path).is_some_and(|property| property.loses_when_lowered);
-    let lowered = differences.iter().filter(|difference| difference.lowers() && loses(&difference.path));
-    lowered.map(|difference| difference.path.clone()).collect()
+    let loses = |difference: &&Difference| {
+        let property = schema.property_at(&difference.path).filter(|property| property.loses_when_lowered);
+        property.is_some_and(|property| difference.lowers(property.absent == Absent::Removed))
+    };
+    differences.iter().filter(loses).map(|difference| difference.path.clone()).collect()
 }
 
 /// Whether it is the parameter that `secret set` made.
@@ -425,8 +427,10 @@ mod tests {
     use super::*;
 
     fn difference(path: &str, before: Value, after: Option<Value>) -> Difference {
-        let (path, before) = (path.to_owned(), Some(before));
-        Difference { path, before, after, after_apply: None, on_change: OnChange::Update, secret: false }
+        let (path, before) = (path.to_owned(), Some(before).filter(|before| !before.is_null()));
+        let after_apply = after.is_none().then(|| "Other.Value".to_owned());
+        let after = after.filter(|after| !after.is_null());
+        Difference { path, before, after, after_apply, on_change: OnChange::Update, secret: false }
     }
 
     #[test]
@@ -435,6 +439,7 @@ mod tests {
         let properties = vec![
             Property::new("Retention", Shape::Integer).loses_when_lowered(),
             Property::new("Timeout", Shape::Integer),
+            Property::new("Days", Shape::Integer).removed_when_absent().loses_when_lowered(),
             Property::new("Backup", Shape::Object(vec![inner])),
         ];
         let schema = Schema::new("AWS::Some::Store", properties, &[]);
@@ -444,6 +449,10 @@ mod tests {
         assert_eq!(told("Backup.Days", json!(2), Some(json!(1))), ["Backup.Days"]);
         assert_eq!(told("Retention", json!(60), None), ["Retention"], "what is not known yet may be lower");
         assert_eq!(told("Retention", json!(59), Some(json!(60))), Vec::<String>::new());
+        let none = Value::Null;
+        assert_eq!(told("Days", none.clone(), Some(json!(14))), ["Days"], "what was kept for ever");
+        assert_eq!(told("Days", json!(14), Some(none.clone())), Vec::<String>::new());
+        assert_eq!(told("Backup.Days", none.clone(), Some(json!(14))), Vec::<String>::new());
         assert_eq!(told("Timeout", json!(60), Some(json!(59))), Vec::<String>::new());
         assert_eq!(told("Tags.Retention", json!("60"), Some(json!("59"))), Vec::<String>::new());
     }

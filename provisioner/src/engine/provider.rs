@@ -125,12 +125,13 @@ impl Difference {
         self.path.split(['.', '[']).next().unwrap_or(&self.path)
     }
 
-    /// Whether a number becomes a lower one, or one that is not known yet.
-    pub fn lowers(&self) -> bool {
-        let number = |value: &Option<Value>| value.as_ref().and_then(Value::as_f64);
-        match (number(&self.before), number(&self.after)) {
-            (Some(before), Some(after)) => after < before,
-            (before, after) => before.is_some() && after.is_none(),
+    /// Whether a number becomes a lower one, or one that is not known yet. No number is none at all, or where `endless` the highest.
+    pub fn lowers(&self, endless: bool) -> bool {
+        let none = if endless { f64::INFINITY } else { 0.0 };
+        let number = |value: &Option<Value>| value.as_ref().and_then(Value::as_f64).unwrap_or(none);
+        match self.after_apply {
+            Some(_) => number(&self.before) > 0.0,
+            None => number(&self.after) < number(&self.before),
         }
     }
 }

@@ -5,7 +5,7 @@
 //! | property | a change | left out |
 //! |---|---|---|
 //! | EventSourceArn | replaces | required |
-//! | FunctionName | another mapping: the earlier one is deleted | required |
+//! | FunctionName | in place: a stream's position stays; where the pair has a mapping already, that, and the earlier one goes | required |
 //! | StartingPosition, StartingPositionTimestamp | replaces | not compared |
 //! | Enabled | in place; a written-down pause is no difference | true |
 //! | BatchSize | in place | 10 for a queue, else 100 |
@@ -30,7 +30,10 @@ use super::clients::lambda_client;
 use super::errors::{failed, none_if};
 use super::fields::Fields;
 use super::lambda_tags::{set_tags, tags_of};
-use super::mapping_settings::{Settings, properties, starting_position, with_filters};
+use super::mapping_found::{
+    attributes, configuration, handle, is_being_deleted, key, nothing_hangs_on, observed, state, tagging_arn, uuid_of,
+};
+use super::mapping_settings::{Settings, starting_position, with_filters};
 use super::observed::{as_wanted, listed};
 use super::tagged::{Tagged, Tags};
 use super::tags::TagChanges;
@@ -71,26 +74,32 @@ impl EventSourceMappingProvider {
 
     /// The mapping of the resource's source and function.
     async fn joining(&self, resource: &Resource) -> Result<Option<EventSourceMappingConfiguration>, ProviderError> {
-        let joining = self.all_joining(resource).await?.into_iter().find(|mapping| !is_being_deleted(mapping));
-        match joining {
+        let joining = self.of_source(resource).await?.into_iter().find(|mapping| joins(mapping, resource));
+        self.whole(joining).await
+    }
+
+    async fn whole(
+        &self,
+        mapping: Option<EventSourceMappingConfiguration>,
+    ) -> Result<Option<EventSourceMappingConfiguration>, ProviderError> {
+        match mapping {
             Some(mapping) => with_filters(&self.lambda, mapping).await.map(Some),
             None => Ok(None),
         }
     }
 
-    /// The same with one that is still being deleted.
-    async fn all_joining(&self, resource: &Resource) -> Result<Vec<EventSourceMappingConfiguration>, ProviderError> {
-        let Some(source) = Fields(&resource.properties).text("EventSourceArn") else { return Ok(Vec::new()) };
-        let listed = self.listed(Some(&source)).await?.into_iter();
-        let of_function = |mapping: &EventSourceMappingConfiguration| {
-            key(mapping.function_arn().unwrap_or_default(), &source) == resource.physical_id
-        };
-        Ok(listed.filter(of_function).collect())
+    /// All mappings of the resource's source, to whatever function, with those that are still being deleted.
+    async fn of_source(&self, resource: &Resource) -> Result<Vec<EventSourceMappingConfiguration>, ProviderError> {
+        match Fields(&resource.properties).text("EventSourceArn") {
+            Some(source) => self.listed(Some(&source)).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Waits until the earlier mapping of the pair is gone, where there is one that is being deleted (E33); whether there was.
     async fn earlier_gone(&self, resource: &Resource, progress: &Progress) -> Result<bool, ProviderError> {
-        let leaving = self.all_joining(resource).await?.into_iter().find(is_being_deleted);
+        let leaves = |one: &EventSourceMappingConfiguration| is_being_deleted(one) && is_of_pair(one, resource);
+        let leaving = self.of_source(resource).await?.into_iter().find(leaves);
         let Some(leaving) = leaving else { return Ok(false) };
         self.wait_until_gone(leaving.uuid().unwrap_or_default(), progress).await.map(|()| true)
     }
@@ -158,6 +167,8 @@ impl EventSourceMappingProvider {
         changed: impl Fn(&str) -> bool,
     ) -> Result<(), ProviderError> {
         let call = self.lambda.update_event_source_mapping().uuid(uuid).enabled(enabled);
+        let function = Fields(&resource.properties).text("FunctionName").filter(|_| changed("FunctionName"));
+        let call = call.set_function_name(function);
         let call = Settings::of(&resource.properties, changed).on_update(call);
         call.send().await.map_err(failed("lambda:UpdateEventSourceMapping"))?;
         Ok(())
@@ -177,6 +188,31 @@ impl EventSourceMappingProvider {
             ..listed(TYPE, key(function, source.unwrap_or_default()), tags, attributes(&mapping, &arn))
         }))
     }
+}
+
+/// The mapping of the pair; else the one that had the resource's logical id before its function was another.
+fn this_one(
+    listed: Vec<EventSourceMappingConfiguration>,
+    resource: &Resource,
+    tagged: &BTreeMap<String, Tags>,
+) -> Option<EventSourceMappingConfiguration> {
+    let id = resource.tags.get(tag::LOGICAL_ID);
+    let has_id = |one: &EventSourceMappingConfiguration| {
+        !is_being_deleted(one)
+            && id.is_some()
+            && tagged.get(&tagging_arn(one)).is_some_and(|tags| tags.get(tag::LOGICAL_ID) == id)
+    };
+    let place = listed.iter().position(|one| joins(one, resource)).or_else(|| listed.iter().position(has_id));
+    place.map(|place| listed[place].clone())
+}
+
+fn joins(mapping: &EventSourceMappingConfiguration, resource: &Resource) -> bool {
+    !is_being_deleted(mapping) && is_of_pair(mapping, resource)
+}
+
+fn is_of_pair(mapping: &EventSourceMappingConfiguration, resource: &Resource) -> bool {
+    let source = Fields(&resource.properties).text("EventSourceArn").unwrap_or_default();
+    key(mapping.function_arn().unwrap_or_default(), &source) == resource.physical_id
 }
 
 fn schema() -> Schema {
@@ -212,89 +248,6 @@ fn schema() -> Schema {
     Schema::new(TYPE, properties, &["Id", "EventSourceMappingArn"]).joins(&["EventSourceArn", "FunctionName"])
 }
 
-/// `function name<-source ARN`: the same for a function's name, its ARN, and its ARN without the account.
-fn key(function: &str, source: &str) -> String {
-    format!("{}<-{source}", function_name(function))
-}
-
-/// The name in a function's ARN, with its version or alias; a name is itself.
-fn function_name(function: &str) -> &str {
-    function.rsplit_once(":function:").map_or(function, |(_, name)| name)
-}
-
-fn is_being_deleted(mapping: &EventSourceMappingConfiguration) -> bool {
-    mapping.state() == Some("Deleting")
-}
-
-fn attributes(mapping: &EventSourceMappingConfiguration, arn: &str) -> BTreeMap<String, Value> {
-    let uuid = mapping.uuid().unwrap_or_default();
-    [("Ref", uuid), ("Id", uuid), ("EventSourceMappingArn", arn)]
-        .map(|(name, value)| (name.to_owned(), value.into()))
-        .into()
-}
-
-fn handle(mapping: &EventSourceMappingConfiguration, arn: &str) -> Value {
-    json!({"UUID": mapping.uuid(), "Arn": arn})
-}
-
-fn state(mapping: &EventSourceMappingConfiguration, tags: &BTreeMap<String, String>) -> State {
-    match (mapping.state().unwrap_or_default(), tags.get(tag::PAUSED)) {
-        ("Disabled" | "Disabling", Some(reason)) => State::Paused(reason.clone()),
-        ("Enabled" | "Disabled", _) => State::Ready(mapping.state().unwrap_or_default().to_owned()),
-        (other, _) => State::Changing(other.to_owned()),
-    }
-}
-
-/// The ARN that the mapping's own answer gives, else what follows from the function's account and region.
-fn tagging_arn(mapping: &EventSourceMappingConfiguration) -> String {
-    let of_function = mapping.function_arn().unwrap_or_default();
-    let stem = of_function.split(":function:").next().unwrap_or_default();
-    let told = mapping.event_source_mapping_arn().map(str::to_owned);
-    told.unwrap_or_else(|| format!("{stem}:event-source-mapping:{}", mapping.uuid().unwrap_or_default()))
-}
-
-/// The answer of GetEventSourceMapping, as far as a wait needs it.
-fn configuration(
-    found: aws_sdk_lambda::operation::get_event_source_mapping::GetEventSourceMappingOutput,
-) -> EventSourceMappingConfiguration {
-    EventSourceMappingConfiguration::builder().set_uuid(found.uuid).set_state(found.state).build()
-}
-
-/// A paused mapping is reported as enabled as the template says, and another spelling of the same function as the template's.
-fn observed(
-    resource: &Resource,
-    mapping: &EventSourceMappingConfiguration,
-    tags: BTreeMap<String, String>,
-) -> Observed {
-    let state = state(mapping, &tags);
-    let arn = tagging_arn(mapping);
-    let wanted = Fields(&resource.properties);
-    let mut properties = properties(mapping);
-    if matches!(state, State::Paused(_)) {
-        properties["Enabled"] = wanted.get("Enabled").cloned().unwrap_or_else(|| true.into());
-    }
-    if let Some(function) = wanted.get("FunctionName") {
-        properties["FunctionName"] = function.clone();
-    }
-    Observed {
-        properties,
-        attributes: attributes(mapping, &arn),
-        handle: handle(mapping, &arn),
-        state,
-        tags,
-        ..as_wanted(resource)
-    }
-}
-
-/// Whether tags that may be a moment old do: the mapping runs, so there is no pause to tell from drift, and they are as wanted.
-fn nothing_hangs_on(tags: &Tags, mapping: &EventSourceMappingConfiguration, resource: &Resource) -> bool {
-    mapping.state() == Some("Enabled") && resource.tags.iter().all(|(key, value)| tags.get(key) == Some(value))
-}
-
-fn uuid_of(observed: &Observed) -> String {
-    Fields(&observed.handle).text("UUID").unwrap_or_default()
-}
-
 #[async_trait]
 impl Provider for EventSourceMappingProvider {
     fn schema(&self) -> &Schema {
@@ -322,8 +275,8 @@ impl Provider for EventSourceMappingProvider {
 
     async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
         let Some(known) = Fields(&json!(resource.attributes)).text("EventSourceMappingArn") else {
-            let (mapping, mut tagged) = futures::try_join!(self.joining(resource), self.tagged(resource))?;
-            let Some(mapping) = mapping else { return Ok(None) };
+            let (listed, mut tagged) = futures::try_join!(self.of_source(resource), self.tagged(resource))?;
+            let Some(mapping) = self.whole(this_one(listed, resource, &tagged)).await? else { return Ok(None) };
             let arn = tagging_arn(&mapping);
             let told = tagged.remove(&arn).filter(|tags| nothing_hangs_on(tags, &mapping, resource));
             let tags = match told {
@@ -475,25 +428,5 @@ impl Provider for EventSourceMappingProvider {
     fn arns(&self, resource: &Resource, scope: &Scope) -> Vec<String> {
         let key = Fields(&resource.properties).text("KmsKeyArn").unwrap_or_else(|| scope.arn("kms", "key/*"));
         vec![scope.arn("lambda", "event-source-mapping:*"), key]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn e31_a_function_is_the_same_by_name_and_by_arn() {
-        let arn = "arn:aws:lambda:eu-central-1:123456789012:function:crawler";
-        assert_eq!(key(arn, "q"), key("crawler", "q"));
-        assert_eq!(key(&format!("{arn}:live"), "q"), "crawler:live<-q");
-    }
-
-    #[test]
-    fn e41_a_disabled_mapping_is_paused_only_with_a_reason_written_down() {
-        let mapping = EventSourceMappingConfiguration::builder().state("Disabled").build();
-        let reason = [(tag::PAUSED.to_owned(), "TMDb is down".to_owned())].into();
-        assert_eq!(state(&mapping, &reason), State::Paused("TMDb is down".into()));
-        assert_eq!(state(&mapping, &BTreeMap::new()), State::Ready("Disabled".into()));
     }
 }

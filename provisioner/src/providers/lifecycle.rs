@@ -173,6 +173,9 @@ fn rule_of(found: &LifecycleRule) -> Value {
     let filter = found.filter();
     let all = filter.and_then(|filter| filter.and());
     let prefix = filter.and_then(|filter| filter.prefix()).or_else(|| all.and_then(|all| all.prefix()));
+    // Where rules had it before they had filters.
+    #[expect(deprecated)]
+    let prefix = prefix.or_else(|| found.prefix());
     let larger =
         filter.and_then(|f| f.object_size_greater_than()).or_else(|| all.and_then(|a| a.object_size_greater_than()));
     let smaller =
@@ -246,6 +249,13 @@ mod tests {
             "NoncurrentVersionExpiration": {"NoncurrentDays": 7},
             "Transitions": [{"StorageClass": "GLACIER", "TransitionInDays": 10}],
         }));
+    }
+
+    #[test]
+    fn a_prefix_that_stands_where_rules_had_it_before_filters_is_read() {
+        #[expect(deprecated)]
+        let found = LifecycleRule::builder().prefix("logs/").status(ExpirationStatus::Enabled).build().unwrap();
+        assert_eq!(rule_of(&found)["Prefix"], "logs/");
     }
 
     #[test]

@@ -122,7 +122,7 @@ fn schema() -> Schema {
     let properties = vec![
         Property::new("LogGroupName", Shape::Text).replaces(),
         Property::new("LogGroupClass", Shape::Text).replaces().default("STANDARD"),
-        Property::new("RetentionInDays", Shape::Integer).removed_when_absent(),
+        Property::new("RetentionInDays", Shape::Integer).removed_when_absent().loses_when_lowered(),
         Property::new("KmsKeyId", Shape::Text).removed_when_absent(),
         Property::new("Tags", Shape::Tags),
     ];

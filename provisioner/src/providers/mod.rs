@@ -25,6 +25,7 @@ mod lambda_tags;
 mod lifecycle;
 mod log_group;
 mod managed_policy;
+mod mapping_found;
 mod mapping_settings;
 mod names;
 mod observed;

@@ -19,17 +19,23 @@ use serde_json::{Value, json};
 use super::clients::lambda_client;
 use super::errors::{failed, none_if};
 use super::fields::{Fields, object};
-use super::names::Naming;
 use super::observed::{as_wanted, listed};
 use super::policy_document::parsed;
+use super::transient::principal_settling;
 use crate::digest::hex;
 use crate::engine::{
-    DeleteOptions, Difference, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource, Schema,
-    Scope, Shape, tag,
+    DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
+    Schema, Scope, Shape, retry_until, tag,
 };
 
 const TYPE: &str = "AWS::Lambda::Permission";
-const NAMING: Naming = Naming { kind: "statement", property: "StatementId", longest: 100, marks: "-_" };
+
+/// Lambda takes no longer id of a statement.
+const LONGEST: usize = 100;
+
+/// How many digits a seal has.
+const SEAL: usize = 8;
+
 const MISSING: &str = "ResourceNotFoundException";
 
 /// Statements of functions' policies, over Lambda.
@@ -57,7 +63,14 @@ impl PermissionProvider {
         Self { lambda: lambda_client(config), schema, writers: Mutex::default() }
     }
 
-    async fn add(&self, resource: &Resource) -> Result<(), ProviderError> {
+    async fn add(&self, resource: &Resource, progress: &Progress) -> Result<(), ProviderError> {
+        retry_until("Lambda to know the principal", Limit::seconds(60), progress, principal_settling, || {
+            self.call_add(resource)
+        })
+        .await
+    }
+
+    async fn call_add(&self, resource: &Resource) -> Result<(), ProviderError> {
         let fields = Fields(&resource.properties);
         let call = self.lambda.add_permission().statement_id(statement_id(&resource.physical_id));
         let call = call.set_function_name(fields.text("FunctionName")).set_action(fields.text("Action"));
@@ -95,15 +108,20 @@ pub(super) async fn statement_ids(lambda: &Client, function: &str) -> Result<Vec
     Ok(statements.filter_map(|statement| statement.get("Sid")?.as_str().map(str::to_owned)).collect())
 }
 
-/// What no other stack's statement ends with.
-fn seal(stack: &str, region: &str, logical_id: &str) -> String {
-    hex(format!("{stack} {region} {logical_id}"), 4)
+/// The name, cut where it is too long, and after it what no other stack's statement ends with.
+fn sealed(logical_id: &str, scope: &Scope) -> String {
+    let name = scope.name(&[logical_id], LONGEST - SEAL - 1);
+    format!("{name}-{}", seal(&name, &scope.stack, &scope.region))
+}
+
+fn seal(name: &str, stack: &str, region: &str) -> String {
+    let own = name.strip_prefix(stack).and_then(|rest| rest.strip_prefix('-')).unwrap_or(name);
+    hex(format!("{stack} {region} {own}"), SEAL / 2)
 }
 
 /// Whether a statement id is one that this stack makes.
 fn is_sealed(id: &str, stack: &str, region: &str) -> bool {
-    let rest = id.strip_prefix(stack).and_then(|rest| rest.strip_prefix('-'));
-    rest.and_then(|rest| rest.rsplit_once('-')).is_some_and(|(logical, end)| end == seal(stack, region, logical))
+    id.rsplit_once('-').is_some_and(|(name, end)| end == seal(name, stack, region))
 }
 
 /// `function/statement` is the physical id.
@@ -165,8 +183,7 @@ impl Provider for PermissionProvider {
     fn physical_id(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Result<String, ProviderError> {
         let function = Fields(properties).text("FunctionName").unwrap_or_else(|| logical_id.to_owned());
         let name = function.rsplit(":function:").next().unwrap_or(&function);
-        let seal = seal(&scope.stack, &scope.region, logical_id);
-        Ok(format!("{name}/{}", NAMING.name(logical_id, &[&seal], &Value::Null, scope)?))
+        Ok(format!("{name}/{}", sealed(logical_id, scope)))
     }
 
     fn attributes(&self, physical_id: &str, _properties: &Value, _scope: &Scope) -> BTreeMap<String, Value> {
@@ -186,11 +203,11 @@ impl Provider for PermissionProvider {
     }
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
-        match self.add(resource).await {
+        match self.add(resource, progress).await {
             // The statement id is ours, so what stands there is an earlier run's.
             Err(error) if error.is("ResourceConflictException") => {
                 self.delete(&as_wanted(resource), DeleteOptions::default(), progress).await?;
-                self.add(resource).await?;
+                self.add(resource, progress).await?;
             }
             added => added?,
         }
@@ -262,11 +279,20 @@ mod tests {
 
     #[test]
     fn a_statement_of_a_stack_whose_name_begins_alike_is_not_ours() {
-        let id = |stack: &str, region: &str| format!("{stack}-Allow-{}", seal(stack, region, "Allow"));
+        let of = |stack: &str, region: &str, logical_id: &str| {
+            let (stack, region) = (stack.to_owned(), region.to_owned());
+            sealed(logical_id, &Scope { stack, region, account: String::new(), partition: String::new() })
+        };
+        let id = |stack: &str, region: &str| of(stack, region, "Allow");
         assert!(is_sealed(&id("films", "eu-west-1"), "films", "eu-west-1"));
         for other in [&*id("films-dev", "eu-west-1"), &id("films", "us-east-1"), "films-allow-s3", "films-Allow"] {
             assert!(!is_sealed(other, "films", "eu-west-1"), "{other}");
         }
+        // One that is cut has its seal whole.
+        let [one, other] = ["a", "b"].map(|end| of("films", "eu-west-1", &format!("{}{end}", "Allow".repeat(30))));
+        assert!(one.len() == LONGEST && one != other && is_sealed(&one, "films", "eu-west-1"), "{one}");
+        let long = "f".repeat(99);
+        assert!(is_sealed(&of(&long, "eu-west-1", "Allow"), &long, "eu-west-1"));
     }
 
     #[test]

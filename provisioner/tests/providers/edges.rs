@@ -57,6 +57,79 @@ async fn e7_a_wrong_trust_policy_fails_after_one_call() {
 }
 
 #[tokio::test]
+async fn e9_a_principal_that_is_new_is_waited_for() {
+    let (proxy, stage) = stage("edge-principal").await;
+    let arn = "arn:aws:iam::000000000000:role/new";
+    let role = function::role(&stage).await;
+    let function = stage.resource("AWS::Lambda::Function", "F", function::properties(&role, "code")).await;
+    stage.create(&function).await;
+    let queue = stage.resource("AWS::SQS::Queue", "Jobs", json!({})).await;
+    stage.create(&queue).await;
+    let bucket = stage.resource("AWS::S3::Bucket", "Lake", json!({})).await;
+    stage.create(&bucket).await;
+
+    let statement = |action: &str, on: &str| json!({"Effect": "Allow", "Principal": {"AWS": arn}, "Action": action, "Resource": on});
+    let document = |action: &str, on: &str| json!({"Version": "2012-10-17", "Statement": [statement(action, on)]});
+    let mut trust = document("sts:AssumeRole", "");
+    trust["Statement"][0].as_object_mut().unwrap().remove("Resource");
+    let url = stage.read(&queue).await.unwrap().attributes["QueueUrl"].clone();
+    let lake = format!("arn:aws:s3:::{}/*", bucket.physical_id);
+    let policies = [
+        ("AWS::IAM::Role", json!({"AssumeRolePolicyDocument": trust})),
+        (
+            "AWS::S3::BucketPolicy",
+            json!({"Bucket": bucket.physical_id, "PolicyDocument": document("s3:GetObject", &lake)}),
+        ),
+        ("AWS::SQS::QueuePolicy", json!({"Queues": [url], "PolicyDocument": document("sqs:SendMessage", "*")})),
+        (
+            "AWS::Lambda::Permission",
+            json!({"FunctionName": function.physical_id, "Action": "lambda:InvokeFunction", "Principal": arn}),
+        ),
+    ];
+    let answers = [
+        (
+            "CreateRole",
+            "MalformedPolicyDocument",
+            "Invalid principal in policy: \"AWS\":\"arn:aws:iam::000000000000:role/new\"",
+        ),
+        ("PutBucketPolicy", "MalformedPolicy", "Invalid principal in policy"),
+        ("SetQueueAttributes", "InvalidAttributeValue", "Invalid value for the parameter Policy."),
+        (
+            "AddPermission",
+            "InvalidParameterValueException",
+            "The provided principal was invalid. Please check the principal and try again.",
+        ),
+    ];
+    for ((type_name, properties), (operation, code, message)) in policies.into_iter().zip(answers) {
+        proxy.rule(Rule::on("*", operation).times(1).answer(400, code, message));
+        let before = calls(&proxy, operation);
+        let resource = stage.resource(type_name, "Policy", properties).await;
+        stage.create(&resource).await;
+        assert_eq!(calls(&proxy, operation) - before, 2, "{operation}");
+        assert_eq!(stage.paths(&resource).await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn e9_a_dead_letter_queue_and_a_bucket_that_are_new_are_waited_for() {
+    let (proxy, stage) = stage("edge-new").await;
+    let unknown = "Value {} for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.";
+    proxy.rule(Rule::on("sqs", "CreateQueue").times(1).answer(400, "InvalidParameterValue", unknown));
+    let queue = stage.resource("AWS::SQS::Queue", "Jobs", json!({})).await;
+    stage.create(&queue).await;
+    assert_eq!(calls(&proxy, "CreateQueue"), 2);
+    proxy.rule(Rule::on("s3", "PutPublicAccessBlock").times(1).answer(
+        404,
+        "NoSuchBucket",
+        "The specified bucket does not exist",
+    ));
+    let blocked = json!({"PublicAccessBlockConfiguration": {"BlockPublicAcls": true}});
+    let bucket = stage.resource("AWS::S3::Bucket", "Lake", blocked).await;
+    stage.create(&bucket).await;
+    assert_eq!(calls(&proxy, "PutPublicAccessBlock"), 2);
+}
+
+#[tokio::test]
 async fn e15_e16_e27_a_function_is_waited_for_at_every_change() {
     let (proxy, stage) = stage("edge-busy").await;
     proxy.play(Edge::FunctionPending(2));

@@ -40,6 +40,26 @@ async fn a_mapping_lives_from_create_to_delete() {
 }
 
 #[tokio::test]
+async fn a_mapping_whose_function_is_another_one_stays_the_same_mapping() {
+    let proxy = FaultProxy::start(&crate::stage::endpoint()).unwrap();
+    proxy.play(Edge::TaggingTellsOfMappings);
+    let stage = Stage::at("mapping-moved", &proxy.url()).await;
+    let (queue, function) = queue_and_function(&stage).await;
+    let role = function::role(&stage).await;
+    let other = stage.resource("AWS::Lambda::Function", "Other", function::properties(&role, "code")).await;
+    stage.create(&other).await;
+    let made = stage.create(&stage.resource(MAPPING, "Mapping", joined(&queue, &function, json!({}))).await).await;
+    let moved = stage.resource(MAPPING, "Mapping", joined(&queue, &other, json!({}))).await;
+    assert_eq!(stage.paths(&moved).await, ["FunctionName"]);
+    stage.update(&moved).await;
+    assert_eq!(stage.paths(&moved).await, Vec::<String>::new());
+    assert_eq!(stage.read(&moved).await.unwrap().attributes["Ref"], made.attributes["Ref"], "where it was read up to");
+    let elsewhere = stage.resource(MAPPING, "Elsewhere", joined(&queue, &function, json!({}))).await;
+    assert_eq!(stage.read(&elsewhere).await, None, "another logical id has none");
+    assert_eq!(stage.found(MAPPING).await.len(), 1);
+}
+
+#[tokio::test]
 async fn e31_a_mapping_outlives_its_function_and_is_still_found() {
     let stage = Stage::new("mapping-alone").await;
     let (queue, function) = queue_and_function(&stage).await;
