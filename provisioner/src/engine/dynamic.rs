@@ -65,6 +65,19 @@ impl DynamicValues {
         *output = known.fold(text.to_owned(), |text, (value, reference)| text.replace(&reference, &value)).into();
     }
 
+    /// Takes what parameters of the template will be for what they are, where that is known; whether any is another than it was.
+    pub(super) fn expect(&self, stored: impl Iterator<Item = (String, String)>) -> bool {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changed = false;
+        for (name, value) in stored {
+            if let Some(before) = known.get_mut(&name).filter(|before| **before != value) {
+                *before = value;
+                changed = true;
+            }
+        }
+        changed
+    }
+
     fn value(&self, name: &str) -> Option<String> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }

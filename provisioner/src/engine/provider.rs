@@ -285,6 +285,11 @@ pub trait Provider: Send + Sync {
         Vec::new()
     }
 
+    /// The stored parameter that it makes, by name and value: what the template reads by a dynamic reference.
+    fn stores(&self, _resource: &Resource) -> Option<(String, String)> {
+        None
+    }
+
     /// Whether a difference that updates in place by the schema replaces what is there now: a role re-made under its name (E11).
     fn replaces(&self, _observed: &Observed, _difference: &Difference) -> bool {
         false

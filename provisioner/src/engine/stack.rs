@@ -26,7 +26,7 @@ pub struct Providers {
     pub(super) left_behind: Option<Arc<dyn Provider>>,
     pub(super) keeping: Option<Arc<dyn Keeping>>,
     refused: BTreeMap<String, ProviderError>,
-    dynamic: DynamicValues,
+    pub(super) dynamic: DynamicValues,
 }
 
 impl Providers {

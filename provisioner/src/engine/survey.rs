@@ -106,7 +106,10 @@ impl Stack<'_> {
     /// Every wanted resource and whatever else is the stack's, the reads and the listings side by side.
     pub(super) async fn survey(&self, purpose: Purpose) -> Result<Survey, EngineError> {
         self.read_all_dynamic(&KnownAttributes::new()).await?;
-        let resources = self.declare()?;
+        let mut resources = self.declare()?;
+        if self.expects_others(&resources) {
+            resources = self.declare()?;
+        }
         let named = named(&resources);
         let (looks, mut others) = futures::try_join!(self.look_at(resources, purpose), self.find(&named))?;
         let parents: Vec<&Observed> = looks
@@ -120,6 +123,13 @@ impl Stack<'_> {
         let looks = self.settle_references(looks, purpose).await?;
         others.retain(|other| !looks.iter().any(|look| is_looked_at(look, other)));
         Ok(Survey { looks, others })
+    }
+
+    /// Whether a stored parameter that the template reads is one of its own, and will have another value. A secret is not told to others.
+    fn expects_others(&self, resources: &[Resource]) -> bool {
+        let plain = resources.iter().filter(|resource| resource.secret.is_empty() && resource.after_apply.is_empty());
+        let stored = plain.filter_map(|resource| self.providers.get(&resource.type_name)?.stores(resource));
+        self.providers.dynamic.expect(stored)
     }
 
     /// What carries the stack's tags and is not named by the template, kind by kind.

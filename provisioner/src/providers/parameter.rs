@@ -235,6 +235,10 @@ impl Provider for ParameterProvider {
         Ok(found.into_iter().flatten().collect())
     }
 
+    fn stores(&self, resource: &Resource) -> Option<(String, String)> {
+        Some((resource.physical_id.clone(), Fields(&resource.properties).text("Value")?))
+    }
+
     fn permissions(&self) -> Permissions<'_> {
         Permissions {
             read: vec!["ssm:GetParameter", "ssm:DescribeParameters", "ssm:ListTagsForResource"],

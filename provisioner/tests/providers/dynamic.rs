@@ -80,6 +80,21 @@ async fn a_parameter_that_the_template_makes_is_known_after_apply_and_a_missing_
 }
 
 #[tokio::test]
+async fn a_parameter_that_the_same_up_changes_is_read_as_it_will_be() {
+    let resources = |seconds: &str| {
+        let parameter = json!({"Name": "/dynamic-changed/seconds", "Type": "String", "Value": seconds});
+        let mut waits = queue("{{resolve:ssm:/dynamic-changed/seconds}}");
+        waits["DependsOn"] = "Seconds".into();
+        json!({"Queue": waits, "Seconds": {"Type": "AWS::SSM::Parameter", "Properties": parameter}})
+    };
+    Stage::new("dynamic-changed").await.up(&resources("70")).await;
+    Stage::new("dynamic-changed").await.up(&resources("80")).await;
+    let later = Stage::new("dynamic-changed").await;
+    assert!(later.plan(&resources("80")).await.unwrap().is_empty(), "one up has done it");
+    later.down(&resources("80")).await;
+}
+
+#[tokio::test]
 async fn a_secret_is_no_value_for_a_property() {
     let stage = Stage::new("dynamic-secret").await;
     store(&stage, "/dynamic/secret", "30", true).await;
