@@ -21,7 +21,7 @@ const PLAIN: &str = " +-=._:/";
 
 /// Services, of those that name what they make by an ARN, whose resources the tagging API is known to tag.
 /// Source: Resource Groups Tagging API, supported services.
-const TAGGABLE_BY_ARN: [&str; 12] = [
+const TAGGABLE_BY_ARN: [&str; 11] = [
     "CloudWatch",
     "Cognito",
     "DynamoDB",
@@ -30,7 +30,6 @@ const TAGGABLE_BY_ARN: [&str; 12] = [
     "Events",
     "Kinesis",
     "KMS",
-    "RDS",
     "SecretsManager",
     "SNS",
     "StepFunctions",
@@ -290,7 +289,7 @@ impl Stack<'_> {
 
     fn gives_an_arn(&self, type_name: &str) -> bool {
         let provider = self.providers.get(type_name);
-        provider.is_some_and(|provider| provider.schema().attributes.iter().any(|name| name == "Arn"))
+        provider.is_some_and(|provider| provider.schema().attributes.iter().any(|name| name.ends_with("Arn")))
     }
 }
 
@@ -344,6 +343,26 @@ mod tests {
         assert_eq!(keeping_tag("AWS::Scheduler::Schedule", &"x".repeat(256)), None);
         assert_eq!(kept("team", "AWS::Scheduler::Schedule films-Nightly"), None);
         assert_eq!(kept("provision:keeps:00000000", "@zz."), None);
+    }
+
+    #[test]
+    fn a_keeper_that_aws_names_is_known_by_its_arn_when_it_is_made() {
+        let arn = "arn:aws:kms:us-east-1:1:key/k";
+        let known = KnownAttributes::from([
+            ("Key".to_owned(), BTreeMap::from([("Arn".to_owned(), arn.into())])),
+            ("Other".to_owned(), BTreeMap::new()),
+        ]);
+        let kept_by = |keeper: &str| {
+            let mut resource = Resource::sample("AWS::KMS::Alias", "Alias", "alias/a", Value::Null);
+            keep_by(&mut resource.tags, &BTreeSet::from([keeper.to_owned()]));
+            keepers(&named_by_now(resource, &known).tags)
+        };
+        assert_eq!(kept_by("Key"), BTreeSet::from([arn.to_owned()]));
+        assert_eq!(
+            kept_by("arn:aws:sqs:us-east-1:1:jobs"),
+            BTreeSet::from(["arn:aws:sqs:us-east-1:1:jobs".to_owned()])
+        );
+        assert_eq!(kept_by("Other"), BTreeSet::new(), "AWS names it by no ARN");
     }
 
     #[test]

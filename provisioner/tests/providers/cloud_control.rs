@@ -227,41 +227,42 @@ async fn a_schedule_without_tags_is_known_by_the_name_that_was_made_for_it() {
 }
 
 /// A queue, and (by its target) a key's alias, which takes no tags and has a name of the template's.
-fn aliased(target: Option<&str>) -> Value {
+fn aliased(name: &str, target: Option<&str>) -> Value {
     let mut resources = json!({"Work": {"Type": "AWS::SQS::Queue"}});
     if let Some(target) = target {
-        resources["Alias"] = json!({"Type": ALIAS, "Properties": {"AliasName": "alias/cc-key", "TargetKeyId": target}});
+        resources["Alias"] = json!({"Type": ALIAS, "Properties": {"AliasName": name, "TargetKeyId": target}});
     }
     resources
 }
 
 #[tokio::test]
 async fn what_takes_no_tags_and_has_a_name_of_its_own_is_ours_only_if_it_is_remembered() {
+    const NAME: &str = "alias/cc-named";
     let proxy = proxy();
     let config = config(&proxy.url(), "us-east-1").await;
     let cloud = aws_sdk_cloudcontrol::Client::new(&config);
-    let theirs = json!({"AliasName": "alias/cc-key", "TargetKeyId": "theirs"}).to_string();
+    let theirs = json!({"AliasName": NAME, "TargetKeyId": "theirs"}).to_string();
     cloud.create_resource().type_name(ALIAS).desired_state(theirs).send().await.unwrap();
     let stage = Stage::at("cc-named", &proxy.url()).await.with_types(&[ALIAS]).await;
-    let refused = stage.plan(&aliased(Some("ours"))).await.unwrap_err();
+    let refused = stage.plan(&aliased(NAME, Some("ours"))).await.unwrap_err();
     assert!(matches!(refused, EngineError::NotOurs { .. }), "{refused}");
     assert!(changing(&proxy).is_empty() || changing(&proxy) == ["CreateResource"], "nothing of ours was done");
-    let left = stage.plan(&aliased(None)).await.unwrap();
+    let left = stage.plan(&aliased(NAME, None)).await.unwrap();
     assert_eq!(left.destructive().len(), 0, "nor would it be deleted");
 
-    stage.adopt(&aliased(Some("ours"))).await;
-    assert!(stage.plan(&aliased(Some("ours"))).await.unwrap().is_empty(), "its keeper tells that it is ours");
-    stage.up(&aliased(Some("other"))).await;
-    let gone = stage.plan(&aliased(None)).await.unwrap();
-    assert_eq!(gone.destructive().iter().map(|one| one.physical_id.as_str()).collect::<Vec<_>>(), ["alias/cc-key"]);
-    stage.down(&aliased(Some("other"))).await;
-    assert!(!cloud_has(&cloud, ALIAS, "alias/cc-key").await);
+    stage.adopt(&aliased(NAME, Some("ours"))).await;
+    assert!(stage.plan(&aliased(NAME, Some("ours"))).await.unwrap().is_empty(), "its keeper tells that it is ours");
+    stage.up(&aliased(NAME, Some("other"))).await;
+    let gone = stage.plan(&aliased(NAME, None)).await.unwrap();
+    assert_eq!(gone.destructive().iter().map(|one| one.physical_id.as_str()).collect::<Vec<_>>(), [NAME]);
+    stage.down(&aliased(NAME, Some("other"))).await;
+    assert!(!cloud_has(&cloud, ALIAS, NAME).await);
 
     // Made by ourselves it is ours from the beginning, whatever its name.
-    stage.up(&aliased(Some("ours"))).await;
-    assert!(stage.plan(&aliased(Some("ours"))).await.unwrap().is_empty());
-    stage.down(&aliased(Some("ours"))).await;
-    assert!(!cloud_has(&cloud, ALIAS, "alias/cc-key").await);
+    stage.up(&aliased(NAME, Some("ours"))).await;
+    assert!(stage.plan(&aliased(NAME, Some("ours"))).await.unwrap().is_empty());
+    stage.down(&aliased(NAME, Some("ours"))).await;
+    assert!(!cloud_has(&cloud, ALIAS, NAME).await);
 }
 
 async fn cloud_has(cloud: &aws_sdk_cloudcontrol::Client, type_name: &str, identifier: &str) -> bool {
@@ -272,14 +273,31 @@ async fn cloud_has(cloud: &aws_sdk_cloudcontrol::Client, type_name: &str, identi
 async fn a_template_without_a_keeper_has_what_is_exactly_as_it_says() {
     let proxy = proxy();
     let stage = Stage::at("cc-alone", &proxy.url()).await.with_types(&[ALIAS]).await;
-    let alone = |target: &str| json!({"Alias": aliased(Some(target))["Alias"].clone()});
+    let alone = |target: &str| json!({"Alias": aliased("alias/cc-alone", Some(target))["Alias"].clone()});
     stage.up(&alone("a")).await;
     assert!(stage.plan(&alone("a")).await.unwrap().is_empty());
     let refused = stage.plan(&alone("b")).await.unwrap_err();
     assert!(matches!(refused, EngineError::NotOurs { .. }), "{refused}");
     stage.down(&alone("a")).await;
     let cloud = aws_sdk_cloudcontrol::Client::new(&config(&proxy.url(), "us-east-1").await);
-    assert!(!cloud_has(&cloud, ALIAS, "alias/cc-key").await);
+    assert!(!cloud_has(&cloud, ALIAS, "alias/cc-alone").await);
+}
+
+#[tokio::test]
+async fn what_aws_names_keeps_too_where_nothing_else_can() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-keeper", &proxy.url()).await.with_types(&[ALIAS, TOPIC]).await;
+    let alias = aliased("alias/cc-keeper", Some("key"))["Alias"].clone();
+    let topic = json!({"Type": TOPIC, "Properties": {"TopicName": "cc-keeper"}});
+    let keeper = async |resources: Value| {
+        let plan = stage.plan(&resources).await.unwrap();
+        let alias = plan.changes.into_iter().find(|change| change.type_name == ALIAS).unwrap();
+        assert!(!alias.untracked);
+        alias.resource.unwrap().tags["provision:kept-by"].clone()
+    };
+    assert_eq!(keeper(json!({"Alias": alias, "Told": topic})).await, "Told", "AWS names it when it makes it");
+    let both = json!({"Alias": alias, "Told": topic, "Work": {"Type": "AWS::SQS::Queue"}});
+    assert_eq!(keeper(both).await, "arn:aws:sqs:us-east-1:000000000000:cc-keeper-Work", "the same before and after");
 }
 
 #[tokio::test]
