@@ -34,13 +34,22 @@ fn text(value: &Value) -> Value {
 
 fn integer(value: &Value) -> Value {
     match value {
-        Value::String(digits) => digits.trim().parse::<i64>().map_or_else(|_| value.clone(), Value::from),
+        Value::String(digits) => {
+            let whole = digits.trim().parse::<i64>().ok();
+            let written = || digits.trim().parse::<f64>().ok().filter(|float| float.fract() == 0.0);
+            whole.or_else(|| written().map(|float| float as i64)).map_or_else(|| value.clone(), Value::from)
+        }
         Value::Number(number) => match number.as_f64() {
             Some(float) if number.as_i64().is_none() && float.fract() == 0.0 => Value::from(float as i64),
             _ => value.clone(),
         },
         other => other.clone(),
     }
+}
+
+/// A whole number, which may stand as text: the one rule for the template's check, the rules across resources and the diff.
+pub fn whole_number(value: &Value) -> Option<i64> {
+    integer(value).as_i64()
 }
 
 fn number(value: &Value) -> Value {
@@ -190,7 +199,10 @@ mod tests {
 
     #[test]
     fn e45_a_number_and_its_text_are_one() {
-        assert_eq!(canonical(&json!("60"), &Shape::Integer), json!(60));
+        for sixty in [json!(60), json!("60"), json!(60.0), json!("60.0")] {
+            assert_eq!((canonical(&sixty, &Shape::Integer), whole_number(&sixty)), (json!(60), Some(60)));
+        }
+        assert_eq!(whole_number(&json!("60.5")), None);
         assert_eq!(canonical(&json!(60), &Shape::Text), json!("60"));
         assert_eq!(canonical(&json!("true"), &Shape::Boolean), json!(true));
         for text in ["2030-01-01", "2030-01-01T00:00:00.000Z", "2030-01-01T01:00:00+01:00"] {

@@ -26,7 +26,7 @@ mod wait;
 mod walk;
 
 pub use apply::Report;
-pub use canonical::canonical;
+pub use canonical::{canonical, whole_number};
 pub use destroy::{DestroyOptions, DestroyPlan, Remaining};
 pub use diff::diff;
 pub use dynamic::StoredParameters;

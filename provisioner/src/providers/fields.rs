@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::engine::{Shape, canonical};
+use crate::engine::whole_number;
 
 /// The properties of a resource, or of an object within them.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ impl<'v> Fields<'v> {
     }
 
     pub(super) fn integer(self, name: &str) -> Option<i64> {
-        canonical(self.get(name)?, &Shape::Integer).as_i64()
+        whole_number(self.get(name)?)
     }
 
     /// A number for the SDK, whose numbers are of 32 bits; one that does not fit is left to AWS to refuse.

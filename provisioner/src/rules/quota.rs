@@ -1,8 +1,8 @@
 //! E26: how many functions the account may run at once, which only AWS can say.
 
 use super::Findings;
-use super::view::{FUNCTION, Said, View, integer, integer_at};
-use crate::engine::{Plan, Resource, Stack};
+use super::view::{FUNCTION, Said, View, integer_at};
+use crate::engine::{Plan, Resource, Stack, whole_number};
 use crate::template::{Diagnostic, Diagnostics};
 
 const RESERVED: &str = "ReservedConcurrentExecutions";
@@ -58,8 +58,8 @@ fn reservations(view: &View<'_>, plan: &Plan, quota: Quota, findings: &mut Findi
     let mut room = quota.unreserved - UNRESERVED.min(quota.limit);
     for change in plan.changes.iter().filter(|change| change.type_name == FUNCTION) {
         let Some(resource) = &change.resource else { continue };
-        let Some(wanted) = resource.properties.get(RESERVED).and_then(integer) else { continue };
-        let has = change.observed.as_ref().and_then(|seen| seen.properties.get(RESERVED)).and_then(integer);
+        let Some(wanted) = resource.properties.get(RESERVED).and_then(whole_number) else { continue };
+        let has = change.observed.as_ref().and_then(|seen| seen.properties.get(RESERVED)).and_then(whole_number);
         let more = wanted - has.unwrap_or(0);
         room -= more;
         if more > 0 && room < 0 {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::engine::{Absent, Resource, Stack};
+use crate::engine::{Absent, Resource, Stack, whole_number};
 use crate::template::Diagnostic;
 
 pub(super) const FUNCTION: &str = "AWS::Lambda::Function";
@@ -51,11 +51,11 @@ impl<'a> View<'a> {
     /// A number as the template gives it, else AWS's default; none where it is known only after apply.
     pub(super) fn number(&self, resource: &Resource, property: &str) -> Option<i64> {
         match resource.properties.get(property) {
-            Some(value) => integer(value),
+            Some(value) => whole_number(value),
             None => {
                 let provider = self.stack.providers.get(&resource.type_name)?;
                 match &provider.schema().property(property)?.absent {
-                    Absent::Default(value) => integer(value),
+                    Absent::Default(value) => whole_number(value),
                     Absent::Removed | Absent::Ignored => None,
                 }
             }
@@ -79,15 +79,7 @@ pub(super) fn text<'r>(resource: &'r Resource, pointer: &str) -> Option<&'r str>
     resource.properties.pointer(pointer).and_then(Value::as_str)
 }
 
-/// A whole number, which may stand as text.
-pub(super) fn integer(value: &Value) -> Option<i64> {
-    match value {
-        Value::String(digits) => digits.trim().parse().ok(),
-        number => number.as_i64(),
-    }
-}
-
 /// The whole number at a JSON pointer.
 pub(super) fn integer_at(resource: &Resource, pointer: &str) -> Option<i64> {
-    resource.properties.pointer(pointer).and_then(integer)
+    resource.properties.pointer(pointer).and_then(whole_number)
 }

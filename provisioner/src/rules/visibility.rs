@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use super::Findings;
-use super::view::{Feed, Said, View, integer};
-use crate::engine::{Action, Change, Late, Plan, Resource, Stack};
+use super::view::{Feed, Said, View};
+use crate::engine::{Action, Change, Late, Plan, Resource, Stack, whole_number};
 
 /// How many times the function's timeout AWS advises, so that a throttled batch has time to be tried again.
 const ADVISED: i64 = 6;
@@ -64,6 +64,6 @@ fn moved(plan: &Plan, resource: &Resource, property: &str) -> Option<Ordering> {
     let mut changes = plan.changes.iter().filter(in_place);
     let change = changes.find(|change| change.logical_id == resource.logical_id)?;
     let difference = change.differences.iter().find(|difference| difference.path == property)?;
-    let number = |value: &Option<serde_json::Value>| value.as_ref().and_then(integer);
+    let number = |value: &Option<serde_json::Value>| value.as_ref().and_then(whole_number);
     Some(number(&difference.after)?.cmp(&number(&difference.before)?))
 }
