@@ -87,7 +87,7 @@ impl TypeSchema {
             listable: schema.pointer("/handlers/list").is_some_and(|list| list.get("handlerSchema").is_none()),
             handlers: handlers(schema),
             timeout_minutes: timeout(schema),
-            schema: engine_schema(type_name, properties, tags.is_none().then(|| identifier.clone()), schema),
+            schema: engine_schema(type_name, properties, &identifier, tags.is_none(), schema),
             identifier,
             tags,
         };
@@ -123,8 +123,15 @@ impl TypeSchema {
     }
 }
 
-/// A kind without tags belongs to what one of its `names` is the name of, if any.
-fn engine_schema(type_name: &str, properties: Vec<Property>, names: Option<Vec<String>>, schema: &Value) -> Schema {
+/// An untagged kind belongs to what a part of its identifier names, if any; its own name may be another's by chance.
+fn engine_schema(
+    type_name: &str,
+    properties: Vec<Property>,
+    identifier: &[String],
+    untagged: bool,
+    schema: &Value,
+) -> Schema {
+    let others: Vec<String> = identifier.iter().filter(|part| !is_own_name(type_name, part)).cloned().collect();
     let settable = properties.iter().filter(|property| matches!(property.shape, Shape::Text));
     let attributes = texts(schema.get("readOnlyProperties")).into_iter();
     let attributes = attributes.filter_map(|pointer| Some(pointer.strip_prefix("/properties/")?.replace('/', ".")));
@@ -133,7 +140,7 @@ fn engine_schema(type_name: &str, properties: Vec<Property>, names: Option<Vec<S
         type_name: type_name.to_owned(),
         properties,
         attributes,
-        parent: names.map(|properties| Parent { type_name: None, properties }),
+        parent: untagged.then_some(Parent { type_name: None, properties: others }),
         joins: Vec::new(),
     }
 }
@@ -453,6 +460,21 @@ mod tests {
         let mut handlers = topic();
         handlers["handlers"] = json!({});
         assert!(TypeSchema::parse("AWS::Old::Thing", &handlers).is_err());
+    }
+
+    #[test]
+    fn what_takes_no_tags_belongs_to_what_it_names_and_not_to_what_has_its_own_name() {
+        let parents = |type_name: &str, identifier: &[&str]| {
+            let mut schema = topic();
+            schema["tagging"] = json!({"taggable": false});
+            schema["primaryIdentifier"] = identifier.iter().map(|name| format!("/properties/{name}")).collect();
+            for name in identifier {
+                schema["properties"][name] = json!({"type": "string"});
+            }
+            TypeSchema::parse(type_name, &schema).unwrap().schema.parent.unwrap().properties
+        };
+        assert_eq!(parents("AWS::IAM::RolePolicy", &["PolicyName", "RoleName"]), ["RoleName"]);
+        assert_eq!(parents("AWS::Scheduler::Schedule", &["Name"]), Vec::<String>::new());
     }
 
     #[test]
