@@ -118,7 +118,8 @@ impl Marker {
     pub(crate) async fn titles_in_lake(&self, lake: &dyn Lake) -> Result<HashSet<ImdbId>, CrawlError> {
         let tells_where = |key: &&String| layout::kind_of(key) != Some(Kind::Reviews);
         let objects = self.objects.iter().filter(tells_where).cloned().collect();
-        Ok(output::read(lake, &objects).await?.into_keys().collect())
+        let (answers, _) = output::read(lake, &objects).await?;
+        Ok(answers.into_keys().collect())
     }
 
     /// Writes it in the place of the job's earlier markers. Where there is none, another delivery of the job may be first, and stays.

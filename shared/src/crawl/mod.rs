@@ -122,7 +122,7 @@ pub enum CrawlError {
     #[error(transparent)]
     Lake(#[from] LakeError),
     /// An object of the lake is damaged.
-    #[error("cannot read {uri}/{key} ({cause}); delete it, then send the job anew with `provision launch`")]
+    #[error("cannot read {uri}/{key} ({cause}); delete it and the job's marker beneath {done}, then send the job anew with `provision launch`", done = layout::DONE)]
     Damaged {
         /// Where the lake is.
         uri: String,
@@ -243,7 +243,9 @@ impl Crawler {
         let lake = &*self.lake;
         let mut checkpoint = Checkpoint::load(lake, job, refresh.map(Refresh::name), self.deliveries).await?;
         // Done before, of these titles or of others: only what is new, or to be refreshed, is asked for.
-        let kept = output::read(lake, &objects_of(markers)).await?.into_values();
+        let (kept, whole) = output::read(lake, &objects_of(markers)).await?;
+        // Where an object is gone, nobody knows which films or reviews were in it.
+        let kept = kept.into_values().filter(|answer| whole || answer.outcome() != Outcome::Linked);
         checkpoint.keep(kept.filter(|answer| refresh.is_none_or(|refresh| refresh.keeps(answer))));
         checkpoint.keep_only(ids);
         let judged = self.judged_until.is_none_or(|until| Instant::now() < until);

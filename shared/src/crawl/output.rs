@@ -69,7 +69,7 @@ pub(super) async fn write(
 /// has written it anew: it stays, and `prune` removes it if nobody has it.
 async fn remove(lake: &dyn Lake, key: &str, answers: &[&Answer]) -> Result<(), CrawlError> {
     if layout::job_of(key).is_none() {
-        let there = read(lake, &BTreeSet::from([key.to_owned()])).await?;
+        let (there, _) = read(lake, &BTreeSet::from([key.to_owned()])).await?;
         if there.keys().any(|id| answers.iter().all(|answer| answer.id != *id)) {
             return Ok(());
         }
@@ -100,17 +100,21 @@ fn lines_of(kind: Kind, answers: &[&Answer]) -> std::io::Result<Option<Bytes>> {
     gzip(|text| lines.try_for_each(|line| writeln!(text, "{line}"))).map(Some)
 }
 
-/// The answers in `objects`, by title.
-pub(super) async fn read(lake: &dyn Lake, objects: &BTreeSet<String>) -> Result<HashMap<ImdbId, Answer>, CrawlError> {
+/// The answers in `objects`, by title, and whether each of these is there.
+pub(super) async fn read(
+    lake: &dyn Lake,
+    objects: &BTreeSet<String>,
+) -> Result<(HashMap<ImdbId, Answer>, bool), CrawlError> {
     /// What tells whose a line is.
     #[derive(Deserialize)]
     struct Own {
         id_imdb: String,
     }
-    let mut answers = HashMap::new();
+    let (mut answers, mut whole) = (HashMap::new(), true);
     let reads: Vec<_> = objects.iter().map(|key| read_object(lake, key)).collect();
     let mut texts = stream::iter(reads).buffered(WIDTH);
     while let Some((kind, key, text)) = texts.try_next().await? {
+        whole &= text.is_some();
         for line in text.iter().flat_map(|text| text.lines()) {
             let own: Own = serde_json::from_str(line).map_err(|error| damaged(lake, key, &error))?;
             let id: ImdbId = own.id_imdb.parse().map_err(|error| damaged(lake, key, &error))?;
@@ -118,7 +122,7 @@ pub(super) async fn read(lake: &dyn Lake, objects: &BTreeSet<String>) -> Result<
             answer.lines.push((kind, line.to_owned()));
         }
     }
-    Ok(answers)
+    Ok((answers, whole))
 }
 
 /// What an object tells about, its key, and its text where it is there.

@@ -1,11 +1,15 @@
 //! What is asked again of jobs that are done, and what stays.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crawler_core::{
     Crawler, Marker,
     crawl::{Films, Refresh, changed_films, done},
     imdb::Selection,
+    lake::{
+        Lake as _, layout,
+        layout::{Kind, Layout},
+    },
     tmdb::FetchMode,
 };
 use futures::TryStreamExt as _;
@@ -161,4 +165,30 @@ async fn the_crawl_s_own_message_that_comes_late_leaves_a_refresh_its_films() {
     bench.stand_in.forget();
     refreshing.refresh(&job, dataset, &refresh, soon()).await.unwrap();
     assert!(bench.asked().len() < job.titles as usize && !asked.is_empty(), "none is asked for again");
+}
+
+#[tokio::test]
+async fn films_whose_object_or_reviews_are_lost_are_asked_again_whatever_a_refresh_means() {
+    for (layout, lost) in [
+        (Layout::Ndjson, Kind::Movies),
+        (Layout::Ndjson, Kind::Reviews),
+        (Layout::Objects, Kind::Movies),
+        (Layout::Objects, Kind::Reviews),
+    ] {
+        let bench = Bench::new(100).await;
+        let (crawler, job) = (bench.crawler().with_layout(layout), bench.job(90));
+        let marker = bench.run(&crawler, &job).await.unwrap();
+        let whole = bench.objects("tmdb/").await;
+        let key = marker.objects.iter().find(|key| layout::kind_of(key) == Some(lost)).unwrap();
+        bench.lake.delete(key).await.unwrap();
+        let later = Timestamp::from_second(1_795_000_001).unwrap();
+        let refresh = Refresh { before: later, films: Films::These(BTreeSet::new()) };
+        crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon()).await.unwrap();
+        let report = proof(&bench.lake).await;
+        assert!(report.holds(), "{layout} without {lost:?}: {:?}", report.problems);
+        let records = |all: BTreeMap<String, Vec<u8>>| {
+            all.into_iter().filter(|(key, _)| layout::kind_of(key).is_some()).collect::<Vec<_>>()
+        };
+        assert_eq!(records(bench.objects("tmdb/").await), records(whole), "{layout} without {lost:?}");
+    }
 }
