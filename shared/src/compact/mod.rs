@@ -4,7 +4,7 @@
 //! `compact/{version}/`, a version a state of the crawl, which nobody sees before `compact/current.json` names it.
 //!
 //! Guarantees: a reader that follows `current.json` sees the old version whole or the new one, whenever this is killed; the version
-//! before stays for those who still read it. Holds exactly the records of the jobs that are done. Memory: one file,
+//! before stays for those who still read it. Holds exactly the records of the jobs that are done, each job as one delivery left it. Memory: one file,
 //! at most [`PART`], and the objects of 32 jobs, inflated.
 
 mod ndjson;
@@ -183,6 +183,16 @@ pub enum CompactError {
         /// The object.
         key: String,
     },
+    /// A job was done anew while its objects were read, or is being.
+    #[error(
+        "{uri} changed while it was merged ({key}), the files that were current still are: a refresh is at work; run the command again when `provision status` shows an empty queue"
+    )]
+    Changed {
+        /// Where the lake is.
+        uri: String,
+        /// What tells: a job's marker, or answers that a job is ending with.
+        key: String,
+    },
     /// A job's object cannot be read.
     #[error(transparent)]
     Object(#[from] CrawlError),
@@ -228,6 +238,9 @@ pub async fn compact(
         }
         merged += year.len();
         progress(merged, done.len());
+    }
+    if let Some(key) = changed(lake, &done).await? {
+        return Err(CompactError::Changed { uri: lake.uri(), key });
     }
     if let Some(key) = compacted.lost(lake).await? {
         return Err(CompactError::Gone { uri: lake.uri(), key });
@@ -278,6 +291,26 @@ pub(crate) fn version(format: Format, done: &[(&Job, Entry)]) -> String {
         digest.update(format!("{} {}\n", marker.key, marker.modified));
     }
     format!("{format}-{}", hex(&digest.finalize()[..8]))
+}
+
+/// What tells that one of these jobs was done anew since they were listed, or is being: then some of its objects may be of before. A
+/// delivery writes down its answers before the first object, and removes them after its marker: they are looked at first.
+async fn changed(lake: &dyn Lake, done: &[(&Job, Entry)]) -> Result<Option<String>, LakeError> {
+    let jobs = done.iter().map(|(job, marker)| ((job.name(), job.digest.as_str()), marker));
+    let jobs: HashMap<_, _> = jobs.collect();
+    let mut answers = lake.list(layout::CHECKPOINTS);
+    while let Some(entry) = answers.try_next().await? {
+        let job = layout::job_beneath(layout::CHECKPOINTS, &entry.key).zip(layout::settled_digest(&entry.key));
+        let job = job.and_then(|(name, digest)| jobs.get(&(name.to_owned(), digest)));
+        // Of a delivery that was killed after its marker they are older.
+        if job.is_some_and(|marker| entry.modified >= marker.modified) {
+            return Ok(Some(entry.key));
+        }
+    }
+    let now: HashMap<String, Timestamp> =
+        lake.list(layout::DONE).map_ok(|entry| (entry.key, entry.modified)).try_collect().await?;
+    let gone = done.iter().find(|(_, marker)| now.get(&marker.key) != Some(&marker.modified));
+    Ok(gone.map(|(_, marker)| marker.key.clone()))
 }
 
 /// The keys of these jobs' objects, by kind, in the jobs' order.

@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     io::Read as _,
     ops::Range,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -21,7 +22,7 @@ use crawler_core::{
     verify::{Report, verify},
 };
 use flate2::read::MultiGzDecoder;
-use futures::{StreamExt as _, stream::BoxStream};
+use futures::{StreamExt as _, future::BoxFuture, stream::BoxStream};
 use jiff::Timestamp;
 use serde_json::Value;
 use testkit::{StandIn, stand_in, titles};
@@ -180,6 +181,57 @@ impl Lake for Killed {
 
     async fn delete(&self, key: &str) -> Result<(), LakeError> {
         self.write(key).await?;
+        self.lake.delete(key).await
+    }
+
+    fn list(&self, prefix: &str) -> BoxStream<'static, Result<Entry, LakeError>> {
+        self.lake.list(prefix)
+    }
+
+    fn uri(&self) -> String {
+        self.lake.uri()
+    }
+}
+
+/// A lake in which something happens once the first object beneath a prefix was read.
+pub struct Meanwhile<'a> {
+    lake: MemoryLake,
+    prefix: &'static str,
+    happens: Mutex<Option<BoxFuture<'a, ()>>>,
+}
+
+impl<'a> Meanwhile<'a> {
+    pub fn new(lake: &MemoryLake, prefix: &'static str, happens: impl Future<Output = ()> + Send + 'a) -> Self {
+        Self { lake: lake.clone(), prefix, happens: Mutex::new(Some(Box::pin(happens))) }
+    }
+}
+
+impl fmt::Debug for Meanwhile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Meanwhile({})", self.prefix)
+    }
+}
+
+#[async_trait]
+impl Lake for Meanwhile<'_> {
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, LakeError> {
+        let read = self.lake.get(key).await;
+        let happens = key.starts_with(self.prefix).then(|| self.happens.lock().unwrap().take());
+        if let Some(happens) = happens.flatten() {
+            happens.await;
+        }
+        read
+    }
+
+    async fn get_range(&self, key: &str, range: Range<u64>) -> Result<Option<Bytes>, LakeError> {
+        self.lake.get_range(key, range).await
+    }
+
+    async fn put(&self, key: &str, bytes: Bytes, mode: PutMode) -> Result<Put, LakeError> {
+        self.lake.put(key, bytes, mode).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), LakeError> {
         self.lake.delete(key).await
     }
 

@@ -22,7 +22,7 @@ const FIRST: i64 = 1_795_000_000;
 const LATER: i64 = FIRST + 40 * 24 * 3600;
 
 /// A job of three films, and two TMDbs that differ: of the first the job's last film has no usable answer, of the other its first.
-struct Pair {
+pub struct Pair {
     _stand_ins: [StandIn; 2],
     tmdb: [Client; 2],
     index: MemoryLake,
@@ -32,7 +32,7 @@ struct Pair {
 }
 
 impl Pair {
-    async fn new(layout: Layout) -> Self {
+    pub async fn new(layout: Layout) -> Self {
         let stand_ins = [(); 2].map(|()| StandIn::start(stand_in::Options::default()).unwrap());
         let films = stand_ins[0].expected_of_all().into_iter().filter(|film| film.reviews.len() == 1).take(3);
         let ids: Vec<String> = films.map(|film| film.id).collect();
@@ -51,12 +51,12 @@ impl Pair {
         Crawler::new(Arc::new(lake), self.tmdb[usize::from(other)].clone(), FetchMode::Find).with_layout(self.layout)
     }
 
-    async fn first(&self, lake: Killed, other: bool) -> Result<Marker, CrawlError> {
+    pub async fn first(&self, lake: Killed, other: bool) -> Result<Marker, CrawlError> {
         let crawler = self.crawler(lake, other).with_clock(|| Timestamp::from_second(FIRST).unwrap());
         crawler.run(&self.job, &self.dataset, soon()).await
     }
 
-    async fn refreshed(&self, lake: Killed, other: bool) -> Result<Marker, CrawlError> {
+    pub async fn refreshed(&self, lake: Killed, other: bool) -> Result<Marker, CrawlError> {
         let crawler = self.crawler(lake, other).with_clock(|| Timestamp::from_second(LATER).unwrap());
         let refresh = Refresh { before: Timestamp::from_second(LATER).unwrap(), films: Films::All };
         crawler.refresh(&self.job, &self.dataset, &refresh, soon()).await
@@ -72,7 +72,7 @@ impl Pair {
     }
 
     /// A lake with the index alone.
-    async fn lake(&self) -> MemoryLake {
+    pub async fn lake(&self) -> MemoryLake {
         copy(&self.index).await
     }
 }

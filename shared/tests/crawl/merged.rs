@@ -1,0 +1,59 @@
+//! `compact` beside a refresh: what becomes current has each film in one place.
+
+use std::collections::BTreeMap;
+
+use crawler_core::{
+    Lake as _,
+    compact::{CompactError, Compacted, Format, compact},
+    lake::{MemoryLake, layout::Kind, layout::Layout},
+};
+use flate2::read::MultiGzDecoder;
+use serde_json::Value;
+
+use super::{
+    bench::{Killed, Meanwhile, proof},
+    twice::Pair,
+};
+
+/// How often each film stands in the large files.
+async fn places(lake: &MemoryLake, compacted: &Compacted) -> BTreeMap<String, usize> {
+    let mut places = BTreeMap::new();
+    for file in compacted.files.iter().filter(|file| file.kind != Kind::Reviews) {
+        let packed = lake.get(&file.key).await.unwrap().unwrap();
+        for line in std::io::read_to_string(MultiGzDecoder::new(&packed[..])).unwrap().lines() {
+            let record: Value = serde_json::from_str(line).unwrap();
+            *places.entry(record["id_imdb"].as_str().unwrap().to_owned()).or_default() += 1;
+        }
+    }
+    places
+}
+
+/// The refresh has other films among those that failed.
+#[tokio::test]
+async fn a_job_that_is_refreshed_while_it_is_merged_becomes_current_whole_or_not_at_all() {
+    let pair = Pair::new(Layout::Ndjson).await;
+    let mut refused = 0;
+    for writes in 0.. {
+        let lake = pair.lake().await;
+        pair.first(Killed::never(&lake), false).await.unwrap();
+        let ended = async { pair.refreshed(Killed::after(writes, &lake), true).await.is_ok() };
+        let (told, mut ends) = tokio::sync::oneshot::channel();
+        let refreshed = async { told.send(ended.await).unwrap() };
+        let beside = Meanwhile::new(&lake, "tmdb/movies/", refreshed);
+        match compact(&beside, Format::Ndjson, |_, _| {}).await {
+            Ok(compacted) => {
+                let places = places(&lake, &compacted).await;
+                assert!(places.len() == 3 && places.values().all(|films| *films == 1), "{writes} writes: {places:?}");
+            }
+            Err(CompactError::Changed { .. } | CompactError::Gone { .. }) => refused += 1,
+            Err(error) => panic!("{writes} writes: {error}"),
+        }
+        pair.refreshed(Killed::never(&lake), false).await.unwrap();
+        compact(&lake, Format::Ndjson, |_, _| {}).await.unwrap();
+        assert!(proof(&lake).await.holds(), "{writes} writes");
+        if ends.try_recv().unwrap() {
+            assert!(refused > 4 && writes > 4, "{refused} of {writes}");
+            break;
+        }
+    }
+}
