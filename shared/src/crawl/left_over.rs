@@ -41,7 +41,8 @@ pub(super) async fn settle(
     for (marker, titles) in titles {
         let waits_for: BTreeMap<String, &Job> =
             titles.iter().filter_map(|id| holders.get(id)).map(|job| (marker_prefix(job), *job)).collect();
-        if waits_for.is_empty() {
+        // A newer index may have it again.
+        if waits_for.is_empty() && manifest.is_current(lake).await? {
             deleted.extend(remove(lake, &marker).await?);
         }
         let line: Vec<&str> = std::iter::once(&marker).chain(waits_for.keys()).map(String::as_str).collect();

@@ -96,6 +96,11 @@ impl Manifest {
         Ok(current.map(|current| current.dataset))
     }
 
+    /// Whether it is the crawl's, and no newer one.
+    pub(crate) async fn is_current(&self, lake: &dyn Lake) -> Result<bool, ManifestError> {
+        Ok(Self::current_dataset(lake).await?.as_ref() == Some(&self.dataset))
+    }
+
     /// The manifest of `dataset`; none if there is no such dataset.
     pub async fn of(lake: &dyn Lake, dataset: &str) -> Result<Option<Self>, ManifestError> {
         read(lake, &layout::manifest(dataset)).await

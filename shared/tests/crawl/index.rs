@@ -20,7 +20,7 @@ use serde_json::Value;
 use testkit::{StandIn, stand_in};
 use tokio::time::Instant;
 
-use super::bench::{Bench, KEY, Killed, proof, soon};
+use super::bench::{Bench, KEY, Killed, Meanwhile, proof, soon};
 
 const HEADER: &str =
     "tconst\ttitleType\tprimaryTitle\toriginalTitle\tisAdult\tstartYear\tendYear\truntimeMinutes\tgenres\n";
@@ -305,4 +305,32 @@ async fn a_marker_of_other_titles_that_was_left_standing_does_not_speak_for_a_la
     let report = proof(&bench.lake).await;
     assert!(report.holds(), "{:?}", report.problems);
     assert_eq!((report.counts.titles, report.counts.not_done), (8, 0));
+}
+
+#[tokio::test]
+async fn what_a_newer_index_has_is_not_removed_by_a_tidying_that_began_before_it_was_taken() {
+    let bench = Bench::new(100).await;
+    let crawler = bench.crawler();
+    let of = async |year| index(&bench.lake, (1..=12).map(|id| row(id, year)).collect()).await;
+    let crawl = async |manifest: &Manifest, jobs: usize| {
+        for job in &manifest.jobs[..jobs] {
+            crawler.run(job, &manifest.dataset, soon()).await.unwrap();
+        }
+    };
+    let old = of(2003).await;
+    crawl(&old, 2).await;
+    // With all jobs done, and with one that is not: of that index the year 2003 is gone.
+    for jobs in [2, 1] {
+        let manifest = of(2004).await;
+        crawl(&manifest, jobs).await;
+        let newer = async {
+            let newer = of(2003).await;
+            crawl(&newer, 2).await;
+        };
+        let beside = Meanwhile::new(&bench.lake, layout::CURRENT, newer);
+        assert_eq!(prune(&beside, &manifest).await.unwrap(), [""; 0], "{jobs} jobs are done");
+        assert_eq!(objects(&bench.lake, "tmdb/_done/year=2003/").await, 2, "{jobs} jobs are done");
+        prune(&bench.lake, &Manifest::current(&bench.lake).await.unwrap().unwrap()).await.unwrap();
+        assert!(proof(&bench.lake).await.holds());
+    }
 }
