@@ -64,10 +64,11 @@ impl Proof<'_> {
         };
         let _ = write!(text, "\nCompacted     {records} records of {jobs} jobs in {files} files, version {version}");
         if *stale {
-            let _ = write!(
-                text,
-                "\n              stale: {jobs_since} jobs were done since; `provision compact` merges anew"
-            );
+            let why = match jobs_since {
+                0 => "other jobs are done by now, or a refresh is at work".to_owned(),
+                jobs => format!("{jobs} jobs were done since"),
+            };
+            let _ = write!(text, "\n              stale: {why}; `provision compact` merges anew");
         }
     }
 

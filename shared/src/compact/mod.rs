@@ -295,7 +295,7 @@ pub(crate) fn version(format: Format, done: &[(&Job, Entry)]) -> String {
 
 /// What tells that one of these jobs was done anew since they were listed, or is being: then some of its objects may be of before. A
 /// delivery writes down its answers before the first object, and removes them after its marker: they are looked at first.
-async fn changed(lake: &dyn Lake, done: &[(&Job, Entry)]) -> Result<Option<String>, LakeError> {
+pub(crate) async fn changed(lake: &dyn Lake, done: &[(&Job, Entry)]) -> Result<Option<String>, LakeError> {
     let jobs = done.iter().map(|(job, marker)| ((job.name(), job.digest.as_str()), marker));
     let jobs: HashMap<_, _> = jobs.collect();
     let mut answers = lake.list(layout::CHECKPOINTS);

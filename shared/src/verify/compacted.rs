@@ -1,7 +1,8 @@
 //! The large files of `compact` against the jobs' objects that they were merged from.
 //!
 //! A version that is current is read whole. Where the same jobs are done as when it was made, its records of each kind and year must be
-//! those of the jobs' objects; where others are, it is told to be stale, and only held against itself.
+//! those of the jobs' objects; where others are, or a refresh was at work while these were read, it is told to be stale, and only held
+//! against itself.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -38,7 +39,8 @@ impl Records {
     }
 }
 
-/// Reads the current version of the large files, if there is one; `done` are the jobs that are done, `records` what their objects hold.
+/// Reads the current version of the large files, if there is one; `done` are the jobs that were done before their objects were read,
+/// `records` what these hold.
 /// Where `compact` put another in its place meanwhile, that is read.
 pub(super) async fn check(
     lake: &dyn Lake,
@@ -73,7 +75,7 @@ async fn check_current(
         report.problem(Problem::new(Fault::Unreadable, layout::compact_manifest(&version)));
         return Ok(());
     };
-    let stale = compact::version(compacted.format, done) != version;
+    let stale = compact::version(compacted.format, done) != version || compact::changed(lake, done).await?.is_some();
     let found = read(lake, &compacted, report).await?;
     if !stale {
         differences(&records.by_folder(&version), &found, report);

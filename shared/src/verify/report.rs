@@ -178,7 +178,8 @@ pub struct LargeFiles {
     pub files: usize,
     /// Records in them.
     pub records: u64,
-    /// Whether other jobs are done now than those that are in it: then they are not held against the jobs' objects.
+    /// Whether other jobs are done now than those that are in it, or one is being done anew: then they are not held against the jobs'
+    /// objects.
     pub stale: bool,
     /// Jobs that were done, or done anew, since it was made.
     pub jobs_since: usize,

@@ -1,4 +1,4 @@
-//! `compact` beside a refresh: what becomes current has each film in one place.
+//! `compact` beside a refresh: what becomes current has each film in one place, and is no fault to `verify`.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use crawler_core::{
     Lake as _,
     compact::{CompactError, Compacted, Format, compact},
     lake::{MemoryLake, layout::Kind, layout::Layout},
+    verify::Fault,
 };
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
@@ -36,9 +37,11 @@ async fn a_job_that_is_refreshed_while_it_is_merged_becomes_current_whole_or_not
     for writes in 0.. {
         let lake = pair.lake().await;
         pair.first(Killed::never(&lake), false).await.unwrap();
-        let ended = async { pair.refreshed(Killed::after(writes, &lake), true).await.is_ok() };
         let (told, mut ends) = tokio::sync::oneshot::channel();
-        let refreshed = async { told.send(ended.await).unwrap() };
+        let refreshed = async {
+            let ended = pair.refreshed(Killed::after(writes, &lake), true).await.is_ok();
+            told.send(ended).unwrap();
+        };
         let beside = Meanwhile::new(&lake, "tmdb/movies/", refreshed);
         match compact(&beside, Format::Ndjson, |_, _| {}).await {
             Ok(compacted) => {
@@ -53,6 +56,30 @@ async fn a_job_that_is_refreshed_while_it_is_merged_becomes_current_whole_or_not
         assert!(proof(&lake).await.holds(), "{writes} writes");
         if ends.try_recv().unwrap() {
             assert!(refused > 4 && writes > 4, "{refused} of {writes}");
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn large_files_are_no_fault_where_a_job_is_refreshed_while_it_is_proved() {
+    let pair = Pair::new(Layout::Ndjson).await;
+    let mut stale = 0;
+    for writes in 0.. {
+        let lake = pair.lake().await;
+        pair.first(Killed::never(&lake), false).await.unwrap();
+        compact(&lake, Format::Ndjson, |_, _| {}).await.unwrap();
+        let (told, mut ends) = tokio::sync::oneshot::channel();
+        let refreshed = async {
+            let ended = pair.refreshed(Killed::after(writes, &lake), true).await.is_ok();
+            told.send(ended).unwrap();
+        };
+        let report = proof(&Meanwhile::new(&lake, "tmdb/movies/", refreshed)).await;
+        let faults: Vec<Fault> = report.problems.iter().map(|problem| problem.fault).collect();
+        assert!(!faults.contains(&Fault::Compacted), "{writes} writes: {faults:?}");
+        stale += u32::from(report.compacted.unwrap().stale);
+        if ends.try_recv().unwrap() {
+            assert!(stale > 4 && writes > 4, "{stale} of {writes}");
             break;
         }
     }
