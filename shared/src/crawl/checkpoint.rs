@@ -71,15 +71,9 @@ type Lines<'a> = Cow<'a, [(Kind, String)]>;
 impl Checkpoint {
     /// The job's checkpoint in the crawl, or in a refresh; an empty one where there is none. What a message that is delivered for the
     /// first time finds there is no fault of its own.
-    pub async fn load(
-        lake: &dyn Lake,
-        job: &Job,
-        refresh: Option<String>,
-        deliveries: u32,
-    ) -> Result<Self, CrawlError> {
-        let stored = Self::read(lake, &layout::checkpoint(job, refresh.as_deref())).await?;
-        let mut checkpoint = stored.unwrap_or_default();
-        checkpoint.refresh = refresh;
+    pub async fn load(lake: &dyn Lake, job: &Job, refresh: Option<&str>, deliveries: u32) -> Result<Self, CrawlError> {
+        let stored = Self::read(lake, &layout::checkpoint(job, refresh)).await?;
+        let mut checkpoint = stored.unwrap_or_default().of(refresh);
         if deliveries <= 1 {
             checkpoint.idle = 0;
         }
@@ -88,7 +82,13 @@ impl Checkpoint {
 
     /// The answers that the job ends with, where a delivery had them all and did not come to its end.
     pub async fn settled(lake: &dyn Lake, job: &Job, refresh: Option<&str>) -> Result<Option<Self>, CrawlError> {
-        Self::read(lake, &layout::settled(job, refresh)).await
+        let settled = Self::read(lake, &layout::settled(job, refresh)).await?;
+        Ok(settled.map(|settled| settled.of(refresh)))
+    }
+
+    /// The same films, of that refresh.
+    fn of(self, refresh: Option<&str>) -> Self {
+        Self { refresh: refresh.map(str::to_owned), ..self }
     }
 
     async fn read(lake: &dyn Lake, key: &str) -> Result<Option<Self>, CrawlError> {
@@ -135,15 +135,16 @@ impl Checkpoint {
                 return Ok(self);
             }
             // If it is gone by now, the other delivery has ended, and its marker tells.
-            if let Some(settled) = Self::read(lake, &key).await? {
+            if let Some(settled) = Self::settled(lake, job, self.refresh.as_deref()).await? {
                 return Ok(settled);
             }
         }
     }
 
-    /// The job's titles are another's by now: what was told of them is nobody's.
-    pub async fn unsettle(lake: &dyn Lake, job: &Job, refresh: Option<&str>) -> Result<(), CrawlError> {
-        Ok(lake.delete(&layout::settled(job, refresh)).await?)
+    /// A newer index has the job with other titles: what was told of those that stay is that job's, and settles nothing.
+    pub async fn unsettle(&self, lake: &dyn Lake, job: &Job) -> Result<(), CrawlError> {
+        self.save(lake, job).await?;
+        Ok(lake.delete(&layout::settled(job, self.refresh.as_deref())).await?)
     }
 
     /// As it is stored.

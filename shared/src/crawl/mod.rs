@@ -218,7 +218,7 @@ impl Crawler {
         };
         let ended = self.end(job, dataset, refresh, &ids, &checkpoint).await;
         if matches!(ended, Err(CrawlError::Superseded { .. })) {
-            Checkpoint::unsettle(lake, job, name.as_deref()).await?;
+            checkpoint.unsettle(lake, job).await?;
         }
         let marker = ended?;
         self.tidy(job, name.as_deref()).await?;
@@ -241,7 +241,8 @@ impl Crawler {
         deadline: Instant,
     ) -> Result<Checkpoint, CrawlError> {
         let lake = &*self.lake;
-        let mut checkpoint = Checkpoint::load(lake, job, refresh.map(Refresh::name), self.deliveries).await?;
+        let name = refresh.map(Refresh::name);
+        let mut checkpoint = Checkpoint::load(lake, job, name.as_deref(), self.deliveries).await?;
         // Done before, of these titles or of others: only what is new, or to be refreshed, is asked for.
         let (kept, whole) = output::read(lake, &objects_of(markers)).await?;
         // Where an object is gone, nobody knows which films or reviews were in it.

@@ -212,9 +212,8 @@ async fn smaller_jobs_under_a_half_done_crawl_ask_for_nothing_that_has_an_answer
     assert_eq!(bench.asked().len(), 15 - done as usize);
 }
 
-#[tokio::test]
-async fn a_job_that_was_in_hand_when_a_newer_index_came_does_not_overwrite_what_that_has_done() {
-    let bench = Bench::new(100).await;
+/// A newer index with one title more is taken while a slow delivery has the job in hand, and its job is done then, if it is to be `done`.
+async fn superseded(bench: &Bench, done: bool) -> Manifest {
     let slow = StandIn::start(stand_in::Options::default()).unwrap();
     slow.behave(|behaviour| behaviour.latency_ms = 1_500);
     let tmdb = Bench::client_of(slow.url(), KEY, 100_000.0);
@@ -223,14 +222,37 @@ async fn a_job_that_was_in_hand_when_a_newer_index_came_does_not_overwrite_what_
     let in_hand = slow_crawler.run(&old.jobs[0], &old.dataset, soon());
     let newer = async {
         let new = index(&bench.lake, (1..=9).map(|id| row(id, 2004)).collect()).await;
-        bench.crawler().run(&new.jobs[0], &new.dataset, soon()).await.unwrap();
+        if done {
+            bench.crawler().run(&new.jobs[0], &new.dataset, soon()).await.unwrap();
+        }
+        new
     };
-    let (ended, ()) = tokio::join!(in_hand, newer);
+    let (ended, new) = tokio::join!(in_hand, newer);
     assert!(matches!(ended, Err(CrawlError::Superseded { .. })), "{ended:?}");
+    new
+}
+
+#[tokio::test]
+async fn a_job_that_was_in_hand_when_a_newer_index_came_does_not_overwrite_what_that_has_done() {
+    let bench = Bench::new(100).await;
+    let new = superseded(&bench, true).await;
     let report = proof(&bench.lake).await;
     assert!(report.holds(), "{:?}", report.problems);
     assert_eq!((report.counts.titles, report.counts.not_done), (9, 0));
+    // Its message comes again, as the newer index's job.
+    bench.crawler().run(&new.jobs[0], &new.dataset, soon()).await.unwrap();
     assert_eq!(bench.objects("tmdb/_checkpoints/").await.len(), 0, "what it was told is nobody's");
+}
+
+#[tokio::test]
+async fn what_a_job_was_told_when_a_newer_index_came_is_not_asked_again() {
+    let bench = Bench::new(100).await;
+    let new = superseded(&bench, false).await;
+    bench.crawler().run(&new.jobs[0], &new.dataset, soon()).await.unwrap();
+    assert_eq!(bench.asked(), ["tt0000009".to_owned()].into());
+    let report = proof(&bench.lake).await;
+    assert!(report.holds() && report.counts.not_done == 0, "{:?}", report.problems);
+    assert_eq!(bench.objects("tmdb/_checkpoints/").await.len(), 0);
 }
 
 #[tokio::test]
