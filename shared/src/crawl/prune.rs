@@ -1,8 +1,9 @@
-//! What a newer index leaves over: objects and markers of parts that no longer exist.
+//! What a newer index leaves over: objects and markers of parts that no longer exist; and what a refresh does that was given up.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures::TryStreamExt as _;
+use jiff::Timestamp;
 
 use super::{CrawlError, Marker, done, left_over};
 use crate::{
@@ -46,28 +47,28 @@ impl Pruning<'_> {
     /// Deletes the markers and objects of other jobs than the manifest's, by name and digest. The markers first: an object without a
     /// marker is deleted the next time, a marker without its objects would say that they are there.
     async fn all(&mut self) -> Result<(), CrawlError> {
-        let jobs: HashSet<(String, String)> =
-            self.manifest.jobs.iter().map(|job| (job.name(), job.digest.clone())).collect();
-        let mut markers = self.lake.list(layout::DONE);
+        let jobs: HashMap<String, &str> = self.manifest.jobs.iter().map(|job| (job.name(), &*job.digest)).collect();
+        let (mut markers, mut ended) = (self.lake.list(layout::DONE), HashMap::new());
         while let Some(entry) = markers.try_next().await? {
-            if Done::parse(&entry.key).is_some_and(|done| !jobs.contains(&(done.name(), done.digest))) {
-                self.delete(entry.key).await?;
+            let Some(done) = Done::parse(&entry.key) else { continue };
+            match jobs.get(&done.name()) {
+                Some(digest) if done.digest == *digest => {
+                    let newest = ended.entry(done.name()).or_insert(entry.modified);
+                    *newest = entry.modified.max(*newest);
+                }
+                _ => self.delete(entry.key).await?,
             }
         }
         let mut waiting = self.lake.list(layout::LEFT_OVER);
         while let Some(entry) = waiting.try_next().await? {
             self.delete(entry.key).await?;
         }
-        let names: HashSet<&str> = jobs.iter().map(|(name, _)| name.as_str()).collect();
-        let (mut records, mut ending) = (HashSet::new(), false);
-        for folder in Kind::ALL.map(layout::folder).iter().map(String::as_str).chain([layout::CHECKPOINTS]) {
-            let mut entries = self.lake.list(folder);
+        let mut records = HashSet::new();
+        for folder in Kind::ALL.map(layout::folder) {
+            let mut entries = self.lake.list(&folder);
             while let Some(entry) = entries.try_next().await? {
-                let settled = layout::settled_digest(&entry.key);
-                let is_its =
-                    |name: &str| settled.is_none_or(|digest| jobs.contains(&(name.to_owned(), digest.to_owned())));
-                match layout::job_beneath(folder, &entry.key) {
-                    Some(name) if names.contains(name) && is_its(name) => ending |= settled.is_some(),
+                match layout::job_beneath(&folder, &entry.key) {
+                    Some(name) if jobs.contains_key(name) => {}
                     Some(_) => self.delete(entry.key).await?,
                     // One record an object: only the markers know whose it is.
                     None => drop(records.insert(entry.key)),
@@ -75,7 +76,30 @@ impl Pruning<'_> {
             }
         }
         // A refresh that is writing its records has no marker of them yet.
-        if ending { Ok(()) } else { self.records(records).await }
+        if self.kept(&jobs, &ended).await? { Ok(()) } else { self.records(records).await }
+    }
+
+    /// Deletes what was kept of jobs until their markers stand, as these do since `ended`, but for that of a refresh which went on since.
+    /// Whether one is writing its records.
+    async fn kept(
+        &mut self,
+        jobs: &HashMap<String, &str>,
+        ended: &HashMap<String, Timestamp>,
+    ) -> Result<bool, CrawlError> {
+        let mut writing = false;
+        let mut entries = self.lake.list(layout::CHECKPOINTS);
+        while let Some(entry) = entries.try_next().await? {
+            let settled = layout::settled_digest(&entry.key);
+            let name = layout::job_beneath(layout::CHECKPOINTS, &entry.key).unwrap_or_default();
+            let is_its = jobs.get(name).is_some_and(|digest| settled.is_none_or(|settled| settled == *digest));
+            // A marker that is replaced while markers are listed may be in no page.
+            let went_on = ended.get(name).is_none_or(|ended| entry.modified >= *ended);
+            match is_its && went_on && layout::is_of_refresh(&entry.key) {
+                true => writing |= settled.is_some(),
+                false => self.delete(entry.key).await?,
+            }
+        }
+        Ok(writing)
     }
 
     /// Deletes those of `left` that no marker names.

@@ -213,6 +213,11 @@ pub fn settled_digest(key: &str) -> Option<&str> {
     }
 }
 
+/// Whether what stands at `key` beneath [`CHECKPOINTS`] is a refresh's.
+pub fn is_of_refresh(key: &str) -> bool {
+    key.split('.').nth(1).is_some_and(|what| what == "refresh" || what.contains('-'))
+}
+
 /// What goes when a job is done.
 pub fn left_over(job: &Job) -> String {
     format!("{LEFT_OVER}{}.tsv", job.name())

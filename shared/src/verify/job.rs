@@ -134,21 +134,25 @@ pub(super) async fn check(
     }
     if !checked.problems.is_empty() && is_ending(lake, job).await? {
         for problem in &mut checked.problems {
-            problem.which += " (its job is being ended, by a refresh say: the next delivery mends it)";
+            problem.which += " (a refresh of its job is being ended: its delivery mends it, or `provision redrive`, or another `provision launch --refresh`)";
         }
     }
     Ok(checked)
 }
 
-/// Whether a delivery has all answers of the job, and has not come to its marker.
+/// Whether a delivery has all answers of the job, and has not come to its marker: those that are older than that were given up.
 async fn is_ending(lake: &dyn Lake, job: &Job) -> Result<bool, LakeError> {
-    let mut entries = lake.list(&layout::checkpoints_of(job));
-    while let Some(entry) = entries.try_next().await? {
-        if layout::settled_digest(&entry.key).is_some() {
-            return Ok(true);
+    let (mut answers, mut since) = (lake.list(&layout::checkpoints_of(job)), None);
+    while let Some(entry) = answers.try_next().await? {
+        if layout::settled_digest(&entry.key) == Some(&job.digest) {
+            since = since.max(Some(entry.modified));
         }
     }
-    Ok(false)
+    let mut markers = lake.list(&layout::done_prefix(job));
+    while let Some(entry) = markers.try_next().await? {
+        since = since.filter(|since| *since >= entry.modified);
+    }
+    Ok(since.is_some())
 }
 
 /// The job's marker, or the one that a refresh has put in its place since it was listed; none if it cannot be read.
