@@ -159,7 +159,7 @@ impl Fleet {
         }
         for job in selected {
             let done = done.get(&sent::mark(job, None)).copied();
-            let sent = sent.get(&sent::mark(job, plan.refresh.as_ref())).copied();
+            let sent = sent::last(&sent, job, plan.refresh.is_some());
             let unchanged = wanted.changes.is_some() && !plan.changed.contains_key(&sent::mark(job, None));
             match standing(done, sent, plan.refresh.as_ref()) {
                 Standing::Done => plan.done += 1,

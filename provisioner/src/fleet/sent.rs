@@ -30,6 +30,18 @@ pub(super) fn mark(job: &Job, refresh: Option<&Refresh>) -> String {
     format!("{}.{}{what}", job.name(), job.digest)
 }
 
+/// When the job was sent last, in the crawl itself or to be refreshed, whatever the refresh asks for: of two at once the one that ends first
+/// would be undone by the other, which has kept what the first asks for.
+pub(super) fn last(sent: &BTreeMap<String, Timestamp>, job: &Job, refresh: bool) -> Option<Timestamp> {
+    let own = mark(job, None);
+    if !refresh {
+        return sent.get(&own).copied();
+    }
+    let refreshes = format!("{own}.");
+    let marks = sent.range(refreshes.clone()..).take_while(|(mark, _)| mark.starts_with(&refreshes));
+    marks.map(|(_, at)| *at).max()
+}
+
 /// The mark of the job that a marker is of.
 pub(super) fn mark_of(done: &Done) -> String {
     format!("{}.{}", done.name(), done.digest)

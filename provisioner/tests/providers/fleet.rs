@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use crawler_core::Job;
+use crawler_core::crawl::{Films, Refresh};
 use crawler_core::imdb::{IndexOptions, Manifest, Selection, SourceVersion};
 use crawler_core::lake::{MemoryLake, PutMode};
 use futures::TryStreamExt;
@@ -69,10 +70,8 @@ async fn e46_a_queue_that_only_seems_empty_is_not_drained() {
     assert!(last - full >= pace.settled, "it was empty for {:?} only", last - full);
 }
 
-#[tokio::test]
-async fn a_run_of_some_years_ends_whatever_became_of_a_larger_launch_before() {
-    let (_proxy, stage, fleet) = fleet("fleet-years").await;
-    let job = |year: u16| Job {
+fn job(year: u16) -> Job {
+    Job {
         year: Some(year),
         initial: "AD".into(),
         part: 0,
@@ -80,7 +79,35 @@ async fn a_run_of_some_years_ends_whatever_became_of_a_larger_launch_before() {
         length: 1,
         titles: 1,
         digest: format!("{year:016}"),
+    }
+}
+
+#[tokio::test]
+async fn a_job_is_sent_for_one_refresh_at_a_time_and_for_the_next_when_that_has_ended() {
+    let (_proxy, _stage, fleet) = fleet("fleet-refresh").await;
+    let manifest = Manifest { jobs: vec![job(2004)], titles: 1, ..without_jobs() };
+    let ended = async || {
+        let key = "tmdb/_done/year=2004/AD-000.0000000000002004.1t-0l-0m-0o-1f.json";
+        fleet.lake.put(key, "{}".into(), PutMode::Overwrite).await.unwrap();
     };
+    let plan = async |films| {
+        let refresh = Some(Refresh { before: Timestamp::now(), films });
+        let wanted = Wanted { refresh, ..Wanted::default() };
+        fleet.plan_launch(&manifest, &Selection::default(), "all", &wanted).await.unwrap()
+    };
+    ended().await;
+    let all = plan(Films::All).await;
+    assert_eq!(fleet.launch(&all, &CancellationToken::new(), |_, _| {}).await.unwrap().jobs, 1);
+    let failed = plan(Films::Failed).await;
+    assert_eq!((failed.jobs.len(), failed.queued), (0, 1), "it would be swallowed, or undo the other");
+    ended().await;
+    let failed = plan(Films::Failed).await;
+    assert_eq!((failed.jobs.len(), failed.queued), (1, 0));
+}
+
+#[tokio::test]
+async fn a_run_of_some_years_ends_whatever_became_of_a_larger_launch_before() {
+    let (_proxy, stage, fleet) = fleet("fleet-years").await;
     let manifest = Manifest { jobs: vec![job(2004), job(2005)], titles: 2, ..without_jobs() };
     let plan = fleet.plan_launch(&manifest, &Selection::default(), "all", &Wanted::default()).await.unwrap();
     assert_eq!(fleet.launch(&plan, &CancellationToken::new(), |_, _| {}).await.unwrap().jobs, 2);
