@@ -191,8 +191,7 @@ impl Fleet {
         if again || self.jobs.depth().await?.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let since = Timestamp::now().checked_sub(self.jobs.retention().await?).unwrap_or(Timestamp::MIN);
-        Ok(sent::recorded(&*self.lake, since).await?)
+        Ok(sent::recorded(&*self.lake, self.jobs.holds_since().await?).await?)
     }
 
     /// Sends the plan, and beside that writes down what SQS accepted, until all is sent or `stop` is cancelled; `progress` learns how many

@@ -1,10 +1,11 @@
 //! One SQS queue: its depth, and sending to it in full batches, side by side.
 
 use std::collections::HashMap;
+use std::str::FromStr;
 
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use futures::stream::{self, StreamExt};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -66,16 +67,14 @@ impl Queue {
     /// A failed call.
     pub async fn depth(&self) -> Result<Depth, ProviderError> {
         use QueueAttributeName as Name;
-        let names = [
-            Name::ApproximateNumberOfMessages,
-            Name::ApproximateNumberOfMessagesNotVisible,
-            Name::ApproximateNumberOfMessagesDelayed,
-        ];
-        let call = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
-        let answer = call.send().await.map_err(failed("sqs:GetQueueAttributes"))?;
-        let attributes = answer.attributes.unwrap_or_default();
-        let [visible, in_flight, delayed] =
-            names.map(|name| attributes.get(&name).and_then(|count| count.parse().ok()).unwrap_or(0));
+        let [visible, in_flight, delayed] = self
+            .numbers([
+                Name::ApproximateNumberOfMessages,
+                Name::ApproximateNumberOfMessagesNotVisible,
+                Name::ApproximateNumberOfMessagesDelayed,
+            ])
+            .await?
+            .map(Option::unwrap_or_default);
         Ok(Depth { visible, in_flight, delayed })
     }
 
@@ -84,11 +83,26 @@ impl Queue {
     /// # Errors
     /// A failed call.
     pub async fn retention(&self) -> Result<SignedDuration, ProviderError> {
-        let name = QueueAttributeName::MessageRetentionPeriod;
-        let call = self.client.get_queue_attributes().queue_url(&self.url).attribute_names(name.clone());
+        let [seconds] = self.numbers([QueueAttributeName::MessageRetentionPeriod]).await?;
+        Ok(retention(seconds))
+    }
+
+    /// Since when messages were sent that it may still hold: none is older than its retention (E50), nor than the queue.
+    pub(super) async fn holds_since(&self) -> Result<Timestamp, ProviderError> {
+        let names = [QueueAttributeName::MessageRetentionPeriod, QueueAttributeName::CreatedTimestamp];
+        let [kept, created] = self.numbers(names).await?;
+        let created = created.and_then(|second| Timestamp::from_second(second).ok());
+        let kept = Timestamp::now().checked_sub(retention(kept)).ok();
+        Ok(created.max(kept).unwrap_or(Timestamp::MIN))
+    }
+
+    async fn numbers<N: FromStr, const COUNT: usize>(
+        &self,
+        names: [QueueAttributeName; COUNT],
+    ) -> Result<[Option<N>; COUNT], ProviderError> {
+        let call = self.client.get_queue_attributes().queue_url(&self.url).set_attribute_names(Some(names.to_vec()));
         let attributes = call.send().await.map_err(failed("sqs:GetQueueAttributes"))?.attributes.unwrap_or_default();
-        let seconds = attributes.get(&name).and_then(|seconds| seconds.parse().ok());
-        Ok(seconds.map_or(LONGEST, SignedDuration::from_secs))
+        Ok(names.map(|name| attributes.get(&name)?.parse().ok()))
     }
 
     /// Sends one message.
@@ -179,6 +193,10 @@ impl Queue {
         };
         Ok(answer.failed.into_iter().filter_map(refusal).collect())
     }
+}
+
+fn retention(seconds: Option<i64>) -> SignedDuration {
+    seconds.map_or(LONGEST, SignedDuration::from_secs)
 }
 
 /// Why SQS did not take a message, and whether that is the message's own fault.

@@ -11,7 +11,7 @@ use crawler_core::imdb::{IndexOptions, Manifest, Selection, SourceVersion};
 use crawler_core::lake::{MemoryLake, PutMode};
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use provisioner::fleet::{Ended, Fleet, Waiting, Wanted};
+use provisioner::fleet::{Ended, Fleet, LaunchPlan, Waiting, Wanted};
 use serde_json::json;
 use testkit::fault_proxy::{Edge, FaultProxy, Rule};
 use tokio_util::sync::CancellationToken;
@@ -82,6 +82,15 @@ fn job(year: u16) -> Job {
     }
 }
 
+async fn plan(fleet: &Fleet, manifest: &Manifest) -> LaunchPlan {
+    fleet.plan_launch(manifest, &Selection::default(), "all", &Wanted::default()).await.unwrap()
+}
+
+async fn launch(fleet: &Fleet, manifest: &Manifest) -> usize {
+    let plan = plan(fleet, manifest).await;
+    fleet.launch(&plan, &CancellationToken::new(), |_, _| {}).await.unwrap().jobs
+}
+
 #[tokio::test]
 async fn a_job_is_sent_for_one_refresh_at_a_time_and_for_the_next_when_that_has_ended() {
     let (_proxy, _stage, fleet) = fleet("fleet-refresh").await;
@@ -106,11 +115,29 @@ async fn a_job_is_sent_for_one_refresh_at_a_time_and_for_the_next_when_that_has_
 }
 
 #[tokio::test]
+async fn what_was_sent_to_a_queue_that_is_gone_is_sent_to_the_one_that_was_made_anew() {
+    let (_proxy, stage, fleet) = fleet("fleet-anew").await;
+    let manifest = Manifest { jobs: vec![job(2004), job(2005)], titles: 2, ..without_jobs() };
+    assert_eq!(launch(&fleet, &manifest).await, 2);
+    assert_eq!(plan(&fleet, &manifest).await.queued, 2, "it waits in the queue");
+    let sent = Timestamp::now().as_second();
+    let queue = stage.resource("AWS::SQS::Queue", "jobs", json!({})).await;
+    stage.delete(&stage.read(&queue).await.unwrap()).await;
+    // SQS tells seconds; between a queue and its namesake it lets sixty go by.
+    while Timestamp::now().as_second() == sent {
+        tokio::task::yield_now().await;
+    }
+    stage.create(&queue).await;
+    fleet.jobs.send("another launch's").await.unwrap();
+    let plan = plan(&fleet, &manifest).await;
+    assert_eq!((plan.queued, plan.jobs.len()), (0, 2));
+}
+
+#[tokio::test]
 async fn a_run_of_some_years_ends_whatever_became_of_a_larger_launch_before() {
     let (_proxy, stage, fleet) = fleet("fleet-years").await;
     let manifest = Manifest { jobs: vec![job(2004), job(2005)], titles: 2, ..without_jobs() };
-    let plan = fleet.plan_launch(&manifest, &Selection::default(), "all", &Wanted::default()).await.unwrap();
-    assert_eq!(fleet.launch(&plan, &CancellationToken::new(), |_, _| {}).await.unwrap().jobs, 2);
+    assert_eq!(launch(&fleet, &manifest).await, 2);
     // The stack went, and its queue with it, when one of the years was done.
     aws_sdk_sqs::Client::new(&stage.config).purge_queue().queue_url(fleet.jobs.url()).send().await.unwrap();
     let key = "tmdb/_done/year=2004/AD-000.0000000000002004.1t-1l-0m-0o-0f.json";
