@@ -11,7 +11,7 @@ use crawler_core::lake::layout::Done;
 use crawler_core::tmdb::Changes;
 use crawler_core::{Job, Order};
 use futures::stream::{self, StreamExt, TryStreamExt};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -27,6 +27,8 @@ const SHARED_TITLES: u32 = 4;
 const RECORDED: usize = 160;
 /// Messages that may be sent and not written down.
 const UNKNOWN: usize = 640;
+/// SQS's counters show what was sent after about a minute (E46).
+const LAG: SignedDuration = SignedDuration::from_mins(2);
 /// Jobs whose films are read at once.
 const WIDTH: usize = 16;
 
@@ -186,12 +188,15 @@ impl Fleet {
         Ok(all.into_iter().filter(|(_, films)| !films.is_empty()).collect())
     }
 
-    /// When SQS accepted what it may still have; nothing where the queue is empty: then it has none.
+    /// When SQS accepted what it may still have. Where the queue is empty, that is what its counters may not show yet.
     async fn still_queued(&self, again: bool) -> Result<BTreeMap<String, Timestamp>, FleetError> {
-        if again || self.jobs.depth().await?.is_empty() {
+        if again {
             return Ok(BTreeMap::new());
         }
-        Ok(sent::recorded(&*self.lake, self.jobs.holds_since().await?).await?)
+        let (depth, held) = futures::try_join!(self.jobs.depth(), self.jobs.holds_since())?;
+        let unseen = Timestamp::now().checked_sub(LAG).unwrap_or(Timestamp::MIN);
+        let since = if depth.is_empty() { held.max(unseen) } else { held };
+        Ok(sent::recorded(&*self.lake, since).await?)
     }
 
     /// Sends the plan, and beside that writes down what SQS accepted, until all is sent or `stop` is cancelled; `progress` learns how many

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
 use crawler_core::Job;
 use crawler_core::crawl::{Films, Refresh};
 use crawler_core::imdb::{IndexOptions, Manifest, Selection, SourceVersion};
-use crawler_core::lake::{MemoryLake, PutMode};
+use crawler_core::lake::{LocalLake, MemoryLake, PutMode};
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use provisioner::fleet::{Ended, Fleet, LaunchPlan, Waiting, Wanted};
@@ -112,6 +112,29 @@ async fn a_job_is_sent_for_one_refresh_at_a_time_and_for_the_next_when_that_has_
     ended().await;
     let failed = plan(Films::Failed).await;
     assert_eq!((failed.jobs.len(), failed.queued), (1, 0));
+}
+
+#[tokio::test]
+async fn e46_what_was_just_sent_is_queued_though_the_counters_are_at_zero_still() {
+    let (proxy, _stage, fleet) = fleet("fleet-lag").await;
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = Fleet { lake: Arc::new(LocalLake::new(folder.path())), ..fleet };
+    let manifest = Manifest { jobs: vec![job(2004), job(2005)], titles: 2, ..without_jobs() };
+    assert_eq!(launch(&fleet, &manifest).await, 2);
+    let says = |name: &'static str| {
+        proxy.rule(Rule::on("sqs", "GetQueueAttributes").rewrite(move |json| json["Attributes"][name] = "0".into()));
+    };
+    says("ApproximateNumberOfMessages");
+    assert_eq!(plan(&fleet, &manifest).await.queued, 2);
+    let record = std::fs::read_dir(folder.path().join("tmdb/_sent/d")).unwrap().next().unwrap().unwrap().path();
+    let then = SystemTime::now() - Duration::from_secs(125);
+    std::fs::File::options().write(true).open(record).unwrap().set_modified(then).unwrap();
+    says("CreatedTimestamp");
+    let later = plan(&fleet, &manifest).await;
+    assert_eq!((later.queued, later.jobs.len()), (0, 2), "an empty queue has nothing of what is older");
+    proxy.behave();
+    says("CreatedTimestamp");
+    assert_eq!(plan(&fleet, &manifest).await.queued, 2, "and one that is not may have it");
 }
 
 #[tokio::test]
