@@ -1,6 +1,6 @@
 //! `provision down`: removes all that carries the stack's tags, but what its DeletionPolicy keeps: the lake.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::crawl::Crawl;
 use super::opened::Purpose;
@@ -8,6 +8,7 @@ use super::{Opened, Run};
 use crate::cli;
 use crate::engine::{DestroyOptions, DestroyPlan, Observed, Report, Stack};
 use crate::error::Failure;
+use crate::fleet::{Depth, Fleet, FleetError};
 use crate::interrupt;
 use crate::ui::{plan, report};
 
@@ -17,21 +18,23 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
         DestroyOptions { delete_data: flags.delete_data, keep_secret: flags.keep_secret, no_wait: flags.no_wait };
     let busy = run.ui.busy("reading what is there");
     let read = async |opened: &Opened, stack: &Stack<'_>| {
-        let (plan, queues) = futures::join!(stack.plan_destroy(options), look_at_queues(opened, stack));
-        Ok((plan?, queues))
+        let (plan, in_hand) = futures::join!(stack.plan_destroy(options), are_jobs_in_hand(opened, stack));
+        Ok((plan?, in_hand))
     };
-    let (opened, (plan, queues)) = Opened::reading(run, Purpose::Look, read).await?;
+    let (opened, (plan, in_hand)) = Opened::reading(run, Purpose::Look, read).await?;
     drop(busy);
     let stack = opened.stack(run)?;
     let ending = ending_crawl(&opened, &stack, &plan);
     let mut report = Report::default();
     if !plan.deletions.is_empty() {
         confirm(run, &plan).await?;
-        if options.delete_data && !flags.now && queues.in_hand {
-            let_functions_end(run, &Crawl::open(&stack, &opened.aws.config)?).await?;
-        }
-        if let Some(crawl) = ending.as_ref().filter(|_| queues.letters) {
-            save_dead_letters(run, crawl).await?;
+        match &ending {
+            Some(crawl) => save_dead_letters(run, crawl, flags.now).await?,
+            None if options.delete_data && !flags.now && in_hand => {
+                let crawl = Crawl::open(&stack, &opened.aws.config)?;
+                let_functions_end(run, &crawl, crawl.timeout).await?;
+            }
+            None => {}
         }
         report = stack.destroy(&plan, options, &run.ui.observer(), &run.interrupt).await;
     }
@@ -68,30 +71,18 @@ async fn confirm(run: &Run, plan: &DestroyPlan) -> Result<(), Failure> {
     interrupt::until(&run.interrupt, run.ui.confirm(&question)).await
 }
 
-/// What the queues still hold that `down` must care for. A queue that cannot be asked may hold some.
-#[derive(Default)]
-struct Queues {
-    /// Dead letters, to be saved.
-    letters: bool,
-    /// Jobs that functions have in hand, which write to the lake until they end.
-    in_hand: bool,
-}
-
-async fn look_at_queues(opened: &Opened, stack: &Stack<'_>) -> Queues {
-    let Ok(crawl) = Crawl::open(stack, &opened.aws.config) else { return Queues::default() };
-    let (letters, jobs) = futures::join!(crawl.fleet.dead_letters.depth(), crawl.fleet.jobs.depth());
-    Queues {
-        letters: letters.map_or(true, |depth| !depth.is_empty()),
-        in_hand: jobs.is_ok_and(|depth| depth.in_flight > 0),
-    }
+/// Whether functions have jobs in hand, which write to the lake until they end.
+async fn are_jobs_in_hand(opened: &Opened, stack: &Stack<'_>) -> bool {
+    let Ok(crawl) = Crawl::open(stack, &opened.aws.config) else { return false };
+    crawl.fleet.jobs.depth().await.is_ok_and(|depth| depth.in_flight > 0)
 }
 
 /// What still runs would write into a bucket that is being emptied, and leave its last lines in a log group that is gone (E62).
-async fn let_functions_end(run: &Run, crawl: &Crawl) -> Result<(), Failure> {
+async fn let_functions_end(run: &Run, crawl: &Crawl, wait: Duration) -> Result<(), Failure> {
     let busy = run.ui.busy("waiting for the functions that run; --now skips this");
     let told =
         |in_hand| busy.say(&format!("waiting for the functions that run, {in_hand} jobs in hand; --now skips this"));
-    interrupt::until(&run.interrupt, crawl.fleet.stop(crawl.timeout, told)).await
+    interrupt::until(&run.interrupt, crawl.fleet.stop(wait, told)).await
 }
 
 type Lakes = Vec<(String, Option<u64>)>;
@@ -135,13 +126,23 @@ fn ending_crawl(opened: &Opened, stack: &Stack<'_>, plan: &DestroyPlan) -> Optio
     (goes(crawl.fleet.dead_letters.url()) && !lake_goes).then_some(crawl)
 }
 
-/// What could not be done is told in the lake, before the queue that remembers it goes.
-async fn save_dead_letters(run: &Run, crawl: &Crawl) -> Result<(), Failure> {
+/// What could not be done is told in the lake, before the queue that remembers it goes. Looks only now: a job may have died while the
+/// question stood. As long as there are jobs, more may die, so that the fleet is stopped first; what has no jobs queue has none.
+async fn save_dead_letters(run: &Run, crawl: &Crawl, now: bool) -> Result<(), Failure> {
+    let Fleet { jobs, dead_letters, bucket, .. } = &crawl.fleet;
+    let look = async { Ok::<_, FleetError>(futures::join!(jobs.depth(), dead_letters.depth())) };
+    let (jobs, letters) = interrupt::until(&run.interrupt, look).await?;
+    let more_may_die = jobs.is_ok_and(|depth| !depth.is_empty());
+    if more_may_die {
+        let_functions_end(run, crawl, if now { Duration::ZERO } else { crawl.timeout }).await?;
+    } else if letters.is_ok_and(Depth::is_empty) {
+        return Ok(());
+    }
     let busy = run.ui.busy("saving the dead letters into the lake");
     let saved = interrupt::until(&run.interrupt, crawl.fleet.save_dead_letters()).await?;
     drop(busy);
     if saved > 0 {
-        run.ui.note(&format!("saved {saved} dead letters to s3://{}/tmdb/_dead_letters/", crawl.fleet.bucket));
+        run.ui.note(&format!("saved {saved} dead letters to s3://{bucket}/tmdb/_dead_letters/"));
     }
     Ok(())
 }

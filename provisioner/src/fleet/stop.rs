@@ -1,4 +1,4 @@
-//! Ending what runs before the lake goes: no new job is given out, and the functions under way come to their end.
+//! Ending what runs before queues or lake go: no new job is given out, and the functions under way come to their end.
 
 use std::time::Duration;
 

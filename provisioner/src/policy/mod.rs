@@ -99,7 +99,7 @@ impl Policy {
                 if writes && stack.wants_keeper(resource, &looks) {
                     policy.keeps();
                 }
-                if *command == Command::Down && delete_data && crawl.is_some() {
+                if *command == Command::Down && crawl.is_some() {
                     policy.stops(stack, resource);
                 }
             }
@@ -170,7 +170,7 @@ impl Policy {
         }
     }
 
-    /// Before the lake goes, the fleet is stopped.
+    /// Before its queues or its lake go, the fleet is stopped.
     fn stops(&mut self, stack: &Stack<'_>, resource: &Resource) {
         let Some(provider) = stack.providers.get(&resource.type_name).filter(|_| resource.type_name == MAPPING) else {
             return;

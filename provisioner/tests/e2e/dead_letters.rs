@@ -1,22 +1,34 @@
 //! Dead letters, from their reason to their way back, over the real function and queues.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use testkit::fault_proxy::{Edge, Rule};
 use testkit::titles;
 
-use super::stage::{Stage, until, words};
+use super::stage::{LAKE, Stage, aws, until, words};
 
 const FAST: &str = "--param TmdbRate=800 --param FunctionTimeout=10";
 
-/// A stack in which three messages have died: two partitions, for want of an index, and one that is no job.
-fn stage() -> Stage {
+/// A stack without jobs, and the command line that sends one.
+fn up() -> (Stage, impl Fn(&str) + Send + Sync + 'static) {
     let stage = Stage::new();
     stage.user.run(["secret", "set"]).succeeds();
     stage.user.run(words(&format!("up --yes {FAST}"))).succeeds();
-    let queue = format!("{}/000000000000/films-jobs", stage.emulator.endpoint());
-    for body in [r#"{"year":2004,"initial":"TH"}"#, r#"{"year":2003,"initial":"SH"}"#, "no-job"] {
-        let sent = stage.aws(&format!("sqs send-message --queue-url {queue} --message-body {body}"));
+    let endpoint = stage.emulator.endpoint();
+    let send = move |body: &str| {
+        let queue = format!("{endpoint}/000000000000/films-jobs");
+        let sent = aws(&endpoint, &format!("sqs send-message --queue-url {queue} --message-body {body}"));
         assert!(sent.status.success(), "{sent:?}");
+    };
+    (stage, send)
+}
+
+/// A stack in which three messages have died: two partitions, for want of an index, and one that is no job.
+fn stage() -> Stage {
+    let (stage, send) = up();
+    for body in [r#"{"year":2004,"initial":"TH"}"#, r#"{"year":2003,"initial":"SH"}"#, "no-job"] {
+        send(body);
     }
     until("all three are dead", || letters(&stage).len() == 3);
     stage
@@ -81,4 +93,15 @@ fn e51_a_redrive_waits_for_sqs_s_own_task_and_without_one_loses_nothing_when_it_
     let dead =
         depth["dead_letters"]["visible"].as_u64().unwrap() + depth["dead_letters"]["in_flight"].as_u64().unwrap();
     assert_eq!(dead, 3, "not deleted yet: {depth}");
+}
+
+#[test]
+fn a_job_that_dies_after_down_has_looked_is_saved_into_the_lake_all_the_same() {
+    let (stage, send) = up();
+    let looked = Rule::on("lambda", "ListEventSourceMappings").nth(1).latency(Duration::from_millis(500));
+    stage.proxy.rule(looked.notify(move || send("no-job")));
+    stage.user.run(["down", "--yes", "--no-wait"]).succeeds().complains("saved 1 dead letters");
+    stage.user.run(["down", "--yes", "--no-wait"]).succeeds().says("Nothing to delete");
+    let listed = stage.aws(&format!("s3 ls --recursive s3://{LAKE}/tmdb/_dead_letters/"));
+    assert_eq!(String::from_utf8(listed.stdout).unwrap().lines().count(), 1);
 }

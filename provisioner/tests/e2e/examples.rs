@@ -48,7 +48,7 @@ impl Examples {
                 theirs(example)
             ),
         ] {
-            let output = stage::aws(&self.emulator, &line);
+            let output = stage::aws(&self.emulator.endpoint(), &line);
             assert!(output.status.success(), "aws {line}: {}", String::from_utf8_lossy(&output.stderr));
         }
     }
@@ -69,7 +69,7 @@ fn theirs(example: &str) -> String {
 #[test]
 fn every_example_is_made_as_cloudformation_makes_it_and_taken_down_whole() {
     let examples = Examples::new();
-    assert!(stage::aws(&examples.emulator, "s3 mb s3://artifacts").status.success());
+    assert!(stage::aws(&examples.emulator.endpoint(), "s3 mb s3://artifacts").status.success());
     for example in ["queue-worker", "archive-bucket", "nightly-work"] {
         examples.provision("up --yes", example);
         let plan = examples.provision("plan", example);

@@ -93,15 +93,15 @@ impl Stage {
 
     /// AWS's own command line, straight to the emulator.
     pub fn aws(&self, line: &str) -> std::process::Output {
-        aws(&self.emulator, line)
+        aws(&self.emulator.endpoint(), line)
     }
 }
 
 /// AWS's own command line, straight to an emulator.
-pub fn aws(emulator: &Emulator, line: &str) -> std::process::Output {
+pub fn aws(endpoint: &str, line: &str) -> std::process::Output {
     let mut command = Command::new(tool("aws"));
-    let command = command.args(["--endpoint-url", &emulator.endpoint()]).args(words(line));
-    command.envs(aws_env(&emulator.endpoint())).output().unwrap()
+    let command = command.args(["--endpoint-url", endpoint]).args(words(line));
+    command.envs(aws_env(endpoint)).output().unwrap()
 }
 
 /// A user whose AWS and TMDb are these, with the crawler's template in the working folder.
