@@ -20,6 +20,8 @@ pub(super) struct Crawl {
     pub(super) settings: FleetSettings,
     /// How long one call of the function may take.
     pub(super) timeout: Duration,
+    /// How often a message is delivered before it is a dead letter; none where the template does not say.
+    pub(super) deliveries: Option<u32>,
     /// Whether more than the reviews is appended to each film.
     appends: bool,
 }
@@ -33,11 +35,15 @@ impl Crawl {
         let looks: Vec<Look> = stack.declare()?.into_iter().map(|resource| Look { resource, observed: None }).collect();
         let outputs = stack.outputs(&looks)?;
         let fleet = Fleet::open(config, &outputs)?;
+        let properties_of = |type_name: &str, name: &str| {
+            let mut resources = looks.iter().map(|look| &look.resource);
+            let found = resources.find(|resource| resource.physical_id == name && resource.type_name == type_name);
+            found.map(|resource| &resource.properties)
+        };
         let name = outputs.get("FunctionName").and_then(Value::as_str).unwrap_or_default();
-        let function =
-            looks.iter().find(|look| look.resource.physical_id == name && look.resource.type_name == FUNCTION);
-        let function = function.ok_or(FleetError::NoOutput { name: "FunctionName" })?;
-        let properties = &function.resource.properties;
+        let properties = properties_of(FUNCTION, name).ok_or(FleetError::NoOutput { name: "FunctionName" })?;
+        let queue = fleet.jobs.url().rsplit('/').next().and_then(|name| properties_of(QUEUE, name));
+        let deliveries = queue.and_then(|queue| number(&queue["RedrivePolicy"]["maxReceiveCount"]));
         let variable = |name: &str| &properties["Environment"]["Variables"][name];
         let settings = FleetSettings {
             rate: number(variable("TMDB_RATE")).unwrap_or(DEFAULT_RATE),
@@ -49,7 +55,8 @@ impl Crawl {
         };
         let timeout = number(&properties["Timeout"]).unwrap_or(DEFAULT_TIMEOUT);
         let appends = settings.details && variable("APPEND").as_str().is_some_and(|names| !names.is_empty());
-        Ok(Self { fleet, settings, timeout: Duration::try_from_secs_f64(timeout).unwrap_or_default(), appends })
+        let timeout = Duration::try_from_secs_f64(timeout).unwrap_or_default();
+        Ok(Self { fleet, settings, timeout, deliveries: deliveries.map(|most| most as u32), appends })
     }
 
     /// Titles that one job may have to end within the function's timeout.
@@ -86,6 +93,7 @@ pub(super) fn warn_of_rate(run: &Run, whose: &str, rate: f64) {
 const MOST_POLITE: f64 = 40.0;
 
 const FUNCTION: &str = "AWS::Lambda::Function";
+const QUEUE: &str = "AWS::SQS::Queue";
 /// Lambda's own default, where the template gives no timeout.
 const DEFAULT_TIMEOUT: f64 = 3.0;
 /// ... and no memory.

@@ -19,11 +19,13 @@ pub(super) async fn run(run: &Run, flags: &cli::Simulate) -> Result<(), Failure>
     let crawl = Crawl::open(&stack, &opened.aws.config)?;
     let config = Some(&opened.aws.config);
     let manifest = titles::manifest(run, &flags.titles, &crawl.fleet.lake, config, crawl.job_titles()?).await?;
-    let jobs = manifest.jobs_of_partition(year, &initial).count();
+    let titles: Vec<u32> = manifest.jobs_of_partition(year, &initial).map(|job| job.titles).collect();
+    let jobs = titles.len();
     if jobs == 0 {
         let asked = format!("year {}, initial {initial}", flags.year);
         return Err(FleetError::NothingSelected { asked }.into());
     }
+    has_deliveries_for(&crawl, titles.iter().sum(), &flags.year, &initial)?;
     key_is_stored(run, &opened.aws.config).await?;
     let body = Order::Partition { year, initial }.to_body();
     let send = async { crawl.fleet.jobs.send(&body).await.map_err(FleetError::from) };
@@ -32,6 +34,20 @@ pub(super) async fn run(run: &Run, flags: &cli::Simulate) -> Result<(), Failure>
         || format!("Sent {body}: {jobs} jobs; see how far it is with `provision status`."),
         &json!({"sent": body, "jobs": jobs}),
     )
+}
+
+/// Refuses titles that one message could not do before it is a dead letter: a delivery does about as many as a job may have.
+fn has_deliveries_for(crawl: &Crawl, titles: u32, year: &str, initial: &str) -> Result<(), Failure> {
+    let takes = titles.div_ceil(crawl.job_titles()?);
+    let Some(most) = crawl.deliveries.filter(|most| takes > *most) else {
+        return Ok(());
+    };
+    let timeout = crawl.timeout.as_secs();
+    let what = format!("one message would take {takes} deliveries of {timeout} s, and is a dead letter after {most}");
+    let help = format!(
+        "send the jobs one by one: provision launch --years {year} --initials {initial}; or raise FunctionTimeout or MaxReceiveCount, then provision up"
+    );
+    Err(Failure::usage(what, format!("year {year}, initial {initial}")).help(help))
 }
 
 /// One year (or none) and one initial.

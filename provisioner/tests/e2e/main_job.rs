@@ -80,6 +80,20 @@ fn the_original_s_message_alone_does_its_partition() {
 }
 
 #[test]
+fn a_partition_that_is_too_large_for_the_deliveries_of_one_message_is_not_sent_as_one() {
+    let stage = Stage::new();
+    let source = titles::sample().display().to_string();
+    let short = "--param FunctionTimeout=10 --param MaxReceiveCount=5 --param TmdbRate=2 --param MaximumConcurrency=2";
+    stage.user.run(["secret", "set"]).succeeds();
+    stage.user.run(words(&format!("up --yes {short}"))).succeeds();
+    let line = format!("simulate --year 2004 --initial TH --titles-source {source} {short}");
+    let refused = stage.user.run(words(&line)).exits(2).complains("a dead letter after 5");
+    refused.complains("provision launch --years 2004 --initials TH");
+    let depth = stage.user.run(["status", "--json"]).succeeds().json()["queue"].clone();
+    assert_eq!(depth, json!({"visible": 0, "in_flight": 0, "delayed": 0}));
+}
+
+#[test]
 fn a_dry_run_sends_nothing_and_names_the_jobs() {
     let stage = Stage::new();
     let source = titles::sample().display().to_string();
