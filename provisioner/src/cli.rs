@@ -291,6 +291,13 @@ pub struct Renew {
     pub refresh: Option<Refresh>,
 }
 
+impl Renew {
+    /// Whether anything is.
+    pub fn is_wanted(&self) -> bool {
+        self.failed || self.refresh.is_some()
+    }
+}
+
 /// Which films of done jobs are asked again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refresh {

@@ -59,17 +59,39 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-#[test]
-fn an_interrupted_download_goes_on_and_asks_for_no_film_twice() {
-    let stage = Stage::new("rate = 100000\n");
+/// Runs a download and presses Ctrl-C when so many films were asked for.
+fn interrupt(stage: &Stage, line: &str, films: usize) {
     stage.tmdb.behave(|behaviour| behaviour.latency_ms = 30);
-    let running = stage.user.spawn(words("download --all --years 2010..2012 --lake ./lake --jobs 3"));
+    let running = stage.user.spawn(words(&format!("download {line}")));
     let deadline = Instant::now() + Duration::from_secs(60);
-    while stage.finds().len() < 150 && Instant::now() < deadline {
+    while stage.finds().len() < films && Instant::now() < deadline {
         std::thread::yield_now();
     }
     Command::new("kill").args(["-INT", &running.id().to_string()]).status().unwrap();
     running.wait().exits(130);
+}
+
+#[test]
+fn an_interrupted_refresh_goes_on_and_another_one_later_asks_anew() {
+    let stage = Stage::new("rate = 100000\n");
+    let line = "--all --years 2012 --initials TH --lake ./lake";
+    let films = stage.download(line)["titles"].as_u64().unwrap() as usize;
+    let refresh = format!("{line} --refresh older-than=0d --jobs 1");
+    stage.tmdb.forget();
+    interrupt(&stage, &refresh, films / 2);
+    stage.download(&refresh);
+    // Those that were under way when it was interrupted.
+    assert!(stage.finds().len() <= films + 10, "{} films were asked for, of {films}", stage.finds().len());
+    stage.verify();
+    stage.tmdb.forget();
+    stage.download(&refresh);
+    assert_eq!(stage.finds().len(), films);
+}
+
+#[test]
+fn an_interrupted_download_goes_on_and_asks_for_no_film_twice() {
+    let stage = Stage::new("rate = 100000\n");
+    interrupt(&stage, "--all --years 2010..2012 --lake ./lake --jobs 3", 150);
     let interrupted = stage.finds().len();
 
     let done = stage.download("--all --years 2010..2012 --lake ./lake");

@@ -1,6 +1,7 @@
 //! `provision download`: jobs done in this process, by the very code that the function runs, into a folder or a bucket.
 
 mod parameters;
+mod renewal;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -70,6 +71,9 @@ pub(super) async fn run(run: &Run, flags: &cli::Download) -> Result<(), Failure>
         return Err(failure);
     }
     lake::prune(run, &*lake, &manifest).await?;
+    if flags.renew.is_wanted() {
+        renewal::ended(&*lake).await.map_err(FleetError::from)?;
+    }
     whole.took = started.elapsed();
     run.ui.result(|| whole.text(), &whole)?;
     if let Some(warning) = whole.warning() {
@@ -134,7 +138,11 @@ async fn work<'m>(
         done.map(|one| ((one.0.name(), one.0.digest.clone()), one)).collect();
     let marker = |job: &Job| done.get(&(job.name(), job.digest.clone()));
     let are_done = jobs.iter().filter(|job| marker(job).is_some()).count();
-    let Some(refresh) = launch::refresh(&flags.renew) else {
+    let began = match flags.renew.is_wanted() {
+        true => renewal::began(lake, flags).await.map_err(FleetError::from)?,
+        false => Timestamp::now(),
+    };
+    let Some(refresh) = launch::refresh(&flags.renew, began) else {
         let left = jobs.iter().filter(|job| marker(job).is_none()).map(|job| (*job, None)).collect();
         return Ok(Work { left, done: are_done });
     };

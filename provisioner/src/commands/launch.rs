@@ -22,7 +22,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Launch) -> Result<(), Failure> {
     titles::check(run, &flags.selection, &flags.titles)?;
     let opened = Opened::open(run).await?;
     let stack = opened.stack(run)?;
-    let mut wanted = Wanted { refresh: refresh(&flags.renew), changes: None, again: flags.again };
+    let mut wanted = Wanted { refresh: refresh(&flags.renew, Timestamp::now()), changes: None, again: flags.again };
     if flags.renew.refresh == Some(cli::Refresh::Changed) {
         let Crawl { settings: FleetSettings { rate, concurrency, .. }, fleet, .. } =
             Crawl::open(&stack, &opened.aws.config)?;
@@ -42,14 +42,13 @@ pub(super) async fn run(run: &Run, flags: &cli::Launch) -> Result<(), Failure> {
     run.ui.result(|| outcome.text(), &outcome)
 }
 
-/// What is asked again of jobs that are done.
-pub(super) fn refresh(flags: &cli::Renew) -> Option<Refresh> {
-    let now = Timestamp::now();
-    let older = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
+/// What is asked again of jobs that are done, by a refresh that began then.
+pub(super) fn refresh(flags: &cli::Renew, began: Timestamp) -> Option<Refresh> {
+    let older = |age| began.checked_sub(age).unwrap_or(Timestamp::MIN);
     match flags.refresh {
-        _ if flags.failed => Some(Refresh { before: now, films: Films::Failed }),
+        _ if flags.failed => Some(Refresh { before: began, films: Films::Failed }),
         Some(cli::Refresh::OlderThan(age)) => Some(Refresh { before: older(age), films: Films::All }),
-        Some(cli::Refresh::Changed) => Some(Refresh { before: now, films: Films::These(BTreeSet::new()) }),
+        Some(cli::Refresh::Changed) => Some(Refresh { before: began, films: Films::These(BTreeSet::new()) }),
         None => None,
     }
 }

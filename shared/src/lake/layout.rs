@@ -49,6 +49,8 @@ pub const COMPACT: &str = "compact/";
 pub const COMPACT_CURRENT: &str = "compact/current.json";
 /// Why the fleet paused itself; gone when it goes on.
 pub const PAUSED: &str = "tmdb/_fleet/paused.json";
+/// When the refresh began that a download has under way; gone at its end.
+pub const RENEWAL: &str = "tmdb/_fleet/renewal.json";
 
 /// The titles of a dataset: a header line, then `tconst`, `startYear` and `initial`, split by tabs, sorted by partition.
 pub fn titles(dataset: &str) -> String {
