@@ -11,6 +11,7 @@ use crawler_core::{CrawlError, Lake};
 use super::crawl::Crawl;
 use super::{Opened, Run, opened};
 use crate::error::Failure;
+use crate::interrupt;
 use crate::providers::s3_client;
 
 /// The lake at `at`; only a bucket needs AWS.
@@ -48,7 +49,8 @@ pub(super) async fn given_or_stacks(run: &Run, given: Option<&str>) -> Result<Ar
 /// A failed read or delete; what is left goes the next time.
 pub(super) async fn prune(run: &Run, lake: &dyn Lake, manifest: &Manifest) -> Result<(), Failure> {
     let failed = |error: CrawlError| Failure::failed(error.to_string(), lake.uri()).help("run the same command again");
-    let pruned = crawl::prune(lake, manifest).await.map_err(failed)?;
+    let pruning = async { crawl::prune(lake, manifest).await.map_err(failed) };
+    let pruned = interrupt::until(&run.interrupt, pruning).await?;
     if !pruned.is_empty() {
         run.ui.note(&format!("removed {} objects that an earlier index left over", pruned.len()));
     }

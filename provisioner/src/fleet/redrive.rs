@@ -2,6 +2,7 @@
 //! another. Nothing is lost: a letter is deleted only after the jobs queue has accepted it; killed in between, it is in both queues,
 //! and the job that comes twice is done once.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_sqs::types::{ListMessageMoveTasksResultEntry, QueueAttributeName};
@@ -92,25 +93,32 @@ impl Fleet {
     }
 
     /// Receives, sends, deletes; those that are not meant can be received again afterwards. Ends after as many letters as there were, so
-    /// that one that dies again meanwhile is not sent round for ever.
+    /// that one that dies again meanwhile is not sent round for ever. Those that are not meant come again where there are so many that they
+    /// are no longer hidden: a whole round of them is the end.
     async fn send_again(&self, selection: Option<&Selection>, progress: &impl Fn(u64, u64)) -> Result<u64, FleetError> {
         let there = self.dead_letters.depth().await?.visible;
-        let (mut seen, mut sent, mut others) = (0, 0, Vec::new());
+        let (mut seen, mut known, mut sent) = (0, 0, 0);
+        let mut others: BTreeMap<String, DeadLetter> = BTreeMap::new();
         let mut result = Ok(());
-        while seen < there && result.is_ok() {
+        while seen < there && known < there && result.is_ok() {
             let letters = self.receive_dead_letters(20).await?;
             if letters.is_empty() {
                 break;
             }
-            seen += letters.len() as u64;
             let (meant, other): (Vec<_>, Vec<_>) =
                 letters.into_iter().partition(|letter| selection.is_none_or(|wanted| letter.is_of(wanted)));
-            others.extend(other);
+            let before = others.len();
+            let received = other.len();
+            others.extend(other.into_iter().map(|letter| (letter.message_id.clone(), letter)));
+            let new = meant.len() + others.len() - before;
+            seen += new as u64;
+            known = if new > 0 { 0 } else { known + received as u64 };
             let (accepted, sending) = self.send_letters(&meant).await;
             sent += accepted;
             result = sending;
             progress(sent, there);
         }
+        let others: Vec<_> = others.into_values().collect();
         self.show_again(&others).await?;
         result.map(|()| sent)
     }

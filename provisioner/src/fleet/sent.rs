@@ -12,6 +12,7 @@ use crawler_core::lake::{LakeError, PutMode};
 use crawler_core::{Job, Lake};
 use futures::stream::TryStreamExt;
 use jiff::Timestamp;
+use serde_json::json;
 
 const SENT: &str = "tmdb/_sent/";
 /// Jobs that one object names.
@@ -78,8 +79,7 @@ impl<'l> Record<'l> {
             return Ok(());
         }
         let key = format!("{}-{:04}.json", self.prefix, self.number);
-        let bytes = serde_json::to_vec(&self.marks).map_err(|error| unreadable(self.lake, &key, error))?;
-        self.lake.put(&key, Bytes::from(bytes), PutMode::Overwrite).await?;
+        self.lake.put(&key, json!(self.marks).to_string().into(), PutMode::Overwrite).await?;
         self.written = self.marks.len();
         Ok(())
     }

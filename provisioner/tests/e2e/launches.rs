@@ -159,6 +159,26 @@ fn e47_a_launch_goes_in_full_batches_side_by_side_and_stopped_goes_on_and_status
     assert!(count(&stage, "GetObject") <= 10, "{} objects are read", count(&stage, "GetObject"));
 }
 
+#[test]
+fn a_launch_is_interrupted_while_it_looks_for_what_an_earlier_index_left_over() {
+    let stage = Stage::new();
+    write_titles(&stage, 10);
+    stage.user.run(["secret", "set"]).succeeds();
+    stage.user.run(words(&format!("up --yes {FAST}"))).succeeds();
+    stage.user.run(["pause"]).succeeds();
+    let line = format!("launch --titles-source titles.tsv {FAST}");
+    stage.user.run(words(&line)).succeeds();
+    stage.proxy.forget();
+    // Of the jobs that are done and of those that were sent; then of the first again, and there is no hurry.
+    let (planned, list) = (2, "ListObjectsV2");
+    stage.proxy.rule(Rule::on("s3", list).after(planned).latency(Duration::from_secs(5)));
+    let launch = stage.user.spawn(words(&line));
+    until("it looks", || count(&stage, list) > planned);
+    Command::new("kill").args(["-INT", &launch.id().to_string()]).status().unwrap();
+    launch.wait().exits(130).complains("goes on from here");
+    assert_eq!(stage.proxy.calls().last().unwrap().operation, list, "it goes on looking");
+}
+
 /// Puts markers of so many jobs into the lake, with nothing in them.
 fn mark_as_done(stage: &Stage, jobs: usize) -> usize {
     let runtime = tokio::runtime::Runtime::new().unwrap();

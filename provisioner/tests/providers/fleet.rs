@@ -1,7 +1,7 @@
 //! What a crawl's commands read of its queues and of its log, where AWS answers approximately, in part, or twice.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_sdk_cloudwatchlogs::types::InputLogEvent;
@@ -12,7 +12,7 @@ use crawler_core::lake::{LocalLake, MemoryLake, PutMode};
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use provisioner::fleet::{Ended, Fleet, LaunchPlan, Waiting, Wanted};
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::fault_proxy::{Edge, FaultProxy, Rule};
 use tokio_util::sync::CancellationToken;
 
@@ -214,4 +214,25 @@ async fn e52_a_dead_letter_that_another_reader_has_is_waited_for_and_saved() {
     assert_eq!(fleet.save_dead_letters().await.unwrap(), 1);
     let saved: Vec<_> = fleet.lake.list("tmdb/_dead_letters/").try_collect().await.unwrap();
     assert_eq!(saved.len(), 1);
+}
+
+#[tokio::test]
+async fn letters_that_come_again_while_others_are_redriven_are_no_new_ones() {
+    let (proxy, _stage, fleet) = fleet("fleet-redrive").await;
+    for n in 0..30 {
+        let year = if n < 20 { 2003 } else { 2004 };
+        fleet.dead_letters.send(&json!({"year": year, "initial": "AD", "n": n}).to_string()).await.unwrap();
+    }
+    // SQS hides what was received for a minute, and six thousand take longer.
+    let first: Arc<Mutex<Vec<Value>>> = Arc::default();
+    proxy.rule(Rule::on("sqs", "ReceiveMessage").rewrite(move |json| {
+        let mut first = first.lock().unwrap();
+        let messages = json["Messages"].as_array().cloned().unwrap_or_default();
+        json["Messages"] = [messages.clone(), first.clone()].concat().into();
+        *first = messages;
+    }));
+    let of_2004 = Selection { years: Some("2004".parse().unwrap()), initials: None };
+    let redriven = fleet.redrive(Some(&of_2004), |_, _| ()).await.unwrap();
+    assert_eq!((redriven.redriven, redriven.left), (10, 20));
+    assert_eq!(fleet.jobs.depth().await.unwrap().visible, 10);
 }
