@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::Parser;
 use serde_json::Value;
 use testkit::{Emulator, StandIn, emulator::tool, stand_in, titles};
 
@@ -20,7 +21,14 @@ const YEARS: &str = "2012..2014";
 /// A key of the right form; the stand-in takes any such.
 const KEY: &str = "0123456789abcdef0123456789abcdef";
 
+/// The whole story of a crawl on this machine: secret, plan, up, launch, status, the lake, down. Takes some minutes and no account.
+///
+/// Wants what `make demo` builds before: the emulator, `provision` and the function's zip.
+#[derive(Parser)]
+struct Args {}
+
 fn main() -> Result<()> {
+    let Args {} = Args::parse();
     let stage = Stage::open()?;
     stage.say("TMDb's key goes into an SSM SecureString, never into the template");
     stage.run("secret set")?;

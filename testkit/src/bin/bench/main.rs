@@ -14,6 +14,8 @@ mod table;
 
 use std::{error::Error, path::Path};
 
+use clap::{Parser, builder::PossibleValuesParser};
+
 use table::Table;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -35,13 +37,19 @@ const SECTIONS: [Section; 4] = [
     Section { name: "cold-start", title: "A cold start", about: cold_start::ABOUT, measure: cold_start::measure },
 ];
 
+/// Measures this project beside how people do it otherwise, and writes the ratios to bench/RESULTS.md.
+///
+/// Wants what `make bench` builds before: the tools, `provision` and the function's zip.
+#[derive(Parser)]
+struct Args {
+    /// What is measured; the results of the other sections stay [default: all]
+    #[arg(value_parser = PossibleValuesParser::new(SECTIONS.map(|section| section.name)))]
+    sections: Vec<String>,
+}
+
 fn main() -> Result<()> {
+    let asked = Args::parse().sections;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("the workspace has no root")?;
-    let asked: Vec<String> = std::env::args().skip(1).collect();
-    let names: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
-    if let Some(unknown) = asked.iter().find(|name| !names.contains(&name.as_str())) {
-        return Err(format!("there is no section {unknown}; there are {}", names.join(", ")).into());
-    }
     let results = root.join("bench/RESULTS.md");
     let earlier = std::fs::read_to_string(&results).unwrap_or_default();
     let cores = std::thread::available_parallelism()?;
