@@ -90,8 +90,9 @@ async fn index(
     lake: &Arc<dyn Lake>,
     config: Option<&aws_config::SdkConfig>,
 ) -> Result<Manifest, Failure> {
-    let pinned = Manifest::current_dataset(&**lake).await.map_err(FleetError::from)?;
-    if flags.titles.new_index || pinned.is_none() {
+    let is_new =
+        flags.titles.new_index || Manifest::current_dataset(&**lake).await.map_err(FleetError::from)?.is_none();
+    if is_new {
         interrupt::until(&run.interrupt, secret::validity(run)).await?;
     }
     titles::manifest(run, &flags.titles, lake, config, most_titles(parameters.appends())).await

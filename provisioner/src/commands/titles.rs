@@ -75,12 +75,14 @@ pub(super) async fn manifest(
     job_titles: u32,
 ) -> Result<Manifest, Failure> {
     let wanted = Wanted::read(run, flags)?;
-    // A damaged one is no reason not to make another.
-    let pinned = interrupt::until(&run.interrupt, async { Manifest::current(&**lake).await.map_err(FleetError::from) });
-    let pinned = match pinned.await {
-        Err(failure) if !flags.new_index || matches!(failure, Failure::Interrupted) => return Err(failure),
-        pinned => pinned.ok().flatten(),
+    let pinned = async {
+        let pinned = match flags.new_index {
+            true => Manifest::current_if_sound(&**lake).await,
+            false => Manifest::current(&**lake).await,
+        };
+        pinned.map_err(FleetError::from)
     };
+    let pinned = interrupt::until(&run.interrupt, pinned).await?;
     let pinned = match pinned {
         Some(pinned) if !flags.new_index => {
             if is_typed(flags.titles_source.as_deref(), std::env::var(SOURCE_VARIABLE).ok().as_deref()) {

@@ -179,6 +179,25 @@ fn a_launch_is_interrupted_while_it_looks_for_what_an_earlier_index_left_over() 
     assert_eq!(stage.proxy.calls().last().unwrap().operation, list, "it goes on looking");
 }
 
+#[test]
+fn a_new_index_takes_the_place_of_a_damaged_one_and_not_of_one_that_cannot_be_read() {
+    let stage = Stage::new();
+    write_titles(&stage, 10);
+    stage.user.run(["up", "--yes"]).succeeds();
+    let line = "launch --dry-run --titles-source titles.tsv --title-types movie,short";
+    stage.user.run(words(line)).succeeds();
+    stage.proxy.forget();
+    stage.proxy.rule(Rule::on("s3", "GetObject").nth(1).answer(403, "AccessDenied", "no"));
+    let anew = "launch --dry-run --titles-source titles.tsv --new-index";
+    stage.user.run(words(anew)).exits(4).complains("imdb/current.json");
+    assert_eq!(count(&stage, "PutObject"), 0);
+
+    let damaged = stage.aws(&format!("s3api put-object --bucket {LAKE} --key imdb/current.json"));
+    assert!(damaged.status.success());
+    stage.user.run(words(line)).exits(1).complains("is damaged").complains("--new-index");
+    stage.user.run(words(anew)).succeeds();
+}
+
 /// Puts markers of so many jobs into the lake, with nothing in them.
 fn mark_as_done(stage: &Stage, jobs: usize) -> usize {
     let runtime = tokio::runtime::Runtime::new().unwrap();

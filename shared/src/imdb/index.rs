@@ -125,7 +125,7 @@ pub async fn build_index(
     options: &IndexOptions,
     progress: impl Fn(Progress) + Send + 'static,
 ) -> Result<Manifest, IndexError> {
-    let current = Manifest::current(lake).await?;
+    let current = Manifest::current_if_sound(lake).await?;
     let same = current.as_ref().filter(|manifest| manifest.options == *options);
     let known = same.map(|manifest| &manifest.source);
     let (version, bytes) = match (source.open(known).await?, same) {

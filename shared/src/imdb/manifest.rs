@@ -90,6 +90,14 @@ impl Manifest {
         }
     }
 
+    /// The same, where another one is to be made: one that is damaged is no reason not to.
+    pub async fn current_if_sound(lake: &dyn Lake) -> Result<Option<Self>, ManifestError> {
+        match Self::current(lake).await {
+            Err(ManifestError::Damaged { .. }) => Ok(None),
+            current => current,
+        }
+    }
+
     /// The name of the crawl's dataset, without reading its manifest.
     pub async fn current_dataset(lake: &dyn Lake) -> Result<Option<String>, ManifestError> {
         let current = read::<Current>(lake, layout::CURRENT).await?;
