@@ -130,7 +130,7 @@ impl Ui {
 
     /// A spinner with a text, until it is dropped; a line elsewhere than on a terminal.
     pub fn busy(&self, text: &str) -> progress::Busy {
-        progress::Busy::start(&self.bars, text, self.quiet)
+        progress::Busy::start(&self.bars, &self.hidden, text, self.quiet)
     }
 
     fn stderr(&self, text: &str) {

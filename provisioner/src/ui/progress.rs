@@ -32,7 +32,8 @@ impl Display {
     fn show(&mut self, event: Event) {
         match event {
             Event::Started { logical_id, action } => {
-                let bar = spinner(&self.bars, format!("{:>3} {logical_id:<28} {}", action.sign(), doing(action)));
+                let text = format!("{:>3} {logical_id:<28} {}", action.sign(), doing(action));
+                let bar = spinner(&self.bars, self.hidden.mask(&text).into_owned());
                 self.running.insert(logical_id, bar);
             }
             Event::Waiting { logical_id, reason } => match self.running.get(&logical_id) {
@@ -79,6 +80,7 @@ impl Display {
 pub struct Busy {
     bar: ProgressBar,
     bars: MultiProgress,
+    hidden: Arc<Hidden>,
     quiet: bool,
     told: Mutex<Instant>,
 }
@@ -87,28 +89,30 @@ pub struct Busy {
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 impl Busy {
-    pub(super) fn start(bars: &MultiProgress, text: &str, quiet: bool) -> Self {
+    pub(super) fn start(bars: &MultiProgress, hidden: &Arc<Hidden>, text: &str, quiet: bool) -> Self {
+        let text = hidden.mask(text);
         if bars.is_hidden() && !quiet {
             anstream::eprintln!("{text}");
         }
-        let bar = spinner(bars, text.to_owned());
-        Self { bar, bars: bars.clone(), quiet, told: Mutex::new(Instant::now()) }
+        let bar = spinner(bars, text.into_owned());
+        Self { bar, bars: bars.clone(), hidden: Arc::clone(hidden), quiet, told: Mutex::new(Instant::now()) }
     }
 
     /// Says how far it is: at once on a terminal, now and then elsewhere.
     pub fn say(&self, text: &str) {
-        self.bar.set_message(text.to_owned());
+        let text = self.hidden.mask(text);
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if self.bars.is_hidden() && !self.quiet && told.elapsed() >= LINE_EVERY {
             anstream::eprintln!("{text}");
             *told = Instant::now();
         }
+        self.bar.set_message(text.into_owned());
     }
 
     /// Who hears what is going on now.
     pub fn listener(&self) -> Arc<dyn Fn(&str) + Send + Sync> {
-        let bar = self.bar.clone();
-        Arc::new(move |text| bar.set_message(text.to_owned()))
+        let (bar, hidden) = (self.bar.clone(), Arc::clone(&self.hidden));
+        Arc::new(move |text| bar.set_message(hidden.mask(text).into_owned()))
     }
 }
 
@@ -173,6 +177,18 @@ pub(super) fn seconds(elapsed: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_spinner_shows_a_hidden_value() {
+        let hidden = Arc::<Hidden>::default();
+        hidden.add(["hunter2".to_owned()]);
+        let busy = Busy::start(&MultiProgress::new(), &hidden, "reading hunter2", true);
+        assert_eq!(busy.bar.message(), "reading ****");
+        busy.say("hunter2 is read");
+        assert_eq!(busy.bar.message(), "**** is read");
+        busy.listener()("now hunter2");
+        assert_eq!(busy.bar.message(), "now ****");
+    }
 
     #[test]
     fn a_time_is_told_as_people_say_it() {
