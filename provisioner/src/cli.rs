@@ -206,7 +206,7 @@ pub struct Down {
     /// Keep the stored TMDb key
     #[arg(long)]
     pub keep_secret: bool,
-    /// Do not wait for functions that still run
+    /// Do not wait for functions that still run; only --delete-data waits for them
     #[arg(long)]
     pub now: bool,
     /// Do not wait for the 60 s in which a deleted queue's name lingers

@@ -29,10 +29,10 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
     if !plan.deletions.is_empty() {
         confirm(run, &plan).await?;
         match &ending {
-            Some(crawl) => save_dead_letters(run, crawl, flags.now).await?,
+            Some(crawl) => save_dead_letters(run, crawl).await?,
             None if options.delete_data && !flags.now && in_hand => {
                 let crawl = Crawl::open(&stack, &opened.aws.config)?;
-                let_functions_end(run, &crawl, crawl.timeout).await?;
+                let_functions_end(run, &crawl).await?;
             }
             None => {}
         }
@@ -78,11 +78,11 @@ async fn are_jobs_in_hand(opened: &Opened, stack: &Stack<'_>) -> bool {
 }
 
 /// What still runs would write into a bucket that is being emptied, and leave its last lines in a log group that is gone (E62).
-async fn let_functions_end(run: &Run, crawl: &Crawl, wait: Duration) -> Result<(), Failure> {
+async fn let_functions_end(run: &Run, crawl: &Crawl) -> Result<(), Failure> {
     let busy = run.ui.busy("waiting for the functions that run; --now skips this");
     let told =
         |in_hand| busy.say(&format!("waiting for the functions that run, {in_hand} jobs in hand; --now skips this"));
-    interrupt::until(&run.interrupt, crawl.fleet.stop(wait, told)).await
+    interrupt::until(&run.interrupt, crawl.fleet.stop(crawl.timeout, told)).await
 }
 
 type Lakes = Vec<(String, Option<u64>)>;
@@ -127,14 +127,15 @@ fn ending_crawl(opened: &Opened, stack: &Stack<'_>, plan: &DestroyPlan) -> Optio
 }
 
 /// What could not be done is told in the lake, before the queue that remembers it goes. Looks only now: a job may have died while the
-/// question stood. As long as there are jobs, more may die, so that the fleet is stopped first; what has no jobs queue has none.
-async fn save_dead_letters(run: &Run, crawl: &Crawl, now: bool) -> Result<(), Failure> {
+/// question stood. As long as there are jobs, more may die, so that no more is given out; what functions have in hand is not waited for,
+/// and is not done, as its missing marker tells.
+async fn save_dead_letters(run: &Run, crawl: &Crawl) -> Result<(), Failure> {
     let Fleet { jobs, dead_letters, bucket, .. } = &crawl.fleet;
     let look = async { Ok::<_, FleetError>(futures::join!(jobs.depth(), dead_letters.depth())) };
     let (jobs, letters) = interrupt::until(&run.interrupt, look).await?;
     let more_may_die = jobs.is_ok_and(|depth| !depth.is_empty());
     if more_may_die {
-        let_functions_end(run, crawl, if now { Duration::ZERO } else { crawl.timeout }).await?;
+        interrupt::until(&run.interrupt, crawl.fleet.stop(Duration::ZERO, |_| {})).await?;
     } else if letters.is_ok_and(Depth::is_empty) {
         return Ok(());
     }

@@ -10,14 +10,14 @@ use super::stage::{LAKE, Stage, aws, until, words};
 
 const FAST: &str = "--param TmdbRate=800 --param FunctionTimeout=10";
 
-/// A stack without jobs, and the command line that sends one.
-fn up() -> (Stage, impl Fn(&str) + Send + Sync + 'static) {
+/// A stack without jobs, and what sends a message to one of its queues.
+fn up() -> (Stage, impl Fn(&str, &str) + Send + Sync + 'static) {
     let stage = Stage::new();
     stage.user.run(["secret", "set"]).succeeds();
     stage.user.run(words(&format!("up --yes {FAST}"))).succeeds();
     let endpoint = stage.emulator.endpoint();
-    let send = move |body: &str| {
-        let queue = format!("{endpoint}/000000000000/films-jobs");
+    let send = move |queue: &str, body: &str| {
+        let queue = format!("{endpoint}/000000000000/films-{queue}");
         let sent = aws(&endpoint, &format!("sqs send-message --queue-url {queue} --message-body {body}"));
         assert!(sent.status.success(), "{sent:?}");
     };
@@ -28,7 +28,7 @@ fn up() -> (Stage, impl Fn(&str) + Send + Sync + 'static) {
 fn stage() -> Stage {
     let (stage, send) = up();
     for body in [r#"{"year":2004,"initial":"TH"}"#, r#"{"year":2003,"initial":"SH"}"#, "no-job"] {
-        send(body);
+        send("jobs", body);
     }
     until("all three are dead", || letters(&stage).len() == 3);
     stage
@@ -96,10 +96,10 @@ fn e51_a_redrive_waits_for_sqs_s_own_task_and_without_one_loses_nothing_when_it_
 }
 
 #[test]
-fn a_job_that_dies_after_down_has_looked_is_saved_into_the_lake_all_the_same() {
+fn a_dead_letter_that_comes_after_down_has_looked_is_saved_into_the_lake_all_the_same() {
     let (stage, send) = up();
     let looked = Rule::on("lambda", "ListEventSourceMappings").nth(1).latency(Duration::from_millis(500));
-    stage.proxy.rule(looked.notify(move || send("no-job")));
+    stage.proxy.rule(looked.notify(move || send("dead-letters", "no-job")));
     stage.user.run(["down", "--yes", "--no-wait"]).succeeds().complains("saved 1 dead letters");
     stage.user.run(["down", "--yes", "--no-wait"]).succeeds().says("Nothing to delete");
     let listed = stage.aws(&format!("s3 ls --recursive s3://{LAKE}/tmdb/_dead_letters/"));
