@@ -25,6 +25,11 @@ fn row(id: u32, title: &str, year: &str) -> String {
     format!("tt{id:07}\tmovie\t{title}\t{title}\t0\t{year}\t\\N\t90\tDrama\n")
 }
 
+/// Title.basics of so many films.
+fn films(films: u32) -> String {
+    format!("{HEADER}{}", (1..=films).map(|id| row(id, "One", "2001")).collect::<String>())
+}
+
 fn gzip(text: &str) -> Vec<u8> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     gzip.write_all(text.as_bytes()).unwrap();
@@ -124,32 +129,53 @@ async fn an_unchanged_source_is_not_read_again() {
 }
 
 #[tokio::test]
-async fn a_url_is_read_again_only_when_it_says_that_it_changed() {
-    for by_etag in [true, false] {
-        let server = FileServer::start(Served {
-            body: gzip(&format!("{HEADER}{}", row(1, "One", "2001"))),
-            etag: by_etag.then(|| "\"v1\"".to_owned()),
-            last_modified: (!by_etag).then(|| "Wed, 18 Nov 2026 10:00:00 GMT".to_owned()),
-            ..Served::default()
-        })
-        .unwrap();
-        let lake = MemoryLake::new();
-        let source = Source::Url(server.url().parse().unwrap());
-        let first = build(&lake, &source).await.unwrap();
-        assert_eq!(build(&lake, &source).await.unwrap(), first);
-        assert_eq!(server.answers(), [200, 304], "by ETag: {by_etag}");
-        server.serve(|served| {
-            served.body = gzip(&format!("{HEADER}{}{}", row(1, "One", "2001"), row(2, "Two", "2001")));
-            served.etag = by_etag.then(|| "\"v2\"".to_owned());
-            served.last_modified = (!by_etag).then(|| "Thu, 19 Nov 2026 10:00:00 GMT".to_owned());
-        });
-        let second = build(&lake, &source).await.unwrap();
-        assert_eq!((second.titles, server.answers().len()), (2, 3));
-        assert_ne!(second.dataset, first.dataset);
-        // Other options are not what was read: the file is read again, though it is unchanged.
-        let options = IndexOptions { job_titles: 1, ..IndexOptions::default() };
-        build_index(&lake, &source, &options, |_| {}).await.unwrap();
-        assert_eq!(server.answers(), [200, 304, 200, 200]);
+async fn a_url_is_read_again_only_when_its_etag_says_that_it_changed() {
+    let etag = |etag: &str| Some(format!("\"{etag}\""));
+    let served = Served { body: gzip(&films(1)), etag: etag("v1"), ..Served::default() };
+    let server = FileServer::start(served).unwrap();
+    let lake = MemoryLake::new();
+    let source = Source::Url(server.url().parse().unwrap());
+    let first = build(&lake, &source).await.unwrap();
+    assert_eq!(build(&lake, &source).await.unwrap(), first);
+    assert_eq!(server.answers(), [200, 304]);
+    server.serve(|served| (served.body, served.etag) = (gzip(&films(2)), etag("v2")));
+    let second = build(&lake, &source).await.unwrap();
+    assert_eq!((second.titles, server.answers().len()), (2, 3));
+    assert_ne!(second.dataset, first.dataset);
+    // Other options are not what was read: the file is read again, though it is unchanged.
+    let options = IndexOptions { job_titles: 1, ..IndexOptions::default() };
+    build_index(&lake, &source, &options, |_| {}).await.unwrap();
+    assert_eq!(server.answers(), [200, 304, 200, 200]);
+}
+
+#[tokio::test]
+async fn a_url_with_a_date_alone_is_read_again_also_where_that_is_older_or_the_file_has_another_size() {
+    let date = |day: &str| Some(format!("{day} Nov 2026 10:00:00 GMT"));
+    let served = Served { body: gzip(&films(1)), last_modified: date("Wed, 18"), ..Served::default() };
+    let server = FileServer::start(served).unwrap();
+    let lake = MemoryLake::new();
+    let source = Source::Url(server.url().parse().unwrap());
+    let first = build(&lake, &source).await.unwrap();
+    // Its content is now wrong, but neither size nor date say so.
+    server.serve(|served| served.body.fill(0));
+    assert_eq!(build(&lake, &source).await.unwrap(), first);
+    for (titles, day) in [(2, "Tue, 17"), (3, "Tue, 17"), (4, "Thu, 19")] {
+        server.serve(|served| (served.body, served.last_modified) = (gzip(&films(titles)), date(day)));
+        assert_eq!(build(&lake, &source).await.unwrap().titles, u64::from(titles), "{day} November");
+    }
+}
+
+#[tokio::test]
+async fn a_file_with_an_older_date_or_another_size_is_read_again() {
+    let lake = MemoryLake::new();
+    let (folder, source) = file(films(1).as_bytes());
+    build(&lake, &source).await.unwrap();
+    for titles in [2, 3] {
+        let path = folder.path().join("title.basics.tsv.gz");
+        std::fs::write(&path, films(titles)).unwrap();
+        let file = std::fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(build(&lake, &source).await.unwrap().titles, u64::from(titles));
     }
 }
 

@@ -14,6 +14,8 @@ use axum::{
     routing::get,
 };
 
+use jiff::fmt::rfc2822;
+
 use crate::server::{Server, cut};
 
 /// What the server has, and how it says so.
@@ -69,12 +71,17 @@ impl FileServer {
     }
 }
 
+/// Whether the file's date is not after the one that was asked about; an older one is as little a change as the same.
+fn is_not_newer((file, asked): (&str, &str)) -> bool {
+    matches!((rfc2822::parse(file), rfc2822::parse(asked)), (Ok(file), Ok(asked)) if file <= asked)
+}
+
 async fn file(State(shared): State<Shared>, headers: HeaderMap) -> Response {
     let mut shared = shared.lock().unwrap_or_else(PoisonError::into_inner);
     let served = shared.0.clone();
     let asked = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let is_known = (served.etag.is_some() && asked(header::IF_NONE_MATCH) == served.etag)
-        || (served.last_modified.is_some() && asked(header::IF_MODIFIED_SINCE) == served.last_modified);
+        || served.last_modified.as_deref().zip(asked(header::IF_MODIFIED_SINCE).as_deref()).is_some_and(is_not_newer);
     let status = match is_known {
         true => StatusCode::NOT_MODIFIED,
         false => StatusCode::from_u16(served.status).unwrap_or(StatusCode::OK),

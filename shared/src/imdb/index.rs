@@ -209,13 +209,11 @@ async fn cut(
     Ok(jobs)
 }
 
-/// What names the source's version: its ETag or date, else its hash.
+/// What names the source's version: its ETag, else its hash, as another file may have the same date.
 fn version_name(version: &SourceVersion, sha256: &str) -> String {
-    let remote = version.uri.contains("://");
-    let name = match (&version.etag, &version.last_modified) {
-        (Some(etag), _) => format!("etag-{}", etag.trim_start_matches("W/")),
-        (None, Some(date)) if remote => date.clone(),
-        _ => format!("sha256-{}", &sha256[..16]),
+    let name = match &version.etag {
+        Some(etag) => format!("etag-{}", etag.trim_start_matches("W/")),
+        None => format!("sha256-{}", &sha256[..16]),
     };
     let name = name.chars().filter_map(|c| match c {
         'a'..='z' | 'A'..='Z' | '0'..='9' | '-' => Some(c),

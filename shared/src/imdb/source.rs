@@ -119,6 +119,7 @@ impl Source {
         Ok(Opened::Stream { version, bytes })
     }
 
+    /// Asks for the file. By a date the server is not asked whether it changed: to that one with an older date did not.
     async fn get(&self, url: &Url, known: Option<&SourceVersion>) -> Result<Option<reqwest::Response>, IndexError> {
         let client = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(10))
@@ -130,8 +131,6 @@ impl Source {
         let mut request = client.map_err(failed)?.get(url.clone());
         if let Some(etag) = known.and_then(|known| known.etag.as_deref()) {
             request = request.header(header::IF_NONE_MATCH, etag);
-        } else if let Some(date) = known.and_then(|known| known.last_modified.as_deref()) {
-            request = request.header(header::IF_MODIFIED_SINCE, date);
         }
         let answer = request.send().await.map_err(failed)?;
         match answer.status() {
