@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Job, Lake,
-    imdb::ImdbId,
+    imdb::{BadImdbId, ImdbId},
     lake::{Entry, Put, PutMode, layout, layout::Kind},
     tmdb::Tally,
 };
@@ -97,12 +97,13 @@ impl Checkpoint {
         };
         let stored = serde_json::from_reader(BufReader::new(MultiGzDecoder::new(&*packed)));
         let stored: Stored = stored.map_err(|error| damaged(lake, key, &error))?;
-        let films = stored.films.into_iter().filter_map(|(id, lines)| {
-            let id = id.parse().ok()?;
-            Some((id, Answer { id, lines: lines.into_owned() }))
+        let Stored { asked, idle, films } = stored;
+        let films = films.into_iter().map(|(id, lines)| {
+            let id = id.parse()?;
+            Ok((id, Answer { id, lines: lines.into_owned() }))
         });
-        let Stored { asked, idle, .. } = stored;
-        Ok(Some(Self { answers: films.collect(), asked, idle, refresh: None }))
+        let answers = films.collect::<Result<_, BadImdbId>>().map_err(|error| damaged(lake, key, &error))?;
+        Ok(Some(Self { answers, asked, idle, refresh: None }))
     }
 
     /// The job's marker stands: removes what was kept until then, after a refresh also of earlier ones that were given up.

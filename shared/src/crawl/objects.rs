@@ -29,7 +29,9 @@ struct Film<'a> {
 /// Writes the films and reviews of `answers`. The keys that were written.
 pub(super) async fn write(lake: &dyn Lake, job: &Job, answers: &[&Answer]) -> Result<Vec<String>, CrawlError> {
     let mut seen = HashSet::new();
-    let films = answers.iter().flat_map(|answer| films(answer));
+    let films: Option<Vec<Vec<Film>>> = answers.iter().map(|answer| films(answer)).collect();
+    let nameless = || damaged(lake, &layout::checkpoints_of(job), &"a film has no id, or a review no film");
+    let films = films.ok_or_else(nameless)?.into_iter().flatten();
     // Within a job the order of its titles decides, so that the same answers have the same keys.
     let films: Vec<(bool, Film)> = films.map(|film| (seen.insert(film.id), film)).collect();
     let (first, second): (Vec<_>, Vec<_>) = films.into_iter().partition(|(first, _)| *first);
@@ -42,26 +44,25 @@ pub(super) async fn write(lake: &dyn Lake, job: &Job, answers: &[&Answer]) -> Re
     Ok(keys)
 }
 
-/// The films of a title, each with its reviews.
-fn films(answer: &Answer) -> Vec<Film<'_>> {
+/// The films of a title, each with its reviews; none where one cannot be told from others.
+fn films(answer: &Answer) -> Option<Vec<Film<'_>>> {
     let mut films: Vec<Film> = Vec::new();
     for (kind, line) in &answer.lines {
         let value: Value = serde_json::from_str(line).unwrap_or_default();
         match kind {
             Kind::Movies => {
-                let id = value["id"].as_u64().unwrap_or_default();
+                let id = value["id"].as_u64()?;
                 films.push(Film { id, id_imdb: answer.id.to_string(), line, reviews: Vec::new() });
             }
             Kind::Reviews => {
-                let movie = value["movie_id"].as_u64();
-                if let Some(film) = films.iter_mut().find(|film| Some(film.id) == movie) {
-                    film.reviews.push((review_name(&value, film.reviews.len()), line));
-                }
+                let movie = value["movie_id"].as_u64()?;
+                let film = films.iter_mut().find(|film| film.id == movie)?;
+                film.reviews.push((review_name(&value, film.reviews.len()), line));
             }
             _ => {}
         }
     }
-    films
+    Some(films)
 }
 
 /// A review's id, where it may stand in a key; else its place.

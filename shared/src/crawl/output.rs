@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use flate2::{Compression, GzBuilder, read::MultiGzDecoder};
 use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Answer, CrawlError, objects};
 use crate::{
@@ -105,19 +105,16 @@ pub(super) async fn read(
     lake: &dyn Lake,
     objects: &BTreeSet<String>,
 ) -> Result<(HashMap<ImdbId, Answer>, bool), CrawlError> {
-    /// What tells whose a line is.
-    #[derive(Deserialize)]
-    struct Own {
-        id_imdb: String,
-    }
     let (mut answers, mut whole) = (HashMap::new(), true);
     let reads: Vec<_> = objects.iter().map(|key| read_object(lake, key)).collect();
     let mut texts = stream::iter(reads).buffered(WIDTH);
     while let Some((kind, key, text)) = texts.try_next().await? {
         whole &= text.is_some();
         for line in text.iter().flat_map(|text| text.lines()) {
-            let own: Own = serde_json::from_str(line).map_err(|error| damaged(lake, key, &error))?;
-            let id: ImdbId = own.id_imdb.parse().map_err(|error| damaged(lake, key, &error))?;
+            let record: Value = serde_json::from_str(line).map_err(|error| damaged(lake, key, &error))?;
+            let id = record["id_imdb"].as_str().and_then(|id| ImdbId::parse(id.as_bytes()));
+            let id = id.filter(|_| kind != Kind::Movies || record["id"].is_u64());
+            let id = id.ok_or_else(|| damaged(lake, key, &"a record has no id"))?;
             let answer = answers.entry(id).or_insert_with(|| Answer { id, lines: Vec::new() });
             answer.lines.push((kind, line.to_owned()));
         }

@@ -1,17 +1,21 @@
 //! What is asked again of jobs that are done, and what stays.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write as _,
+};
 
 use crawler_core::{
-    Crawler, Marker,
+    CrawlError, Crawler, Marker,
     crawl::{Films, Refresh, changed_films, done},
     imdb::Selection,
     lake::{
-        Lake as _, layout,
+        Lake as _, PutMode, layout,
         layout::{Kind, Layout},
     },
     tmdb::FetchMode,
 };
+use flate2::{Compression, write::GzEncoder};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use testkit::stand_in;
@@ -191,4 +195,40 @@ async fn films_whose_object_or_reviews_are_lost_are_asked_again_whatever_a_refre
         };
         assert_eq!(records(bench.objects("tmdb/").await), records(whole), "{layout} without {lost:?}");
     }
+}
+
+#[tokio::test]
+async fn a_checkpoint_or_a_film_that_is_damaged_is_an_error_that_says_what_to_do_and_no_film_lost() {
+    let bench = Bench::new(100).await;
+    let (crawler, job) = (bench.crawler().with_layout(Layout::Objects), bench.job(90));
+    let refresh = Refresh { before: Timestamp::MAX, films: Films::These(BTreeSet::new()) };
+    let marker = bench.run(&crawler, &job).await.unwrap();
+    let film = marker.objects.iter().find(|key| layout::kind_of(key) == Some(Kind::Movies)).unwrap();
+    let whole = bench.lake.get(film).await.unwrap().unwrap();
+    let id = &bench.ids(&job).await[0];
+    let stored =
+        |id: &str| format!(r#"{{"asked":{{"requests":1,"retries":0,"too_many":0}},"idle":0,"films":[["{id}",[]]]}}"#);
+    let damages = [
+        (film.clone(), format!(r#"{{"id_imdb":"{id}","id":"550"}}"#).into_bytes()),
+        (layout::checkpoint(&job, Some(&Timestamp::MAX.as_millisecond().to_string())), gzip(&stored("tt"))),
+    ];
+    for (key, damage) in damages {
+        bench.lake.put(&key, damage.into(), PutMode::Overwrite).await.unwrap();
+        let error = crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon()).await.unwrap_err();
+        let told = error.to_string();
+        assert!(matches!(error, CrawlError::Damaged { .. }), "{told}");
+        assert!(told.contains(&key) && told.contains("delete it and the job's marker"), "{told}");
+        bench.lake.put(film, whole.clone(), PutMode::Overwrite).await.unwrap();
+    }
+    // As it is told: without them the job is done anew.
+    bench.lake.delete(&layout::checkpoint(&job, Some(&Timestamp::MAX.as_millisecond().to_string()))).await.unwrap();
+    bench.lake.delete(&marker.done().key()).await.unwrap();
+    bench.run(&crawler, &job).await.unwrap();
+    assert!(proof(&bench.lake).await.holds());
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    gzip.finish().unwrap()
 }
