@@ -112,6 +112,13 @@ fn an_interrupted_download_goes_on_and_asks_for_no_film_twice() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_written_is_told_with_what_the_system_says() {
+    let stage = Stage::new("rate = 100000\n").file("lake/tmdb/misses", "a file where a folder must be");
+    let run = stage.user.run(words("download --all --years 2013 --initials TH --lake ./lake"));
+    run.exits(1).complains("cannot write ./lake/tmdb/misses/").complains("Not a directory");
+}
+
+#[test]
 fn compacted_files_hold_what_the_jobs_objects_hold_read_by_duckdb() {
     let stage = Stage::new("rate = 100000\n");
     stage.download("--all --years 2013,none --initials TH,A_,MA --lake ./lake");

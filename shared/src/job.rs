@@ -2,6 +2,8 @@
 //!
 //! Knows how a job is named and checked; not how it is done, nor how it travels.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::partition::{Initial, year_folder};
@@ -32,6 +34,11 @@ impl Job {
     /// The job's name, as in its objects' keys: `year=2004/AD-000`.
     pub fn name(&self) -> String {
         name(self.year, &self.initial, self.part)
+    }
+
+    /// Its bytes of the index; of a damaged job, as many as there may be.
+    pub(crate) fn range(&self) -> Range<u64> {
+        self.offset..self.offset.saturating_add(self.length)
     }
 
     /// Whether every part of it is of the form that `imdb::build_index` makes; what came in a message is checked before it is used.

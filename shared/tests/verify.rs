@@ -209,6 +209,18 @@ async fn whatever_is_done_to_a_lake_is_found() {
 }
 
 #[tokio::test]
+async fn a_job_whose_place_in_the_index_is_beyond_all_numbers_is_a_fault_and_no_panic() {
+    let lake = MemoryLake::new();
+    let mut manifest = crawl(Arc::new(lake.clone())).await;
+    let job = manifest.jobs.iter_mut().find(|job| job.year == Some(1990)).unwrap();
+    job.offset = u64::MAX;
+    let key = layout::manifest(&manifest.dataset);
+    put_back(&lake, &key, Some(&serde_json::to_vec(&manifest).unwrap())).await;
+    let faults: Vec<Fault> = proof(&lake).await.problems.iter().map(|problem| problem.fault).collect();
+    assert_eq!(faults, [Fault::Index, Fault::Counts]);
+}
+
+#[tokio::test]
 async fn a_local_lake_holds_too_and_one_without_an_index_cannot_be_judged() {
     let folder = tempfile::tempdir().unwrap();
     let lake = Arc::new(LocalLake::new(folder.path()));

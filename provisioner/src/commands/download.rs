@@ -20,7 +20,7 @@ use self::parameters::Parameters;
 use super::crawl::warn_of_rate;
 use super::{Run, lake, launch, secret, simulate, titles};
 use crate::cli;
-use crate::error::Failure;
+use crate::error::{Failure, chain};
 use crate::fleet::{FleetError, done_with_times};
 use crate::interrupt;
 use crate::ui::crawl::Downloaded;
@@ -209,5 +209,5 @@ async fn one(crawler: &Crawler, job: &Job, dataset: &str, refresh: Option<Refres
 }
 
 fn failure(error: &CrawlError, job: &Job) -> Failure {
-    Failure::failed(error.to_string(), job.name()).help("run the same command again: it goes on from here")
+    Failure::failed(chain(error), job.name()).help("run the same command again: it goes on from here")
 }

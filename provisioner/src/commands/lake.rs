@@ -10,7 +10,7 @@ use crawler_core::{CrawlError, Lake};
 
 use super::crawl::Crawl;
 use super::{Opened, Run, opened};
-use crate::error::Failure;
+use crate::error::{Failure, chain};
 use crate::interrupt;
 use crate::providers::s3_client;
 
@@ -48,7 +48,7 @@ pub(super) async fn given_or_stacks(run: &Run, given: Option<&str>) -> Result<Ar
 /// # Errors
 /// A failed read or delete; what is left goes the next time.
 pub(super) async fn prune(run: &Run, lake: &dyn Lake, manifest: &Manifest) -> Result<(), Failure> {
-    let failed = |error: CrawlError| Failure::failed(error.to_string(), lake.uri()).help("run the same command again");
+    let failed = |error: CrawlError| Failure::failed(chain(&error), lake.uri()).help("run the same command again");
     let pruning = async { crawl::prune(lake, manifest).await.map_err(failed) };
     let pruned = interrupt::until(&run.interrupt, pruning).await?;
     if !pruned.is_empty() {

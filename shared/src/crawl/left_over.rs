@@ -146,13 +146,13 @@ async fn holders<'j>(
 fn together<'j>(jobs: &[&'j Job]) -> Vec<(Range<u64>, Vec<&'j Job>)> {
     let mut ranges = Vec::<(Range<u64>, Vec<&Job>)>::new();
     for job in jobs {
-        let end = job.offset.saturating_add(job.length);
+        let own = job.range();
         match ranges.last_mut() {
-            Some((range, jobs)) if range.end == job.offset && end - range.start <= READ => {
-                range.end = end;
+            Some((range, jobs)) if range.end == own.start && own.end - range.start <= READ => {
+                range.end = own.end;
                 jobs.push(job);
             }
-            _ => ranges.push((job.offset..end, vec![job])),
+            _ => ranges.push((own, vec![job])),
         }
     }
     ranges

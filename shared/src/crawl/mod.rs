@@ -316,8 +316,7 @@ impl Crawler {
 
     /// The ids in the job's range of the index.
     async fn titles(&self, job: &Job, dataset: &str) -> Result<Vec<ImdbId>, CrawlError> {
-        let range = job.offset..job.offset.saturating_add(job.length);
-        let range = self.lake.get_range(&layout::titles(dataset), range).await?;
+        let range = self.lake.get_range(&layout::titles(dataset), job.range()).await?;
         let ids = range.and_then(|range| read_titles(job, &range));
         ids.ok_or_else(|| CrawlError::NotInIndex { job: job.name(), dataset: dataset.to_owned() })
     }

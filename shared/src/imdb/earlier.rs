@@ -61,13 +61,13 @@ impl<'l> Earlier<'l> {
 
     /// The job's bytes, if the index has them.
     async fn range(&mut self, job: &Job) -> Result<Option<Bytes>, LakeError> {
-        let end = job.offset.saturating_add(job.length);
-        if job.offset < self.start || end > self.start + self.block.len() as u64 {
-            let range = job.offset..end.max(job.offset.saturating_add(BLOCK));
+        let own = job.range();
+        if own.start < self.start || own.end > self.start + self.block.len() as u64 {
+            let range = own.start..own.end.max(own.start.saturating_add(BLOCK));
             self.block = self.lake.get_range(&self.key, range).await?.unwrap_or_default();
-            self.start = job.offset;
+            self.start = own.start;
         }
-        let range = (job.offset - self.start) as usize..(end - self.start) as usize;
+        let range = (own.start - self.start) as usize..(own.end - self.start) as usize;
         Ok((range.end <= self.block.len()).then(|| self.block.slice(range)))
     }
 }

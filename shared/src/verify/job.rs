@@ -119,7 +119,7 @@ pub(super) async fn check(
         read(lake, object, &mut records, &mut checked).await?;
     }
     checked.objects = marker.objects.clone();
-    let range = lake.get_range(&layout::titles(dataset), job.offset..job.offset + job.length).await?;
+    let range = lake.get_range(&layout::titles(dataset), job.range()).await?;
     match range.and_then(|range| read_titles(job, &range)) {
         Some(ids) => {
             checked.places(&ids, &records);
