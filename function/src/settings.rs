@@ -51,16 +51,16 @@ impl Settings {
         let present = |name: &'static str| get(name).filter(|value| !value.is_empty());
         let text =
             |name: &'static str| present(name).ok_or_else(|| BadSettings { name, problem: "is not set".to_owned() });
-        let rate: f64 = parsed("TMDB_RATE", present("TMDB_RATE"), 35.0)?;
-        let fleet: f64 = parsed("FLEET_SIZE", present("FLEET_SIZE"), 8.0)?;
+        let rate: f64 = parsed("TMDB_RATE", present("TMDB_RATE"), tmdb::RATE)?;
+        let fleet: f64 = parsed("FLEET_SIZE", present("FLEET_SIZE"), tmdb::FLEET)?;
         Ok(Self {
             bucket: text("LAKE_BUCKET")?,
             tmdb_url: present("TMDB_API_URL").unwrap_or_else(|| tmdb::API.to_owned()),
             key_parameter: text("TMDB_API_KEY_PARAMETER")?,
             share: rate / fleet.max(1.0),
-            connections: parsed("MAX_CONNECTIONS", present("MAX_CONNECTIONS"), 10)?,
+            connections: parsed("MAX_CONNECTIONS", present("MAX_CONNECTIONS"), tmdb::MOST_CONNECTIONS)?,
             fetch: parsed("FETCH", present("FETCH"), FetchMode::default())?,
-            append: present("APPEND").map(|names| names.split(',').map(str::to_owned).collect()).unwrap_or_default(),
+            append: tmdb::appended(&present("APPEND").unwrap_or_default()),
             layout: parsed("LAKE_LAYOUT", present("LAKE_LAYOUT"), Layout::default())?,
             jobs_queue: text("JOBS_QUEUE_URL")?,
             dead_letter_queue: text("DEAD_LETTER_QUEUE_URL")?,
@@ -117,6 +117,7 @@ mod tests {
     fn e17_a_setting_that_is_new_has_a_default_and_one_that_is_gone_is_no_error() {
         let first = |name: &str| FIRST.contains(&name).then(|| env(name).unwrap());
         let settings = Settings::from_env(first).unwrap();
+        assert_eq!((settings.share, settings.connections, settings.append.len()), (35.0 / 8.0, 10, 0));
         let later = |name: &str| (name == "SETTING_OF_ANOTHER_VERSION").then(|| "x".to_owned()).or_else(|| first(name));
         assert_eq!(Settings::from_env(later), Ok(settings));
     }

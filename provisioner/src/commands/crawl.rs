@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crawler_core::job::titles_per_job;
+use crawler_core::tmdb;
 use serde_json::Value;
 
 use super::{Opened, Run};
@@ -46,15 +47,16 @@ impl Crawl {
         let deliveries = queue.and_then(|queue| number(&queue["RedrivePolicy"]["maxReceiveCount"]));
         let variable = |name: &str| &properties["Environment"]["Variables"][name];
         let settings = FleetSettings {
-            rate: number(variable("TMDB_RATE")).unwrap_or(DEFAULT_RATE),
-            concurrency: number(variable("FLEET_SIZE")).unwrap_or(1.0).max(1.0),
+            rate: number(variable("TMDB_RATE")).unwrap_or(tmdb::RATE),
+            concurrency: number(variable("FLEET_SIZE")).unwrap_or(tmdb::FLEET).max(1.0),
             memory_mb: number(&properties["MemorySize"]).unwrap_or(DEFAULT_MEMORY_MB),
             arm: properties["Architectures"][0] == "arm64",
             details: variable("FETCH") == "details",
             objects: variable("LAKE_LAYOUT") == "objects",
         };
         let timeout = number(&properties["Timeout"]).unwrap_or(DEFAULT_TIMEOUT);
-        let appends = settings.details && variable("APPEND").as_str().is_some_and(|names| !names.is_empty());
+        let appends =
+            settings.details && variable("APPEND").as_str().is_some_and(|names| !tmdb::appended(names).is_empty());
         let timeout = Duration::try_from_secs_f64(timeout).unwrap_or_default();
         Ok(Self { fleet, settings, timeout, deliveries: deliveries.map(|most| most as u32), appends })
     }
@@ -98,8 +100,6 @@ const QUEUE: &str = "AWS::SQS::Queue";
 const DEFAULT_TIMEOUT: f64 = 3.0;
 /// ... and no memory.
 const DEFAULT_MEMORY_MB: f64 = 128.0;
-/// Below TMDb's limit, as the crawler's template has it.
-const DEFAULT_RATE: f64 = 35.0;
 
 fn number(value: &Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_str()?.parse().ok()).filter(|number| number.is_finite())

@@ -13,9 +13,9 @@ use crawler_core::{Job, Lake};
 use futures::{StreamExt, stream};
 use serde_json::json;
 use testkit::fault_proxy::Rule;
-use testkit::titles;
+use testkit::{Provision, titles};
 
-use super::stage::{LAKE, Stage, until, words};
+use super::stage::{LAKE, Stage, template, until, user, words};
 
 const FAST: &str = "--param TmdbRate=800 --param FunctionTimeout=60";
 
@@ -84,21 +84,26 @@ fn count(stage: &Stage, operation: &str) -> usize {
 const UNKNOWN: usize = 640;
 
 /// title.basics of so many films.
-fn write_titles(stage: &Stage, films: usize) {
+fn write_titles(user: &Provision, films: usize) {
     let header =
         "tconst\ttitleType\tprimaryTitle\toriginalTitle\tisAdult\tstartYear\tendYear\truntimeMinutes\tgenres\n";
     let row = |n| format!("tt{n:07}\tmovie\tThe Film\tThe Film\t0\t2017\t\\N\t90\tDrama\n");
     let rows: String = (1..=films).map(row).collect();
-    std::fs::write(stage.user.folder().join("titles.tsv"), header.to_owned() + &rows).unwrap();
+    std::fs::write(user.folder().join("titles.tsv"), header.to_owned() + &rows).unwrap();
 }
 
 #[test]
 fn e47_a_launch_goes_in_full_batches_side_by_side_and_stopped_goes_on_and_status_reads_no_marker() {
     let stage = Stage::new();
-    write_titles(&stage, MESSAGES);
+    write_titles(&stage.user, MESSAGES);
     let hopeless = "launch --titles-source titles.tsv --param TmdbRate=1 --param FunctionTimeout=10";
     stage.user.run(words(hopeless)).exits(2).complains("no film would be done").complains("FunctionTimeout");
     assert_eq!(count(&stage, "PutObject"), 0, "nothing is begun that cannot end");
+    // Of a template that does not say how many share the rate, as many as the function then goes by.
+    let unsaid = template().replace("          FLEET_SIZE: !Ref MaximumConcurrency\n", "");
+    let unsaid = user(&stage.proxy.url(), &stage.tmdb.url()).file("templates/crawler.yaml", unsaid);
+    write_titles(&unsaid, 1);
+    unsaid.run(words(hopeless)).exits(2).complains("a function may ask 0.12 a second");
     stage.user.run(["secret", "set"]).succeeds();
     stage.user.run(words(&format!("up --yes {SLOW}"))).succeeds();
     stage.user.run(["pause"]).succeeds();
@@ -140,7 +145,7 @@ fn e47_a_launch_goes_in_full_batches_side_by_side_and_stopped_goes_on_and_status
     );
 
     let films = MESSAGES + 10;
-    write_titles(&stage, films);
+    write_titles(&stage.user, films);
     let sent = stage.user.run(words(&format!("{line} --new-index"))).succeeds().json();
     assert_eq!(
         (&sent["queued"], &sent["messages"]),

@@ -8,6 +8,11 @@ use serde_json::Value;
 use super::{Client, Fetch, Film, Movie, Object, TmdbError, client::malformed, find::Find, reviews::Page};
 use crate::imdb::ImdbId;
 
+/// What is appended, by its names with commas between them; nothing where there are none.
+pub fn appended(names: &str) -> Vec<String> {
+    names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
 /// Asks for the film itself; where there is none, `find` tells a miss from a series.
 pub(super) struct Details;
 

@@ -15,6 +15,7 @@ mod tally;
 
 pub use changes::Changes;
 pub use client::{Client, MOST_APPENDED, MOST_CONNECTIONS, Settings, USER_AGENT};
+pub use details::appended;
 pub use error::TmdbError;
 pub use film::{Fetch, FetchMode, Film, Movie, Object, Other, OtherKind};
 pub use reviews::Reviews;
@@ -22,3 +23,9 @@ pub use tally::Tally;
 
 /// Where TMDb's API is.
 pub const API: &str = "https://api.themoviedb.org";
+
+/// Requests a second of all functions together, where nothing says otherwise: TMDb's limit is somewhere near 40.
+pub const RATE: f64 = 35.0;
+
+/// Functions that share these, where nothing says otherwise.
+pub const FLEET: f64 = 8.0;

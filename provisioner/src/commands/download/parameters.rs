@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use crawler_core::lake::layout::Layout;
-use crawler_core::tmdb::FetchMode;
+use crawler_core::tmdb::{self, FetchMode};
 
 use crate::config::Settings;
 use crate::error::Failure;
@@ -43,15 +43,12 @@ impl Parameters {
     /// A name on the command line that is no parameter of a crawl; a value that cannot be read.
     pub fn read(settings: &Settings) -> Result<Self, Failure> {
         settings.typed.iter().try_for_each(|name| is_known(name))?;
-        let append = settings.parameter("Append").filter(|names| !names.is_empty());
         let parameters = Self {
-            rate: parsed(settings, "TmdbRate", 35.0)?,
-            connections: parsed(settings, "MaxConnections", 10)?,
+            rate: parsed(settings, "TmdbRate", tmdb::RATE)?,
+            connections: parsed(settings, "MaxConnections", tmdb::MOST_CONNECTIONS)?,
             tmdb_url: settings.parameter("TmdbApiUrl").unwrap_or_else(|| settings.tmdb_url.clone()),
             fetch: parsed(settings, "Fetch", FetchMode::default())?,
-            append: append
-                .map(|names| names.split(',').map(|name| name.trim().to_owned()).collect())
-                .unwrap_or_default(),
+            append: tmdb::appended(&settings.parameter("Append").unwrap_or_default()),
             layout: parsed(settings, "LakeLayout", Layout::default())?,
         };
         if !(parameters.rate.is_finite() && parameters.rate > 0.0) {
@@ -103,6 +100,11 @@ mod tests {
         let template = Template::draft(&path).unwrap();
         let declared: BTreeSet<_> = template.parameters().keys().map(String::as_str).collect();
         assert_eq!(declared, OWN.into_iter().chain(OF_A_STACK).collect());
+        let default =
+            |name: &str| template.parameters()[name].default.as_ref().and_then(|text| text.parse::<f64>().ok());
+        let names = ["TmdbRate", "MaximumConcurrency", "MaxConnections"];
+        let unsaid = [tmdb::RATE, tmdb::FLEET, tmdb::MOST_CONNECTIONS as f64].map(Some);
+        assert_eq!(names.map(default), unsaid, "what the template sets and what goes where nothing is set");
         let told = is_known("TmdbRat").unwrap_err().to_string();
         assert!(told.contains("no parameter TmdbRat") && told.contains("did you mean TmdbRate?"), "{told}");
         assert!(is_known("Unheard").is_err() && is_known("LogLevel").is_ok());
