@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crawler_core::lake::layout::DEAD_LETTERS;
+
 use super::crawl::Crawl;
 use super::opened::Purpose;
 use super::{Opened, Run};
@@ -143,7 +145,7 @@ async fn save_dead_letters(run: &Run, crawl: &Crawl) -> Result<(), Failure> {
     let saved = interrupt::until(&run.interrupt, crawl.fleet.save_dead_letters()).await?;
     drop(busy);
     if saved > 0 {
-        run.ui.note(&format!("saved {saved} dead letters to s3://{bucket}/tmdb/_dead_letters/"));
+        run.ui.note(&format!("saved {saved} dead letters to s3://{bucket}/{DEAD_LETTERS}"));
     }
     Ok(())
 }

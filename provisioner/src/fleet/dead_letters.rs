@@ -7,7 +7,7 @@ use aws_sdk_sqs::types::{
 };
 use bytes::Bytes;
 use crawler_core::imdb::Selection;
-use crawler_core::lake::PutMode;
+use crawler_core::lake::{PutMode, layout::DEAD_LETTERS};
 use crawler_core::partition::year_folder;
 use crawler_core::{Job, Order};
 use jiff::Timestamp;
@@ -16,8 +16,6 @@ use super::{Depth, Fleet, FleetError};
 use crate::engine::ProviderError;
 use crate::providers::failed;
 
-/// Where saved dead letters stand in the lake.
-const FOLDER: &str = "tmdb/_dead_letters/";
 /// Seconds that a read message stays hidden: long enough to be shown, saved or sent again.
 const HIDDEN: i32 = 60;
 /// SQS's longest wait for a message: a shorter one asks only some of its servers (E52).
@@ -118,7 +116,7 @@ impl Fleet {
                 lines.push_str(&serde_json::json!(letter).to_string());
                 lines.push('\n');
             }
-            let key = format!("{FOLDER}{}-{}.ndjson", Timestamp::now().as_millisecond(), letters[0].message_id);
+            let key = format!("{DEAD_LETTERS}{}-{}.ndjson", Timestamp::now().as_millisecond(), letters[0].message_id);
             self.lake.put(&key, Bytes::from(lines), PutMode::Overwrite).await?;
             self.delete_dead_letters(letters.iter()).await?;
             saved += letters.len();

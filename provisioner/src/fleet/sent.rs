@@ -7,14 +7,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use crawler_core::crawl::{Films, Refresh};
-use crawler_core::lake::layout::Done;
+use crawler_core::lake::layout::{Done, SENT};
 use crawler_core::lake::{LakeError, PutMode};
 use crawler_core::{Job, Lake};
 use futures::stream::TryStreamExt;
 use jiff::Timestamp;
 use serde_json::json;
 
-const SENT: &str = "tmdb/_sent/";
 /// Jobs that one object names.
 const MOST: usize = 5_000;
 /// Objects read at once.

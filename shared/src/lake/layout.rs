@@ -5,6 +5,8 @@
 //! tmdb/{movies,reviews,misses,others,failed}/year=2004/AD-000.ndjson.gz
 //! tmdb/_checkpoints/year=2004/AD-000.json.gz, AD-000.{digest}.json.gz, AD-000.refresh.{time}.json.gz
 //! tmdb/_left_over/year=2004/AD-000.tsv
+//! tmdb/_sent/{dataset}/{time}-{number}.json, tmdb/_dead_letters/{time}-{message}.ndjson
+//! tmdb/_fleet/paused.json, tmdb/_fleet/renewal.json
 //! tmdb/_done/year=2004/AD-000.{digest}.{titles}t-{linked}l-{missed}m-{others}o-{failed}f-{oldest}d.json
 //! ```
 //!
@@ -43,6 +45,10 @@ pub const DONE: &str = "tmdb/_done/";
 pub const CHECKPOINTS: &str = "tmdb/_checkpoints/";
 /// Beneath it stands for a job what goes when it is done: films that an earlier index had elsewhere.
 pub const LEFT_OVER: &str = "tmdb/_left_over/";
+/// Beneath it stands what SQS accepted, an object or more a launch.
+pub const SENT: &str = "tmdb/_sent/";
+/// Beneath it stand dead letters that were saved before their queue went.
+pub const DEAD_LETTERS: &str = "tmdb/_dead_letters/";
 /// Beneath it stand the few large files that the jobs' objects are merged into.
 pub const COMPACT: &str = "compact/";
 /// Which version of them is to be read.
