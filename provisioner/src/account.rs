@@ -29,6 +29,11 @@ pub fn partition_of(region: &str) -> &'static str {
     }
 }
 
+/// The domain of a partition's services.
+pub fn url_suffix(partition: &str) -> &'static str {
+    if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +50,6 @@ mod tests {
     fn a_region_tells_its_partition() {
         let partitions = ["eu-central-1", "cn-north-1", "us-gov-west-1"].map(partition_of);
         assert_eq!(partitions, ["aws", "aws-cn", "aws-us-gov"]);
+        assert_eq!(partitions.map(url_suffix), ["amazonaws.com", "amazonaws.com.cn", "amazonaws.com"]);
     }
 }

@@ -7,6 +7,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 
+use crate::account;
 use crate::config::{Profile, Settings};
 use crate::engine::{ProviderError, Scope};
 use crate::error::Failure;
@@ -117,7 +118,11 @@ pub async fn configuration(settings: &Settings) -> SdkConfig {
 pub async fn sts_url(settings: &Settings) -> Option<String> {
     let config = configuration(settings).await;
     let own = own_endpoint(&config, "STS");
-    own.or_else(|| config.region().map(|region| format!("https://sts.{region}.amazonaws.com")))
+    own.or_else(|| config.region().map(|region| sts_of(region.as_ref())))
+}
+
+fn sts_of(region: &str) -> String {
+    format!("https://sts.{region}.{}", account::url_suffix(account::partition_of(region)))
 }
 
 /// Account and partition of the credentials, and the ARN of whose they are.
@@ -129,4 +134,15 @@ async fn caller(config: &SdkConfig) -> Result<(String, String, String), Provider
     let arn = identity.arn().unwrap_or_default().to_owned();
     let partition = arn.split(':').nth(1).unwrap_or("aws").to_owned();
     Ok((account, partition, arn))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_asked_at_the_partition_s_own_host() {
+        assert_eq!(sts_of("eu-central-1"), "https://sts.eu-central-1.amazonaws.com");
+        assert_eq!(sts_of("cn-north-1"), "https://sts.cn-north-1.amazonaws.com.cn");
+    }
 }

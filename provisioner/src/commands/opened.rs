@@ -284,13 +284,12 @@ fn given(template: &Template, run: &Run) -> BTreeMap<String, String> {
 }
 
 fn pseudo(scope: &Scope) -> Pseudo {
-    let url_suffix = if scope.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
     Pseudo {
         account_id: scope.account.clone(),
         region: scope.region.clone(),
         partition: scope.partition.clone(),
         stack_name: scope.stack.clone(),
-        url_suffix: url_suffix.into(),
+        url_suffix: account::url_suffix(&scope.partition).into(),
         guessed: Vec::new(),
     }
 }

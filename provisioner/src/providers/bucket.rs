@@ -30,6 +30,7 @@ use super::observed::{as_wanted, listed};
 use super::owned_buckets::{bucket_tags, find_buckets, owned_buckets};
 use super::tags::TagChanges;
 use super::transient::{bucket_busy, bucket_settling};
+use crate::account::url_suffix;
 use crate::engine::{
     DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
     Resource, Schema, Scope, Shape, retry_until,
@@ -159,7 +160,7 @@ impl Provider for BucketProvider {
 
     fn attributes(&self, physical_id: &str, _properties: &Value, scope: &Scope) -> BTreeMap<String, Value> {
         let Scope { partition, region, .. } = scope;
-        let suffix = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let suffix = url_suffix(partition);
         let mark = if DASHED_WEBSITES.contains(&region.as_str()) { '-' } else { '.' };
         [
             ("Ref", physical_id.to_owned()),

@@ -33,6 +33,7 @@ use super::names::Naming;
 use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use super::transient::queue_settling;
+use crate::account::url_suffix;
 use crate::engine::{
     Absent, DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Poll, Progress, Property, Provider,
     ProviderError, Resource, Schema, Scope, Shape, poll_until, retry_until,
@@ -66,7 +67,7 @@ impl QueueProvider {
 
     /// The URL follows from the name, so that attributes and tags can be read without asking for it.
     fn url(&self, name: &str, scope: &Scope) -> String {
-        let suffix = if scope.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let suffix = url_suffix(&scope.partition);
         match &self.own_endpoint {
             Some(endpoint) => format!("{}/{}/{name}", endpoint.trim_end_matches('/'), scope.account),
             None => format!("https://sqs.{}.{suffix}/{}/{name}", scope.region, scope.account),
