@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that cannot go on fails its test")]
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::Value;
 use testkit::emulator::tool;
 use testkit::provision::Provision;
@@ -30,17 +32,22 @@ fn main() {
 }
 "#;
 
+/// A person whose working folder is the project, with the tools of this folder.
+fn person(tools: String) -> Provision {
+    Provision::new(env!("CARGO_BIN_EXE_provision"))
+        .env("PROVISION_TOOLS", tools)
+        .file("greeter.yaml", TEMPLATE)
+        .file("Cargo.toml", MANIFEST)
+        .file("build.rs", BUILD)
+        .file("src/main.rs", MAIN)
+}
+
 /// Builds the project in a folder of its own; what `package` says, and the zip's bytes.
 fn package() -> (Value, Vec<u8>) {
     // The project is not this workspace: its tools are where this one's are.
     let cargo_lambda = tool("cargo-lambda");
     let tools = cargo_lambda.ancestors().nth(2).unwrap_or(&cargo_lambda).display().to_string();
-    let user = Provision::new(env!("CARGO_BIN_EXE_provision"))
-        .env("PROVISION_TOOLS", tools)
-        .file("greeter.yaml", TEMPLATE)
-        .file("Cargo.toml", MANIFEST)
-        .file("build.rs", BUILD)
-        .file("src/main.rs", MAIN);
+    let user = person(tools);
     let said = user.run(["package", "--template", "greeter.yaml", "--json"]).succeeds().json();
     let path = user.folder().join(said["packages"][0]["path"].as_str().unwrap());
     let bytes = std::fs::read(path).unwrap();
@@ -53,4 +60,15 @@ fn e20_two_builds_in_two_folders_give_the_same_zip_byte_for_byte() {
     assert_eq!(first["packages"][0]["sha256"], second["packages"][0]["sha256"]);
     assert!(bytes == again, "{first}\n{second}");
     assert_ne!(first["packages"][0]["path"], "", "{first}");
+}
+
+#[test]
+fn the_last_words_of_a_failed_build_are_told_whatever_their_encoding() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("bin/cargo-lambda");
+    std::fs::create_dir(folder.path().join("bin")).unwrap();
+    std::fs::write(&program, "#!/bin/sh\nprintf 'caf\\351\\nerror: the reason\\n' >&2\nexit 101\n").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let failed = person(folder.path().display().to_string()).run(["package", "--template", "greeter.yaml"]).exits(1);
+    failed.complains("caf\u{fffd}").complains("error: the reason");
 }

@@ -26,9 +26,11 @@ pub(super) async fn build(project: &Project, architecture: Architecture, say: &S
     let mut child = command.spawn().map_err(|source| PackageError::Tool { program: program.clone(), source })?;
     let mut said = Vec::new();
     if let Some(stderr) = child.stderr.take() {
-        let mut lines = BufReader::new(stderr).lines();
+        let mut lines = BufReader::new(stderr).split(b'\n');
         let mut compiles = false;
-        while let Ok(Some(line)) = lines.next_line().await {
+        while let Ok(Some(line)) = lines.next_segment().await {
+            // A path may be in any encoding; were the rest not read, the build would wait for it.
+            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
             // Where nothing is to build there is nothing to tell.
             compiles |= line.trim_start().starts_with("Compiling");
             if compiles {
