@@ -6,6 +6,7 @@ use aws_config::SdkConfig;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use crawler_core::{
     Crawler, Lake,
+    job::usable,
     lake::S3Lake,
     tmdb::{self, Client, TmdbError},
 };
@@ -83,8 +84,7 @@ impl Worker {
 
     /// Delivers each message of a batch, within `left`; the response names those to come again.
     pub async fn batch(self: &Arc<Self>, event: SqsEvent, left: Duration) -> Result<SqsBatchResponse, NamelessMessage> {
-        // What is left after it is for saving the checkpoint and handing the message back.
-        let deadline = Instant::now() + left.saturating_sub((left / 5).min(Duration::from_secs(20)));
+        let deadline = Instant::now() + usable(left);
         let mut response = SqsBatchResponse::default();
         for message in event.records {
             let id = message.message_id.clone().unwrap_or_default();

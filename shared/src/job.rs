@@ -3,6 +3,7 @@
 //! Knows how a job is named and checked; not how it is done, nor how it travels.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -70,13 +71,17 @@ pub fn most_titles(appends: bool) -> u32 {
     if appends { MOST_APPENDING } else { MOST }
 }
 
+/// How much of a function's time goes by on a job: what is left after it is for saving the checkpoint and handing the message back.
+pub fn usable(timeout: Duration) -> Duration {
+    timeout - (timeout / 5).min(Duration::from_secs(20))
+}
+
 /// How many titles a job may have so that it ends well inside a function's timeout; none where not even one film ends inside it.
 ///
 /// `share` is one function's requests a second, `timeout` the function's in seconds; `appends` whether credits or other things are
 /// appended to each film. Two thirds of the time leave room for retries, more pages of reviews and the writing.
 pub fn titles_per_job(share: f64, timeout: u32, appends: bool) -> Option<u32> {
-    let usable = f64::from(timeout) - (f64::from(timeout) / 5.0).min(20.0);
-    let films = share * usable / REQUESTS_A_FILM;
+    let films = share * usable(Duration::from_secs(timeout.into())).as_secs_f64() / REQUESTS_A_FILM;
     (films >= 1.0).then(|| ((films * 2.0 / 3.0) as u32).clamp(1, most_titles(appends)))
 }
 
