@@ -295,16 +295,12 @@ impl Stack<'_> {
         Ok(outputs)
     }
 
-    fn provider_named(&self, type_name: &str) -> Option<&Arc<dyn Provider>> {
-        self.providers.get(type_name)
-    }
-
     pub(super) fn provider_of(&self, resource: &Resource) -> Result<&Arc<dyn Provider>, EngineError> {
         self.provider_for(&resource.type_name, &resource.logical_id)
     }
 
     pub(super) fn provider_for(&self, type_name: &str, logical_id: &str) -> Result<&Arc<dyn Provider>, EngineError> {
-        self.provider_named(type_name).or(self.providers.left_behind.as_ref()).ok_or_else(|| EngineError::UnknownType {
+        self.providers.get(type_name).or(self.providers.left_behind.as_ref()).ok_or_else(|| EngineError::UnknownType {
             type_name: type_name.to_owned(),
             logical_id: logical_id.to_owned(),
         })

@@ -104,7 +104,6 @@ pub struct Template {
 /// The sections as they were written.
 #[derive(Debug, Default)]
 struct Sections {
-    description: Option<String>,
     parameters: IndexMap<String, Parameter>,
     mappings: Mappings,
     conditions: Conditions,
@@ -173,11 +172,6 @@ impl Template {
     /// The template's parameters.
     pub fn parameters(&self) -> &IndexMap<String, Parameter> {
         &self.sections.parameters
-    }
-
-    /// What the template says of itself.
-    pub fn description(&self) -> Option<&str> {
-        self.sections.description.as_deref()
     }
 
     /// The template's file name, as it was given.
@@ -266,8 +260,7 @@ impl Sections {
         };
         match name {
             "AWSTemplateFormatVersion" => check_version(value, reader),
-            "Description" => self.description = value.scalar(),
-            "Metadata" => {}
+            "Description" | "Metadata" => {}
             _ if !is_section(entry, *limit, reader) => self.is_partial = true,
             "Parameters" => self.parameters = parameters::read(value, reader),
             "Mappings" => self.mappings = Mappings::read(value, reader),

@@ -40,8 +40,6 @@ pub struct Parameter {
     pub default: Option<String>,
     /// The value is a secret: it is never shown.
     pub no_echo: bool,
-    /// What it is for, in the template's words.
-    pub description: Option<String>,
     rules: Rules,
     /// Its type could be read: of another one no value is known.
     typed: bool,
@@ -164,12 +162,13 @@ impl Parameter {
         }
         let mut fields = Fields { path, fields: entries, reader };
         let kind = if value.as_map().is_some() { fields.kind(key.position) } else { None };
+        // Must be text, and is for people alone.
+        fields.text("Description");
         let mut parameter = Self {
             position: key.position,
             kind: kind.unwrap_or(ParameterKind::String),
             default: fields.default(kind),
             no_echo: fields.flag("NoEcho"),
-            description: fields.text("Description"),
             rules: kind.map(|kind| fields.rules(kind)).unwrap_or_default(),
             typed: kind.is_some(),
             told: false,

@@ -42,8 +42,6 @@ pub struct Resolved {
     pub secret: BTreeSet<String>,
     /// Where the key of each property stands; for an item of a list, where the item stands.
     pub positions: BTreeMap<String, Position>,
-    /// Where the value of each property stands.
-    pub value_positions: BTreeMap<String, Position>,
     /// The dynamic references in the values, still unresolved.
     pub dynamic: Vec<DynamicReference>,
 }
@@ -62,22 +60,12 @@ impl fmt::Debug for Resolved {
 impl Resolved {
     /// The place of the key at a pointer; for what a function gave, and for what is missing, that of the nearest thing above.
     pub fn position(&self, pointer: &str) -> Option<Position> {
-        nearest(&self.positions, pointer)
-    }
-
-    /// The place of the value at a pointer, or of the nearest thing above.
-    pub fn value_position(&self, pointer: &str) -> Option<Position> {
-        nearest(&self.value_positions, pointer)
+        ancestors(pointer).find_map(|above| self.positions.get(above).copied())
     }
 
     /// A problem with the property at a pointer of the resource `logical_id`, at the property's key.
     pub fn diagnostic(&self, logical_id: &str, pointer: &str, message: impl Into<String>) -> Diagnostic {
         Diagnostic::new(property_path(logical_id, pointer), message).at(self.position(pointer))
-    }
-
-    /// Whether the value at a pointer, or one that it stands in, is a secret.
-    pub fn is_secret(&self, pointer: &str) -> bool {
-        ancestors(pointer).any(|above| self.secret.contains(above))
     }
 }
 
@@ -86,10 +74,6 @@ pub(super) fn not_made(name: &str, at: Position, path: String) -> Diagnostic {
     Diagnostic::new(path, format!("'{name}' is used here, but it is not made: its condition is false"))
         .at(at)
         .help("use it inside Fn::If with the same condition")
-}
-
-fn nearest(places: &BTreeMap<String, Position>, pointer: &str) -> Option<Position> {
-    ancestors(pointer).find_map(|above| places.get(above).copied())
 }
 
 /// The pointer itself and those above it, up to the empty one.
@@ -140,7 +124,6 @@ impl Placing<'_, '_> {
         };
         if value.is_some() {
             self.resolved.positions.insert(pointer.to_owned(), key);
-            self.resolved.value_positions.insert(pointer.to_owned(), expression.position);
         }
         value
     }
