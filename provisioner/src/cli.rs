@@ -37,10 +37,10 @@ pub struct Global {
     /// Configuration file [default: provision.toml, where there is one]
     #[arg(long, global = true, value_name = "FILE", env = "PROVISION_CONFIG")]
     pub config: Option<PathBuf>,
-    /// CloudFormation template [default: templates/crawler.yaml]
+    /// CloudFormation template [default: provision.toml's, else templates/crawler.yaml]
     #[arg(long, global = true, value_name = "FILE", env = "PROVISION_TEMPLATE")]
     pub template: Option<PathBuf>,
-    /// Value of a template parameter; can be given many times
+    /// Value of a template parameter; can be given many times [default: provision.toml's, the template's]
     #[arg(long = "param", global = true, value_name = "KEY=VALUE", value_parser = parameter)]
     pub params: Vec<(String, String)>,
     /// AWS region [default: AWS_REGION, provision.toml's, the profile's]
@@ -52,7 +52,7 @@ pub struct Global {
     /// Where AWS answers, for an emulator [default: AWS_ENDPOINT_URL, AWS's own]
     #[arg(long, global = true, value_name = "URL")]
     pub endpoint_url: Option<String>,
-    /// Where TMDb answers [default: TMDb's own]
+    /// Where TMDb answers [default: provision.toml's, TMDb's own]
     #[arg(long, global = true, value_name = "URL", env = "TMDB_API_URL")]
     pub tmdb_url: Option<String>,
     /// One JSON document on stdout instead of text
@@ -64,7 +64,7 @@ pub struct Global {
     /// Also what happens behind the scenes; twice shows every call
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Say yes to what would be asked: deletes and replacements
+    /// Say yes to what would be asked: deletes, replacements, films that would leave the lake
     #[arg(long, short, global = true)]
     pub yes: bool,
 }
@@ -87,7 +87,7 @@ pub enum Command {
     /// Make everything as the template says
     #[command(visible_alias = "deploy", after_help = examples::UP)]
     Up(Up),
-    /// Remove everything but the lake
+    /// Remove everything but the lake; the stored TMDb key goes too
     #[command(visible_alias = "destroy", after_help = examples::DOWN)]
     Down(Down),
     /// Show resources, queue, jobs and the time left
@@ -96,7 +96,7 @@ pub enum Command {
     /// Index the titles and send a message for every job that is not done
     #[command(after_help = examples::LAUNCH)]
     Launch(Launch),
-    /// Send the message of one year and initial
+    /// Send one message for all jobs of one year and initial
     #[command(after_help = examples::SIMULATE)]
     Simulate(Simulate),
     /// Stop giving jobs to the functions, and write down why
@@ -217,7 +217,7 @@ pub struct Down {
 /// Flags of `status`.
 #[derive(Args, Debug, Default)]
 pub struct Status {
-    /// Exit with 3 if a resource is missing or unhealthy, or there are dead letters
+    /// Exit with 3 if a resource is missing or unhealthy, the fleet is paused, or there are dead letters
     #[arg(long)]
     pub exit_code: bool,
 }
@@ -225,10 +225,10 @@ pub struct Status {
 /// Which jobs.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Selection {
-    /// Years: 2004, 2000..2020, none; joined by commas
+    /// Years: 2004, 2000..2020, none; joined by commas [default: all]
     #[arg(long, value_name = "YEARS")]
     pub years: Option<String>,
-    /// Two-letter initials, joined by commas; `_` stands for a blank: TH,A_
+    /// Two-letter initials, joined by commas; `_` stands for a blank: TH,A_ [default: all]
     #[arg(long, value_name = "INITIALS")]
     pub initials: Option<String>,
 }
@@ -236,16 +236,16 @@ pub struct Selection {
 /// Where the titles come from.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Titles {
-    /// title.basics.tsv.gz: a file, an https URL, s3://bucket/key, or - for stdin [default: IMDb's own]
+    /// title.basics.tsv.gz: a file, an https URL, s3://bucket/key, or - for stdin [default: provision.toml's, IMDb's own]
     #[arg(long, value_name = "FILE|URL", env = "PROVISION_TITLES_SOURCE")]
     pub titles_source: Option<String>,
-    /// IMDb's title types that count as films, joined by commas: movie,tvMovie,short [default: movie]
+    /// IMDb's title types that count as films, joined by commas: movie,tvMovie,short [default: provision.toml's, those of the index before, movie]
     #[arg(long, value_name = "TYPES")]
     pub title_types: Option<String>,
-    /// Adult films: in or out [default: in]
+    /// Adult films: in or out [default: provision.toml's, as in the index before, in]
     #[arg(long, value_name = "in|out", hide_possible_values = true)]
     pub adult: Option<Adult>,
-    /// Take a newer dataset, other title types or another job size than those that are pinned
+    /// Make the index anew: of a newer dataset, of other titles, or with jobs of another size; without it the pinned one is used
     #[arg(long)]
     pub new_index: bool,
 }
@@ -357,7 +357,7 @@ pub struct Download {
     /// The two-letter initial
     #[arg(long, default_value = "AD", conflicts_with = "all")]
     pub initial: String,
-    /// Every job that is not done
+    /// All jobs, or those of --years and --initials; without it those of one --year and --initial
     #[arg(long)]
     pub all: bool,
     /// Jobs side by side; the rate is that of all together
