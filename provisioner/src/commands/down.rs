@@ -32,10 +32,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
         confirm(run, &plan).await?;
         match &ending {
             Some(crawl) => save_dead_letters(run, crawl).await?,
-            None if options.delete_data && !flags.now && in_hand => {
-                let crawl = Crawl::open(&stack, &opened.aws.config)?;
-                let_functions_end(run, &crawl).await?;
-            }
+            None if flags.delete_data && !flags.now && in_hand => let_functions_end(run, &opened, &stack).await?,
             None => {}
         }
         report = stack.destroy(&plan, options, &run.ui.observer(), &run.interrupt).await;
@@ -80,7 +77,8 @@ async fn are_jobs_in_hand(opened: &Opened, stack: &Stack<'_>) -> bool {
 }
 
 /// What still runs would write into a bucket that is being emptied, and leave its last lines in a log group that is gone (E62).
-async fn let_functions_end(run: &Run, crawl: &Crawl) -> Result<(), Failure> {
+async fn let_functions_end(run: &Run, opened: &Opened, stack: &Stack<'_>) -> Result<(), Failure> {
+    let crawl = Crawl::open(stack, &opened.aws.config)?;
     let busy = run.ui.busy("waiting for the functions that run; --now skips this");
     let told =
         |in_hand| busy.say(&format!("waiting for the functions that run, {in_hand} jobs in hand; --now skips this"));

@@ -40,36 +40,12 @@ pub(super) async fn run(run: &Run, flags: &cli::Download) -> Result<(), Failure>
     warn_of_rate(run, "the", parameters.rate);
     let (lake, config) = lake::at(run, &flags.lake).await?;
     lake.tidy().await.map_err(FleetError::from)?;
-    let stop = run.interrupt.child_token();
-    let crawler = crawler(&parameters, Arc::clone(&lake))?.with_stop(stop.clone());
+    let crawler = crawler(&parameters, Arc::clone(&lake))?;
     let manifest = index(run, flags, &parameters, &lake, config.as_ref()).await?;
     let jobs = jobs(flags, &manifest)?;
     let work = interrupt::until(&run.interrupt, work(run, flags, &parameters, &*lake, &jobs)).await?;
     let mut whole = Downloaded::new(lake.uri(), jobs.len(), work.done);
-    let busy = run.ui.busy(&whole.progress());
-    let mut failure = None;
-    let mut markers = stream::iter(work.left)
-        .take_while(|_| future::ready(!stop.is_cancelled()))
-        .map(|(job, refresh)| one(&crawler, job, &manifest.dataset, refresh))
-        .buffer_unordered(usize::from(flags.jobs));
-    while let Some(marker) = markers.next().await {
-        match marker {
-            Ok(marker) => whole.add(&marker),
-            // The others save what they have, and the first to fail says why.
-            Err(error) => {
-                stop.cancel();
-                failure.get_or_insert(error);
-            }
-        }
-        busy.say(&whole.progress());
-    }
-    drop(busy);
-    if run.interrupt.is_cancelled() {
-        return Err(Failure::Interrupted);
-    }
-    if let Some(failure) = failure {
-        return Err(failure);
-    }
+    all(run, flags, crawler, &manifest.dataset, work.left, &mut whole).await?;
     lake::prune(run, &*lake, &manifest).await?;
     if flags.renew.is_wanted() {
         renewal::ended(&*lake).await.map_err(FleetError::from)?;
@@ -80,6 +56,40 @@ pub(super) async fn run(run: &Run, flags: &cli::Download) -> Result<(), Failure>
         run.ui.warn(&warning);
     }
     Ok(())
+}
+
+/// Does what is left, jobs side by side. Where one fails or the person interrupts, all save what they have.
+async fn all(
+    run: &Run,
+    flags: &cli::Download,
+    crawler: Crawler,
+    dataset: &str,
+    left: Vec<(&Job, Option<Refresh>)>,
+    whole: &mut Downloaded,
+) -> Result<(), Failure> {
+    let stop = run.interrupt.child_token();
+    let crawler = crawler.with_stop(stop.clone());
+    let busy = run.ui.busy(&whole.progress());
+    let mut failure = None;
+    let mut markers = stream::iter(left)
+        .take_while(|_| future::ready(!stop.is_cancelled()))
+        .map(|(job, refresh)| one(&crawler, job, dataset, refresh))
+        .buffer_unordered(usize::from(flags.jobs));
+    while let Some(marker) = markers.next().await {
+        match marker {
+            Ok(marker) => whole.add(&marker),
+            // The first to fail says why.
+            Err(error) => {
+                stop.cancel();
+                failure.get_or_insert(error);
+            }
+        }
+        busy.say(&whole.progress());
+    }
+    if run.interrupt.is_cancelled() {
+        return Err(Failure::Interrupted);
+    }
+    failure.map_or(Ok(()), Err)
 }
 
 /// The index of titles. Before a new one is read, which takes a while, TMDb is asked whether the key is good.

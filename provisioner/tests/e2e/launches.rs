@@ -167,7 +167,7 @@ fn e47_a_launch_goes_in_full_batches_side_by_side_and_stopped_goes_on_and_status
 #[test]
 fn a_launch_is_interrupted_while_it_looks_for_what_an_earlier_index_left_over() {
     let stage = Stage::new();
-    write_titles(&stage, 10);
+    write_titles(&stage.user, 10);
     stage.user.run(["secret", "set"]).succeeds();
     stage.user.run(words(&format!("up --yes {FAST}"))).succeeds();
     stage.user.run(["pause"]).succeeds();
@@ -187,7 +187,7 @@ fn a_launch_is_interrupted_while_it_looks_for_what_an_earlier_index_left_over() 
 #[test]
 fn a_new_index_takes_the_place_of_a_damaged_one_and_not_of_one_that_cannot_be_read() {
     let stage = Stage::new();
-    write_titles(&stage, 10);
+    write_titles(&stage.user, 10);
     stage.user.run(["up", "--yes"]).succeeds();
     let line = "launch --dry-run --titles-source titles.tsv --title-types movie,short";
     stage.user.run(words(line)).succeeds();
