@@ -291,7 +291,7 @@ impl Provider for FunctionProvider {
             self.tag_role_id(resource, progress).await?;
         }
         if let Some(reserved) = Fields(&resource.properties).int32("ReservedConcurrentExecutions") {
-            self.set_concurrency(name, Some(reserved)).await?;
+            self.set_concurrency(name, Some(reserved), progress).await?;
         }
         Ok(Observed { state: State::Ready("Active".into()), ..as_wanted(resource) })
     }

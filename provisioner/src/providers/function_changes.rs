@@ -97,7 +97,7 @@ impl FunctionProvider {
         }
         if changed("ReservedConcurrentExecutions") {
             let reserved = Fields(&resource.properties).int32("ReservedConcurrentExecutions");
-            self.set_concurrency(&resource.physical_id, reserved).await?;
+            self.set_concurrency(&resource.physical_id, reserved, progress).await?;
         }
         let mut tags = TagChanges::of(resource, differences);
         let role_id = Fields(&observed.handle).text("RoleId").filter(|_| changed("Tags"));
@@ -105,7 +105,18 @@ impl FunctionProvider {
         set_tags(&self.lambda, &arn_of(resource), tags).await
     }
 
-    pub(super) async fn set_concurrency(&self, name: &str, reserved: Option<i32>) -> Result<(), ProviderError> {
+    /// A statement that is added to the function's policy meanwhile conflicts with it (E14).
+    pub(super) async fn set_concurrency(
+        &self,
+        name: &str,
+        reserved: Option<i32>,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let set = || self.call_concurrency(name, reserved);
+        retry_until("the function to take its concurrency", Limit::seconds(60), progress, function_busy, set).await
+    }
+
+    async fn call_concurrency(&self, name: &str, reserved: Option<i32>) -> Result<(), ProviderError> {
         match reserved {
             Some(reserved) => {
                 let call = self.lambda.put_function_concurrency().function_name(name);

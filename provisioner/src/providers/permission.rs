@@ -21,7 +21,7 @@ use super::errors::{failed, none_if};
 use super::fields::{Fields, object};
 use super::observed::{as_wanted, listed};
 use super::policy_document::parsed;
-use super::transient::principal_settling;
+use super::transient::{function_busy, principal_settling};
 use crate::digest::hex;
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
@@ -37,6 +37,9 @@ const LONGEST: usize = 100;
 const SEAL: usize = 8;
 
 const MISSING: &str = "ResourceNotFoundException";
+
+/// How long a new principal, or another writer of the function, is waited for.
+const SETTLES: Limit = Limit::seconds(60);
 
 /// Statements of functions' policies, over Lambda.
 pub(super) struct PermissionProvider {
@@ -64,10 +67,16 @@ impl PermissionProvider {
     }
 
     async fn add(&self, resource: &Resource, progress: &Progress) -> Result<(), ProviderError> {
-        retry_until("Lambda to know the principal", Limit::seconds(60), progress, principal_settling, || {
-            self.call_add(resource)
-        })
-        .await
+        let settling = |error: &ProviderError| principal_settling(error).or_else(|| function_busy(error));
+        retry_until("Lambda to take the statement", SETTLES, progress, settling, || self.call_add(resource)).await
+    }
+
+    async fn call_remove(&self, physical_id: &str) -> Result<(), ProviderError> {
+        let function = function_of(physical_id);
+        let call = self.lambda.remove_permission().function_name(function).statement_id(statement_id(physical_id));
+        let writer = self.writer_of(function);
+        let _alone = writer.lock().await;
+        call.send().await.map_err(failed("lambda:RemovePermission")).map(drop)
     }
 
     async fn call_add(&self, resource: &Resource) -> Result<(), ProviderError> {
@@ -229,13 +238,11 @@ impl Provider for PermissionProvider {
         &self,
         observed: &Observed,
         _options: DeleteOptions,
-        _progress: &Progress,
+        progress: &Progress,
     ) -> Result<(), ProviderError> {
-        let call = self.lambda.remove_permission().function_name(function_of(&observed.physical_id));
-        let call = call.statement_id(statement_id(&observed.physical_id));
-        let writer = self.writer_of(function_of(&observed.physical_id));
-        let _alone = writer.lock().await;
-        none_if(MISSING, call.send().await.map_err(failed("lambda:RemovePermission"))).map(drop)
+        let remove = || self.call_remove(&observed.physical_id);
+        let removed = retry_until("Lambda to take the statement away", SETTLES, progress, function_busy, remove).await;
+        none_if(MISSING, removed).map(drop)
     }
 
     /// Statements that were made under the stack's name, as the functions' own reads tell them.

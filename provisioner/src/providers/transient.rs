@@ -44,12 +44,12 @@ pub(super) fn queue_policy_settling(error: &ProviderError, document: &str) -> Op
     refused.then_some("a principal of the policy is not known everywhere yet")
 }
 
-/// A function is being made, changed or deleted by an earlier call (E15, E16). `ResourceConflictException` also means
+/// A function is being made, changed or deleted by an earlier call, its policy included (E14, E15, E16). `ResourceConflictException` also means
 /// "already exists", which is final.
 pub(super) fn function_busy(error: &ProviderError) -> Option<&'static str> {
     let conflict = |text| says(error, "ResourceConflictException", text);
-    if conflict("An update is in progress") {
-        return Some("an earlier update of the function is in progress");
+    if conflict("An update is in progress") || conflict("concurrent update operation") {
+        return Some("another update of the function is in progress");
     }
     conflict("currently in the following state").then_some("function is not ready for a change yet")
 }
@@ -113,7 +113,7 @@ mod tests {
     type Classifier = fn(&ProviderError) -> Option<&'static str>;
 
     /// Messages as AWS sends them.
-    const RECORDED: [(Classifier, &str, &str); 20] = [
+    const RECORDED: [(Classifier, &str, &str); 21] = [
         (
             role_not_assumable,
             "InvalidParameterValueException",
@@ -176,6 +176,11 @@ mod tests {
             function_busy,
             "ResourceConflictException",
             "The operation cannot be performed at this time. The function is currently in the following state: Pending",
+        ),
+        (
+            function_busy,
+            "ResourceConflictException",
+            "The function could not be updated due to a concurrent update operation.",
         ),
         (mapping_busy, "ResourceInUseException", "Cannot update the event source mapping because it is in use."),
         (

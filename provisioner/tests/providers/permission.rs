@@ -62,3 +62,31 @@ async fn statements_of_one_function_are_added_one_after_the_other() {
     assert!(added.windows(2).all(|two| two[0].end.unwrap() <= two[1].begin), "{added:?}");
     stage.down(&resources).await;
 }
+
+#[tokio::test]
+async fn e14_another_change_of_the_function_is_waited_for_by_its_policy_and_its_concurrency() {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    let message = "The function could not be updated due to a concurrent update operation.";
+    for operation in ["AddPermission", "PutFunctionConcurrency", "UpdateFunctionConfiguration", "RemovePermission"] {
+        proxy.rule(Rule::on("lambda", operation).times(1).answer(409, "ResourceConflictException", message));
+    }
+    let stage = Stage::at("permission-busy", &proxy.url()).await;
+    let mut resources = function::with_role();
+    resources["F"]["Properties"]["ReservedConcurrentExecutions"] = 5.into();
+    let permission = json!({
+        "FunctionName": {"Ref": "F"}, "Action": "lambda:InvokeFunction", "Principal": "sns.amazonaws.com",
+    });
+    resources["Sns"] = json!({"Type": PERMISSION, "Properties": permission});
+    stage.up(&resources).await;
+    resources["F"]["Properties"]["Timeout"] = 60.into();
+    resources.as_object_mut().unwrap().shift_remove("Sns");
+    stage.up(&resources).await;
+    let calls = |operation: &str| proxy.calls().iter().filter(|call| call.operation == operation).count();
+    assert_eq!((calls("AddPermission"), calls("PutFunctionConcurrency")), (2, 2));
+    assert_eq!(
+        (calls("UpdateFunctionConfiguration"), calls("RemovePermission")),
+        (2, 2),
+        "and nothing is removed before"
+    );
+    stage.down(&resources).await;
+}
