@@ -47,6 +47,9 @@ const NAMING: Naming = Naming { kind: "queue", property: "QueueName", longest: 8
 const LARGEST_MESSAGE: u64 = 1_048_576;
 const LARGEST_MESSAGE_BEFORE: u64 = 262_144;
 
+/// How long a name that was just deleted, or a new dead-letter queue, is waited for.
+const SETTLES: Limit = Limit::seconds(90);
+
 /// How often in a row a deleted queue must be not found, as AWS's answers differ for a while (E43).
 const GONE_LOOKS: usize = 3;
 
@@ -251,6 +254,21 @@ fn is_taken(error: &ProviderError) -> bool {
     error.code().is_some_and(|code| code.contains("QueueNameExists") || code.contains("QueueAlreadyExists"))
 }
 
+/// A FIFO queue's name ends with `.fifo`, and no name has another dot.
+fn check_ending(name: &str, fifo: bool) -> Result<(), ProviderError> {
+    let (stem, told) = match fifo {
+        true => (name.strip_suffix(FIFO).unwrap_or_default(), "a FIFO queue's name must end with .fifo"),
+        false => (name, "only a FIFO queue's name may have a dot, before fifo at its end"),
+    };
+    match stem.is_empty() || stem.contains('.') {
+        true => Err(NAMING.bad(
+            format!("the queue name {name:?} is not one that SQS takes: {told}"),
+            "give another QueueName, or set FifoQueue as it is meant".into(),
+        )),
+        false => Ok(()),
+    }
+}
+
 fn name_in(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or_default()
 }
@@ -271,7 +289,9 @@ impl Provider for QueueProvider {
             let naming = Naming { longest: NAMING.longest - FIFO.len(), ..NAMING };
             return Ok(naming.name(logical_id, &[], properties, scope)? + FIFO);
         }
-        NAMING.name(logical_id, &[], properties, scope)
+        let name = NAMING.name(logical_id, &[], properties, scope)?;
+        check_ending(&name, fifo)?;
+        Ok(name)
     }
 
     fn attributes(&self, physical_id: &str, _properties: &Value, scope: &Scope) -> BTreeMap<String, Value> {
@@ -302,7 +322,7 @@ impl Provider for QueueProvider {
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
         let condition = "SQS to take the new queue";
-        let made = retry_until(condition, Limit::seconds(90), progress, queue_settling, || self.call_create(resource));
+        let made = retry_until(condition, SETTLES, progress, queue_settling, || self.call_create(resource));
         match made.await {
             Ok(()) => Ok(Observed { handle: json!({"QueueUrl": url_of(resource)}), ..as_wanted(resource) }),
             // Same name, other attributes: an earlier or another run, or someone else (E44).
@@ -316,18 +336,19 @@ impl Provider for QueueProvider {
         resource: &Resource,
         _observed: &Observed,
         differences: &[Difference],
-        _progress: &Progress,
+        progress: &Progress,
     ) -> Result<Observed, ProviderError> {
         let names = differences.iter().map(Difference::property).filter(|name| *name != "Tags");
         let changed = names.map(|name| {
             let text = Fields(&resource.properties).text(name).unwrap_or_else(|| cleared(&self.schema, name));
             (QueueAttributeName::from(name), text)
         });
-        let url = url_of(resource);
-        futures::try_join!(
-            self.set_attributes(&url, changed.collect()),
-            self.set_tags(&url, TagChanges::of(resource, differences))
-        )?;
+        let (url, changed) = (url_of(resource), changed.collect::<HashMap<_, _>>());
+        // A dead-letter queue that this run has made is new for one that was there before, too (E9).
+        let set = retry_until("SQS to take the queue's attributes", SETTLES, progress, queue_settling, || {
+            self.set_attributes(&url, changed.clone())
+        });
+        futures::try_join!(set, self.set_tags(&url, TagChanges::of(resource, differences)))?;
         Ok(Observed { handle: json!({"QueueUrl": url}), ..as_wanted(resource) })
     }
 
@@ -392,6 +413,21 @@ mod tests {
             let error =
                 ProviderError::Api { operation: "sqs:GetQueueUrl".into(), code: code.into(), message: String::new() };
             assert!(is_missing(&error), "{code}");
+        }
+    }
+
+    #[test]
+    fn e5_a_name_ends_with_fifo_if_the_queue_is_one_and_has_no_other_dot() {
+        for (name, fifo, good) in [
+            ("jobs", false, true),
+            ("jobs.fifo", true, true),
+            ("jobs", true, false),
+            (".fifo", true, false),
+            ("a.b.fifo", true, false),
+            ("jobs.fifo", false, false),
+            ("a.b", false, false),
+        ] {
+            assert_eq!(check_ending(name, fifo).is_ok(), good, "{name} {fifo}");
         }
     }
 

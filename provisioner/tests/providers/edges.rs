@@ -118,6 +118,15 @@ async fn e9_a_dead_letter_queue_and_a_bucket_that_are_new_are_waited_for() {
     let queue = stage.resource("AWS::SQS::Queue", "Jobs", json!({})).await;
     stage.create(&queue).await;
     assert_eq!(calls(&proxy, "CreateQueue"), 2);
+    // A queue that is there gets dead letters, and their queue is as new.
+    proxy.rule(Rule::on("sqs", "SetQueueAttributes").times(1).answer(400, "InvalidParameterValue", unknown));
+    let dead = stage.resource("AWS::SQS::Queue", "Dead", json!({})).await;
+    stage.create(&dead).await;
+    let redrive = json!({"RedrivePolicy": {"deadLetterTargetArn": dead.attributes["Arn"], "maxReceiveCount": 5}});
+    let queue = stage.resource("AWS::SQS::Queue", "Jobs", redrive).await;
+    stage.update(&queue).await;
+    assert_eq!(calls(&proxy, "SetQueueAttributes"), 2);
+    assert_eq!(stage.paths(&queue).await, Vec::<String>::new());
     proxy.rule(Rule::on("s3", "PutPublicAccessBlock").times(1).answer(
         404,
         "NoSuchBucket",
