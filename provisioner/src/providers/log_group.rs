@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | LogGroupName | replaces | stack and logical id |
 //! | LogGroupClass | replaces: AWS's reference knows no update of it | STANDARD |
-//! | RetentionInDays | in place | removed: kept for ever |
+//! | RetentionInDays | in place; a lower one asks first; not compared, nor set, for the class DELIVERY, of which AWS says it | removed: kept for ever |
 //! | KmsKeyId | in place | removed |
 //! | Tags | in place | |
 
@@ -67,6 +67,15 @@ impl LogGroupProvider {
         let call = call.set_log_group_class(fields.text("LogGroupClass").map(|class| LogGroupClass::from(&*class)));
         call.send().await.map_err(failed("logs:CreateLogGroup"))?;
         Ok(())
+    }
+
+    /// What another writer of the group may stand in the way of (E14).
+    async fn as_it_is_free<T, F: Future<Output = Result<T, ProviderError>>>(
+        &self,
+        progress: &Progress,
+        call: impl FnMut() -> F,
+    ) -> Result<T, ProviderError> {
+        retry_until("CloudWatch Logs to take the change", Limit::seconds(30), progress, log_group_busy, call).await
     }
 
     async fn set_retention(&self, name: &str, days: Option<i32>) -> Result<(), ProviderError> {
@@ -139,11 +148,17 @@ fn tagging_arn(resource: &Resource) -> String {
     whole.trim_end_matches(":*").to_owned()
 }
 
+/// AWS alone says how long lines are kept that are only delivered elsewhere.
+fn keeps_its_own_time(fields: Fields<'_>) -> bool {
+    fields.text("LogGroupClass").is_some_and(|class| class == "DELIVERY")
+}
+
 fn properties(group: &LogGroup, wanted: &Value) -> Value {
     // An account-level policy overrides ours, which is no drift of this group (E62).
-    let retention = match group.retention_policy_name() {
-        Some(_) => Fields(wanted).get("RetentionInDays").cloned(),
-        None => group.retention_in_days().map(Value::from),
+    let is_told = group.retention_policy_name().is_some() || group.log_group_class() == Some(&LogGroupClass::Delivery);
+    let retention = match is_told {
+        true => Fields(wanted).get("RetentionInDays").cloned(),
+        false => group.retention_in_days().map(Value::from),
     };
     object([
         ("LogGroupName", group.log_group_name().map(Value::from)),
@@ -179,17 +194,16 @@ impl Provider for LogGroupProvider {
     }
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
-        let busy = "CloudWatch Logs to take the log group";
-        let made = retry_until(busy, Limit::seconds(30), progress, log_group_busy, || self.call_create(resource));
-        match made.await {
+        match self.as_it_is_free(progress, || self.call_create(resource)).await {
             Err(error) if error.is("ResourceAlreadyExistsException") => {
                 return take_over(self, resource, progress).await;
             }
             made => made?,
         }
         progress.stands(&resource.attributes);
-        if let Some(days) = Fields(&resource.properties).int32("RetentionInDays") {
-            self.set_retention(&resource.physical_id, Some(days)).await?;
+        let fields = Fields(&resource.properties);
+        if let Some(days) = fields.int32("RetentionInDays").filter(|_| !keeps_its_own_time(fields)) {
+            self.as_it_is_free(progress, || self.set_retention(&resource.physical_id, Some(days))).await?;
         }
         Ok(as_wanted(resource))
     }
@@ -199,15 +213,15 @@ impl Provider for LogGroupProvider {
         resource: &Resource,
         _observed: &Observed,
         differences: &[Difference],
-        _progress: &Progress,
+        progress: &Progress,
     ) -> Result<Observed, ProviderError> {
         let (name, fields) = (&resource.physical_id, Fields(&resource.properties));
         let changed = |name: &str| differences.iter().any(|difference| difference.property() == name);
         if changed("RetentionInDays") {
-            self.set_retention(name, fields.int32("RetentionInDays")).await?;
+            self.as_it_is_free(progress, || self.set_retention(name, fields.int32("RetentionInDays"))).await?;
         }
         if changed("KmsKeyId") {
-            self.set_key(name, fields.text("KmsKeyId")).await?;
+            self.as_it_is_free(progress, || self.set_key(name, fields.text("KmsKeyId"))).await?;
         }
         self.set_tags(&tagging_arn(resource), TagChanges::of(resource, differences)).await?;
         Ok(as_wanted(resource))
@@ -219,16 +233,10 @@ impl Provider for LogGroupProvider {
         _options: DeleteOptions,
         progress: &Progress,
     ) -> Result<(), ProviderError> {
-        let deleted = retry_until(
-            "CloudWatch Logs to delete the log group",
-            Limit::seconds(30),
-            progress,
-            log_group_busy,
-            || async {
-                let call = self.logs.delete_log_group().log_group_name(&observed.physical_id);
-                call.send().await.map_err(failed("logs:DeleteLogGroup"))
-            },
-        );
+        let deleted = self.as_it_is_free(progress, || async {
+            let call = self.logs.delete_log_group().log_group_name(&observed.physical_id);
+            call.send().await.map_err(failed("logs:DeleteLogGroup"))
+        });
         none_if(MISSING, deleted.await).map(drop)
     }
 
@@ -291,5 +299,13 @@ mod tests {
         assert_eq!(properties(&group, &json!({"RetentionInDays": 14}))["RetentionInDays"], 14);
         let group = LogGroup::builder().log_group_name("a").retention_in_days(365).build();
         assert_eq!(properties(&group, &json!({"RetentionInDays": 14}))["RetentionInDays"], 365);
+    }
+
+    #[test]
+    fn how_long_lines_for_delivery_are_kept_is_no_drift() {
+        let group = LogGroup::builder().log_group_class(LogGroupClass::Delivery).retention_in_days(2).build();
+        assert_eq!(properties(&group, &json!({})).get("RetentionInDays"), None);
+        assert_eq!(properties(&group, &json!({"RetentionInDays": 14}))["RetentionInDays"], 14);
+        assert!(keeps_its_own_time(Fields(&json!({"LogGroupClass": "DELIVERY"}))));
     }
 }

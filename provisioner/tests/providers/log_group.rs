@@ -1,6 +1,8 @@
 use serde_json::json;
+use testkit::FaultProxy;
+use testkit::fault_proxy::Rule;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, endpoint};
 
 const GROUP: &str = "AWS::Logs::LogGroup";
 
@@ -20,4 +22,17 @@ async fn a_longer_name_with_the_same_beginning_is_another_group() {
     stage.create(&longer).await;
     let shorter = stage.resource(GROUP, "Logs", json!({"LogGroupName": "/logs-prefix/a"})).await;
     assert_eq!(stage.read(&shorter).await, None);
+}
+
+#[tokio::test]
+async fn e14_a_log_group_that_another_call_changes_is_waited_for() {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    let message = "A conflicting operation is currently in progress against this resource. Please try again.";
+    for operation in ["CreateLogGroup", "PutRetentionPolicy", "DeleteRetentionPolicy", "DeleteLogGroup"] {
+        proxy.rule(Rule::on("logs", operation).times(1).answer(400, "OperationAbortedException", message));
+    }
+    let stage = Stage::at("logs-busy", &proxy.url()).await;
+    let first = stage.resource(GROUP, "Logs", json!({"RetentionInDays": 14})).await;
+    let second = stage.resource(GROUP, "Logs", json!({})).await;
+    stage.live_through(&first, &second, &["RetentionInDays"]).await;
 }
