@@ -11,7 +11,8 @@
 //! | Description | in place | empty |
 //! | MemorySize, Timeout | in place | 128, 3 |
 //! | EphemeralStorage, TracingConfig, SnapStart | in place | 512, PassThrough, None |
-//! | Environment, Layers, DeadLetterConfig, VpcConfig, KmsKeyArn, FileSystemConfigs | in place | removed |
+//! | Environment, Layers, DeadLetterConfig, VpcConfig, FileSystemConfigs | in place | removed |
+//! | KmsKeyArn | in place, with the variables; not compared without any | removed |
 //! | LoggingConfig | in place | text into the log group of its name |
 //! | ReservedConcurrentExecutions | in place | removed |
 //! | Tags | in place | |
@@ -35,7 +36,7 @@ use super::execution_role::{ExecutionRoles, id_of_role, role_tag};
 use super::fields::Fields;
 use super::function_changes::{ROLE_ID_TAG, architectures, role_of};
 use super::function_code::{Code, Codes};
-use super::function_settings::{Settings, logging_besides_defaults, properties};
+use super::function_settings::{Settings, forgets_the_key, logging_besides_defaults, properties};
 use super::function_state::{SETTLES, state};
 use super::lambda_tags::tags_of;
 use super::names::Naming;
@@ -202,6 +203,11 @@ fn observed(resource: &Resource, answer: GetFunctionOutput, role_id: Option<Stri
     // No subnets are no network, which Lambda tells nothing of.
     if network["SubnetIds"].as_array().is_some_and(Vec::is_empty) && Fields(&properties).get("VpcConfig").is_none() {
         properties["VpcConfig"] = network.clone();
+    }
+    if let Some(key) = Fields(&resource.properties).get("KmsKeyArn")
+        && forgets_the_key(&properties, &resource.properties)
+    {
+        properties["KmsKeyArn"] = key.clone();
     }
     properties["Code"] = match answer.code.and_then(|code| code.image_uri) {
         Some(uri) => json!({"ImageUri": uri}),

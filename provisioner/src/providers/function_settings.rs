@@ -84,11 +84,12 @@ impl Settings {
         }
     }
 
-    /// The same, where what left the template may be a part of how it logs: Lambda goes back to none by itself.
+    /// The same, where what left the template may be a part of how it logs: Lambda goes back to none by itself. Under another key go
+    /// the variables once more, as Lambda seals only those that a call brings.
     pub(super) fn of_change(properties: &Value, name: &str, changed: impl Fn(&str) -> bool) -> Self {
         let logging =
             changed("LoggingConfig").then(|| logging(Fields(&whole_logging(&properties["LoggingConfig"], name))));
-        let settings = Self::of(properties, changed);
+        let settings = Self::of(properties, |part| changed(part) || (part == "Environment" && changed("KmsKeyArn")));
         Self { logging: logging.or(settings.logging), ..settings }
     }
 
@@ -182,7 +183,8 @@ fn vpc(fields: Fields<'_>) -> VpcConfig {
     VpcConfig::builder()
         .set_subnet_ids(Some(fields.texts("SubnetIds").unwrap_or_default()))
         .set_security_group_ids(Some(fields.texts("SecurityGroupIds").unwrap_or_default()))
-        .set_ipv6_allowed_for_dual_stack(fields.boolean("Ipv6AllowedForDualStack"))
+        // Said out loud: left out of the call it would stay as it is.
+        .ipv6_allowed_for_dual_stack(fields.boolean("Ipv6AllowedForDualStack").unwrap_or(false))
         .build()
 }
 
@@ -274,4 +276,38 @@ fn image_of(found: &FunctionConfiguration) -> Option<Value> {
         ("EntryPoint", list(image.entry_point().iter().map(|text| text.as_str().into()))),
         ("WorkingDirectory", image.working_directory().map(Value::from)),
     ]))
+}
+
+/// Lambda remembers a key only where there are variables that it seals.
+pub(super) fn forgets_the_key(found: &Value, wanted: &Value) -> bool {
+    let has_variables = |of: &Value| of["Environment"]["Variables"].as_object().is_some_and(|all| !all.is_empty());
+    !Fields(found).has("KmsKeyArn") && !has_variables(found) && !has_variables(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_go_with_another_key_and_a_network_says_that_it_takes_no_ipv6() {
+        let wanted =
+            json!({"KmsKeyArn": "new", "Environment": {"Variables": {"A": "1"}}, "VpcConfig": {"SubnetIds": ["s"]}});
+        let settings = Settings::of_change(&wanted, "f", |name| name == "KmsKeyArn");
+        let variables = settings.environment.and_then(|environment| environment.variables);
+        assert_eq!(variables.unwrap_or_default().get("A").map(String::as_str), Some("1"));
+        assert!(Settings::of_change(&wanted, "f", |name| name == "Timeout").environment.is_none());
+        let network = Settings::of_change(&wanted, "f", |name| name == "VpcConfig").vpc;
+        assert_eq!(network.and_then(|vpc| vpc.ipv6_allowed_for_dual_stack), Some(false));
+    }
+
+    #[test]
+    fn a_key_without_variables_is_one_that_lambda_does_not_keep() {
+        let (key, variables) = (json!({"KmsKeyArn": "k"}), json!({"Environment": {"Variables": {"A": "1"}}}));
+        assert!(forgets_the_key(&json!({}), &key));
+        assert!(
+            !forgets_the_key(&key, &key)
+                && !forgets_the_key(&variables, &key)
+                && !forgets_the_key(&json!({}), &variables)
+        );
+    }
 }
