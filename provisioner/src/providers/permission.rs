@@ -7,6 +7,7 @@
 //! |---|---|---|
 //! | FunctionName, Action, Principal | replaces | required |
 //! | SourceArn, SourceAccount, EventSourceToken, FunctionUrlAuthType, PrincipalOrgID | replaces | not there |
+//! | InvokedViaFunctionUrl | replaces | false |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -61,6 +62,7 @@ impl PermissionProvider {
             text("EventSourceToken").removed_when_absent(),
             text("FunctionUrlAuthType").removed_when_absent(),
             text("PrincipalOrgID").removed_when_absent(),
+            Property::new("InvokedViaFunctionUrl", Shape::Boolean).replaces().default(false),
         ];
         let schema = Schema::new(TYPE, properties, &["Id"]).belongs_to("AWS::Lambda::Function", "FunctionName");
         Self { lambda: lambda_client(config), schema, writers: Mutex::default() }
@@ -87,6 +89,7 @@ impl PermissionProvider {
         let call = call.set_source_account(fields.text("SourceAccount"));
         let call = call.set_event_source_token(fields.text("EventSourceToken"));
         let call = call.set_principal_org_id(fields.text("PrincipalOrgID"));
+        let call = call.set_invoked_via_function_url(fields.boolean("InvokedViaFunctionUrl").filter(|only| *only));
         let kind = fields.text("FunctionUrlAuthType");
         let call = call.set_function_url_auth_type(kind.map(|kind| kind.as_str().into()));
         let writer = self.writer_of(function_of(&resource.physical_id));
@@ -170,6 +173,7 @@ fn properties(statement: &Value, wanted: &Value) -> Value {
         ("EventSourceToken", condition("StringEquals", "lambda:EventSourceToken")),
         ("FunctionUrlAuthType", condition("StringEquals", "lambda:FunctionUrlAuthType")),
         ("PrincipalOrgID", condition("StringEquals", "aws:PrincipalOrgID")),
+        ("InvokedViaFunctionUrl", condition("Bool", "lambda:InvokedViaFunctionUrl")),
     ])
 }
 
@@ -300,6 +304,16 @@ mod tests {
         assert!(one.len() == LONGEST && one != other && is_sealed(&one, "films", "eu-west-1"), "{one}");
         let long = "f".repeat(99);
         assert!(is_sealed(&of(&long, "eu-west-1", "Allow"), &long, "eu-west-1"));
+    }
+
+    #[test]
+    fn a_statement_for_calls_by_the_functions_url_comes_back_as_it_was_written() {
+        let seen = properties(
+            &json!({"Principal": "*", "Action": "lambda:InvokeFunction",
+                "Condition": {"Bool": {"lambda:InvokedViaFunctionUrl": "true"}}}),
+            &json!({"FunctionName": "f"}),
+        );
+        assert_eq!((&seen["InvokedViaFunctionUrl"], &seen["Principal"]), (&json!("true"), &json!("*")));
     }
 
     #[test]
