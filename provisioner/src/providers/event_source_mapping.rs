@@ -21,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
+use aws_sdk_lambda::primitives::DateTime;
 use aws_sdk_lambda::types::EventSourceMappingConfiguration;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
@@ -35,7 +36,7 @@ use super::mapping_found::{
 };
 use super::mapping_settings::{Settings, starting_position, with_filters};
 use super::observed::{as_wanted, listed};
-use super::tagged::{Tagged, Tags};
+use super::tagged::{Tagged, Tags, is_new};
 use super::tags::TagChanges;
 use super::transient::{mapping_busy, policy_not_applied};
 use crate::engine::{
@@ -385,8 +386,12 @@ impl Provider for EventSourceMappingProvider {
         let is_named = |one: &EventSourceMappingConfiguration| {
             named.contains(&key(one.function_arn().unwrap_or_default(), one.event_source_arn().unwrap_or_default()))
         };
-        let listed = self.listed(None).await?.into_iter().filter(|one| !is_named(one));
-        let looks = listed.map(|mapping| self.found(mapping, scope));
+        let told = self.tagging.arns(scope, "lambda:event-source-mapping");
+        let (listed, told) = futures::try_join!(self.listed(None), told)?;
+        let may_be = |one: &EventSourceMappingConfiguration| {
+            !is_named(one) && (told.contains(&tagging_arn(one)) || is_new(one.last_modified().map(DateTime::secs)))
+        };
+        let looks = listed.into_iter().filter(may_be).map(|mapping| self.found(mapping, scope));
         let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }

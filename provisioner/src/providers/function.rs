@@ -37,11 +37,12 @@ use super::fields::Fields;
 use super::function_changes::{ROLE_ID_TAG, architectures, role_of};
 use super::function_code::{Code, Codes};
 use super::function_settings::{Settings, forgets_the_key, logging_besides_defaults, properties};
-use super::function_state::{SETTLES, state};
+use super::function_state::{SETTLES, changed_at, state};
 use super::lambda_tags::tags_of;
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
 use super::permission::{STATEMENTS, statement_ids};
+use super::tagged::{Tagged, is_new};
 use super::transient::{function_busy, role_settling};
 use crate::engine::{
     DeleteOptions, Difference, Grant, Limit, Needed, Observed, Permissions, Poll, Progress, Property, Provider,
@@ -63,12 +64,19 @@ pub(super) struct FunctionProvider {
     pub(super) lambda: Client,
     pub(super) roles: Arc<ExecutionRoles>,
     pub(super) codes: Codes,
+    tagging: Tagged,
     schema: Schema,
 }
 
 impl FunctionProvider {
     pub(super) fn new(config: &SdkConfig, artifacts: Arc<dyn Artifacts>, roles: Arc<ExecutionRoles>) -> Self {
-        Self { lambda: lambda_client(config), roles, codes: Codes::new(artifacts, s3_client(config)), schema: schema() }
+        Self {
+            lambda: lambda_client(config),
+            roles,
+            codes: Codes::new(artifacts, s3_client(config)),
+            tagging: Tagged::new(config),
+            schema: schema(),
+        }
     }
 
     pub(super) async fn get(&self, name: &str) -> Result<Option<GetFunctionOutput>, ProviderError> {
@@ -87,6 +95,11 @@ impl FunctionProvider {
         let call = call.set_tags(Some(resource.tags.clone().into_iter().chain(role_id).collect()));
         settings.on_create(call).send().await.map_err(failed("lambda:CreateFunction"))?;
         Ok(())
+    }
+
+    async fn all(&self) -> Result<Vec<FunctionConfiguration>, ProviderError> {
+        let pages = self.lambda.list_functions().into_paginator().items().send();
+        pages.try_collect().await.map_err(failed("lambda:ListFunctions"))
     }
 
     async fn found(&self, function: FunctionConfiguration, scope: &Scope) -> Result<Option<Observed>, ProviderError> {
@@ -355,10 +368,12 @@ impl Provider for FunctionProvider {
     }
 
     async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
-        let pages = self.lambda.list_functions().into_paginator().items().send();
-        let listed: Vec<_> = pages.try_collect().await.map_err(failed("lambda:ListFunctions"))?;
+        let (listed, told) = futures::try_join!(self.all(), self.tagging.arns(scope, "lambda:function"))?;
         let is_named = |one: &FunctionConfiguration| one.function_name().is_some_and(|name| named.contains(name));
-        let looks = listed.into_iter().filter(|one| !is_named(one)).map(|one| self.found(one, scope));
+        let may_be = |one: &FunctionConfiguration| {
+            !is_named(one) && (one.function_arn().is_none_or(|arn| told.contains(arn)) || is_new(changed_at(one)))
+        };
+        let looks = listed.into_iter().filter(may_be).map(|one| self.found(one, scope));
         let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
@@ -423,7 +438,7 @@ impl Provider for FunctionProvider {
 
     fn find_permissions(&self, scope: &Scope) -> Vec<Grant> {
         let all = scope.arn("lambda", "function:*");
-        vec![Grant::anywhere(&["lambda:ListFunctions"]), Grant::on(all, &["lambda:ListTags"])]
+        vec![Grant::anywhere(&["lambda:ListFunctions", "tag:GetResources"]), Grant::on(all, &["lambda:ListTags"])]
     }
 
     /// Its own, its role's, its layers', its file systems' and its key's, and that of the object or repository that its code is in.

@@ -51,9 +51,22 @@ pub(super) fn state(found: &FunctionConfiguration) -> State {
     }
 }
 
+/// When it was last changed, in seconds since 1970; Lambda writes `2026-11-27T03:14:42.000+0000`.
+pub(super) fn changed_at(found: &FunctionConfiguration) -> Option<i64> {
+    let written = jiff::fmt::strtime::parse("%Y-%m-%dT%H:%M:%S%.f%z", found.last_modified()?).ok()?;
+    written.to_timestamp().ok().map(|instant| instant.as_second())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_of_a_change_is_read_as_lambda_writes_it() {
+        let changed = |text: &str| changed_at(&FunctionConfiguration::builder().last_modified(text).build());
+        assert_eq!(changed("1970-01-02T00:00:01.000+0000"), Some(86_401));
+        assert_eq!(changed("soon"), None);
+    }
 
     fn with(state: &str, update: Option<&str>) -> State {
         let found = FunctionConfiguration::builder().state(state.into());

@@ -22,6 +22,7 @@ use super::errors::{failed, none_if};
 use super::fields::{Fields, object};
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
+use super::tagged::{Tagged, is_new};
 use super::tags::TagChanges;
 use super::transient::log_group_busy;
 use crate::engine::{
@@ -39,18 +40,24 @@ const WIDTH: usize = 8;
 /// Log groups, over CloudWatch Logs.
 pub(super) struct LogGroupProvider {
     logs: Client,
+    tagging: Tagged,
     schema: Schema,
 }
 
 impl LogGroupProvider {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { logs: Client::new(config), schema: schema() }
+        Self { logs: Client::new(config), tagging: Tagged::new(config), schema: schema() }
     }
 
     async fn group(&self, name: &str) -> Result<Option<LogGroup>, ProviderError> {
         let pages = self.logs.describe_log_groups().log_group_name_prefix(name).into_paginator().items().send();
         let groups: Vec<LogGroup> = pages.try_collect().await.map_err(failed("logs:DescribeLogGroups"))?;
         Ok(groups.into_iter().find(|group| group.log_group_name() == Some(name)))
+    }
+
+    async fn all(&self) -> Result<Vec<LogGroup>, ProviderError> {
+        let pages = self.logs.describe_log_groups().into_paginator().items().send();
+        pages.try_collect().await.map_err(failed("logs:DescribeLogGroups"))
     }
 
     async fn tags_of(&self, arn: &str) -> Result<Option<BTreeMap<String, String>>, ProviderError> {
@@ -246,10 +253,13 @@ impl Provider for LogGroupProvider {
     }
 
     async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
-        let pages = self.logs.describe_log_groups().into_paginator().items().send();
-        let groups: Vec<LogGroup> = pages.try_collect().await.map_err(failed("logs:DescribeLogGroups"))?;
-        let names = groups.into_iter().filter_map(|group| group.log_group_name);
-        let names = names.filter(|name| !named.contains(name));
+        let (groups, told) = futures::try_join!(self.all(), self.tagging.arns(scope, "logs:log-group"))?;
+        let may_be = |group: &LogGroup, name: &String| {
+            !named.contains(name)
+                && (told.contains(&arn(name, scope)) || is_new(group.creation_time().map(|millis| millis / 1000)))
+        };
+        let names = groups.into_iter().filter_map(|mut group| Some((group.log_group_name.take()?, group)));
+        let names = names.filter(|(name, group)| may_be(group, name)).map(|(name, _)| name);
         let looks = names.map(|name| self.found(name, scope));
         let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
@@ -279,7 +289,8 @@ impl Provider for LogGroupProvider {
 
     fn find_permissions(&self, scope: &Scope) -> Vec<Grant> {
         let all = scope.arn("logs", "log-group:*");
-        vec![Grant::anywhere(&["logs:DescribeLogGroups"]), Grant::on(all, &["logs:ListTagsForResource"])]
+        let listing = Grant::anywhere(&["logs:DescribeLogGroups", "tag:GetResources"]);
+        vec![listing, Grant::on(all, &["logs:ListTagsForResource"])]
     }
 
     /// Tagging wants the one, all else the other.

@@ -3,16 +3,27 @@
 //! It lags: it tells of what was deleted for a while longer, and of a new tag a while later. So it says where to look, and spares a
 //! look only where nothing hangs on the last minute.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_sdk_resourcegroupstagging::Client;
 use aws_sdk_resourcegroupstagging::types::{FailureInfo, TagFilter};
 
 use super::errors::failed;
-use crate::engine::{ProviderError, tag};
+use crate::engine::{ProviderError, Scope, tag};
 
 pub(super) type Tags = BTreeMap<String, String>;
+
+/// Much longer than the tagging API lags.
+const LAG: Duration = Duration::from_secs(3600);
+
+/// Whether what was made or changed then may be too new for the tagging API to tell of it; `None` where nobody says when it was.
+pub(super) fn is_new(seconds: Option<i64>) -> bool {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = |then: i64| now.saturating_sub(Duration::from_secs(then.unsigned_abs()));
+    seconds.is_none_or(|then| since(then) < LAG)
+}
 
 /// The tagging API of an account and region.
 #[derive(Clone)]
@@ -50,6 +61,13 @@ impl Tagged {
         Ok(found.iter().map(|mapping| (mapping.resource_arn().unwrap_or_default().to_owned(), tags(mapping))).collect())
     }
 
+    /// The ARNs of what it tells of a stack, of one type. Asked for beside a listing that gives no tags: to ask for the tags of each that
+    /// is listed would be throttled in an account of hundreds (E28).
+    pub(super) async fn arns(&self, scope: &Scope, kind: &str) -> Result<BTreeSet<String>, ProviderError> {
+        let told = self.of_stack(&scope.stack, &scope.region, None, &[kind]).await?;
+        Ok(told.into_iter().map(|(arn, _)| arn.trim_end_matches(":*").to_owned()).collect())
+    }
+
     /// Sets tags of the resource of an ARN.
     pub(super) async fn tag(&self, arn: &str, tags: HashMap<String, String>) -> Result<(), ProviderError> {
         let call = self.client.tag_resources().resource_arn_list(arn).set_tags(Some(tags));
@@ -76,5 +94,17 @@ fn refused(operation: &str, failures: Option<&HashMap<String, FailureInfo>>) -> 
             message: format!("{arn}: {}", failure.error_message().unwrap_or_default()),
         }),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_younger_than_the_tagging_api_lags_or_of_no_known_age_is_new() {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() as i64;
+        assert!(is_new(None) && is_new(Some(now - 60)) && is_new(Some(now + 60)));
+        assert!(!is_new(Some(now - 7200)) && !is_new(Some(0)));
     }
 }

@@ -13,6 +13,7 @@ mod fleet;
 mod function;
 mod in_process;
 mod inline_policy;
+mod large_account;
 mod log_group;
 mod managed_policy;
 mod ownership;
