@@ -25,6 +25,7 @@ use super::fields::{Fields, object};
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
+use super::transient::parameter_busy;
 use crate::engine::{
     DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
     Resource, Schema, Scope, Shape, retry_until, tag,
@@ -85,6 +86,13 @@ impl ParameterProvider {
         Ok(())
     }
 
+    async fn change(&self, resource: &Resource, differences: &[Difference]) -> Result<(), ProviderError> {
+        if differences.iter().any(|difference| difference.property() != "Tags") {
+            self.put(resource, true).await?;
+        }
+        self.set_tags(&resource.physical_id, TagChanges::of(resource, differences)).await
+    }
+
     /// Whether it was made, and not there already. The error of a taken name that no read finds may pass.
     async fn put_first(&self, resource: &Resource) -> Result<bool, ProviderError> {
         match self.put(resource, false).await {
@@ -141,7 +149,8 @@ fn tier_of(described: Option<&ParameterMetadata>) -> Option<String> {
 
 /// A deleted parameter's name is taken for some seconds more (E56).
 fn name_not_free(error: &ProviderError) -> Option<&'static str> {
-    error.is(TAKEN).then_some("SSM has not freed the name of the earlier parameter yet")
+    let taken = error.is(TAKEN).then_some("SSM has not freed the name of the earlier parameter yet");
+    taken.or_else(|| parameter_busy(error))
 }
 
 fn ssm_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {
@@ -207,12 +216,10 @@ impl Provider for ParameterProvider {
         resource: &Resource,
         _observed: &Observed,
         differences: &[Difference],
-        _progress: &Progress,
+        progress: &Progress,
     ) -> Result<Observed, ProviderError> {
-        if differences.iter().any(|difference| difference.property() != "Tags") {
-            self.put(resource, true).await?;
-        }
-        self.set_tags(&resource.physical_id, TagChanges::of(resource, differences)).await?;
+        let change = || self.change(resource, differences);
+        retry_until("SSM to take the change", Limit::seconds(60), progress, parameter_busy, change).await?;
         Ok(as_wanted(resource))
     }
 

@@ -98,6 +98,11 @@ pub(super) fn log_group_busy(error: &ProviderError) -> Option<&'static str> {
     error.is("OperationAbortedException").then_some("CloudWatch Logs is still busy with an earlier change")
 }
 
+/// Two writers met at one parameter, or the tags of a deleted one of its name are not gone yet (E14, E56). The message may be empty.
+pub(super) fn parameter_busy(error: &ProviderError) -> Option<&'static str> {
+    error.is("TooManyUpdates").then_some("SSM is still busy with an earlier change of the parameter")
+}
+
 fn says(error: &ProviderError, wanted: &str, text: &str) -> bool {
     matches!(error, ProviderError::Api { code, message, .. } if code == wanted && message.contains(text))
 }
@@ -113,7 +118,7 @@ mod tests {
     type Classifier = fn(&ProviderError) -> Option<&'static str>;
 
     /// Messages as AWS sends them.
-    const RECORDED: [(Classifier, &str, &str); 21] = [
+    const RECORDED: [(Classifier, &str, &str); 22] = [
         (
             role_not_assumable,
             "InvalidParameterValueException",
@@ -197,6 +202,11 @@ mod tests {
             iam_settling,
             "ConcurrentModification",
             "The request was rejected because multiple requests to change this object were submitted simultaneously.",
+        ),
+        (
+            parameter_busy,
+            "TooManyUpdates",
+            "Failed to create the parameter since stale tags associated to the name detected. Please retry in a while or change a parameter name.",
         ),
         (
             log_group_busy,

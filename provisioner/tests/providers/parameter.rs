@@ -31,3 +31,19 @@ async fn e56_a_parameter_whose_name_is_not_free_yet_is_waited_for() {
     assert_eq!(changing, ["DeleteParameter", "PutParameter", "PutParameter", "PutParameter"]);
     stage.down(&of_type("StringList")).await;
 }
+
+#[tokio::test]
+async fn e14_a_parameter_that_another_call_changes_is_waited_for() {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    let stage = Stage::at("parameter-busy", &proxy.url()).await;
+    let busy = |operation: &str| Rule::on("ssm", operation).times(1).answer(400, "TooManyUpdates", "");
+    proxy.rule(busy("PutParameter"));
+    let mut parameter = stage.resource(PARAMETER, "P", json!({"Type": "String", "Value": "1"})).await;
+    stage.create(&parameter).await;
+    proxy.rule(busy("PutParameter"));
+    proxy.rule(busy("AddTagsToResource"));
+    parameter.properties["Value"] = "2".into();
+    parameter.tags.insert("team".into(), "films".into());
+    stage.update(&parameter).await;
+    assert_eq!(stage.paths(&parameter).await, Vec::<String>::new());
+}
