@@ -18,10 +18,10 @@ use super::errors::failed;
 use super::fields::Fields;
 use super::observed::{as_wanted, listed};
 use super::policy_document::parsed;
-use super::transient::{bucket_busy, bucket_settling, principal_settling};
+use super::transient::{block_settling, bucket_busy, bucket_settling, principal_settling};
 use crate::engine::{
     DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
-    Resource, Schema, Scope, Shape, retry_until,
+    Resource, Schema, Scope, Shape, canonical, retry_until,
 };
 
 const TYPE: &str = "AWS::S3::BucketPolicy";
@@ -30,6 +30,8 @@ const TYPE: &str = "AWS::S3::BucketPolicy";
 const WIDTH: usize = 16;
 
 const SETTLES: Limit = Limit::seconds(120);
+
+const CONDITION: &str = "S3 to take the bucket's policy";
 
 /// Policies of buckets, over S3.
 pub(super) struct BucketPolicyProvider {
@@ -59,12 +61,50 @@ impl BucketPolicyProvider {
     async fn put(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
         let document = Fields(&resource.properties).document("PolicyDocument").unwrap_or_default();
         let settling = |error: &ProviderError| bucket_settling(error).or_else(|| principal_settling(error));
-        retry_until("S3 to take the bucket's policy", SETTLES, progress, settling, || async {
-            let call = self.s3.put_bucket_policy().bucket(&resource.physical_id).policy(&document);
-            call.send().await.map_err(failed("s3:PutBucketPolicy"))
-        })
-        .await?;
+        let put = || self.call_put(&resource.physical_id, &document);
+        match retry_until(CONDITION, SETTLES, progress, settling, put).await {
+            Err(refused @ ProviderError::Denied { .. }) => {
+                self.put_as_the_block_goes(resource, &document, refused, progress).await?;
+            }
+            put => put?,
+        }
         Ok(Observed { tags: BTreeMap::new(), ..as_wanted(resource) })
+    }
+
+    async fn call_put(&self, bucket: &str, document: &str) -> Result<(), ProviderError> {
+        let call = self.s3.put_bucket_policy().bucket(bucket).policy(document);
+        call.send().await.map_err(failed("s3:PutBucketPolicy")).map(drop)
+    }
+
+    /// A refusal may pass if the policy is public, and the bucket takes such by now. That it does not pass is the refusal itself.
+    async fn put_as_the_block_goes(
+        &self,
+        resource: &Resource,
+        document: &str,
+        refused: ProviderError,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let wanted = resource.properties.get("PolicyDocument").unwrap_or(&Value::Null);
+        if !is_public(wanted) || self.blocks_public_policies(&resource.physical_id).await {
+            return Err(refused);
+        }
+        let put = || self.call_put(&resource.physical_id, document);
+        match retry_until(CONDITION, Limit::seconds(30), progress, block_settling, put).await {
+            Err(ProviderError::TimedOut { .. }) => Err(refused),
+            put => put,
+        }
+    }
+
+    /// Where it may not be asked, too: then nothing is waited for.
+    async fn blocks_public_policies(&self, bucket: &str) -> bool {
+        let asked = self.s3.get_public_access_block().bucket(bucket).send().await;
+        match asked.map_err(failed("s3:GetBucketPublicAccessBlock")) {
+            Ok(answer) => {
+                let block = answer.public_access_block_configuration;
+                block.and_then(|block| block.block_public_policy).unwrap_or(false)
+            }
+            Err(error) => !error.is("NoSuchPublicAccessBlockConfiguration"),
+        }
     }
 
     async fn found(&self, bucket: String) -> Result<Option<Observed>, ProviderError> {
@@ -73,6 +113,16 @@ impl BucketPolicyProvider {
             ..listed(TYPE, bucket.clone(), BTreeMap::new(), [("Ref".to_owned(), bucket.into())].into())
         }))
     }
+}
+
+/// Whether a statement of the policy lets everybody do something, conditions left aside.
+fn is_public(document: &Value) -> bool {
+    let spelled = canonical(document, &Shape::Policy);
+    let statements = spelled["Statement"].as_array().into_iter().flatten();
+    let mut allowed = statements.filter(|statement| statement["Effect"] == "Allow").map(|one| &one["Principal"]);
+    allowed.any(|principal| {
+        principal == "*" || principal["AWS"].as_array().is_some_and(|all| all.iter().any(|who| who == "*"))
+    })
 }
 
 #[async_trait]

@@ -103,6 +103,12 @@ pub(super) fn parameter_busy(error: &ProviderError) -> Option<&'static str> {
     error.is("TooManyUpdates").then_some("SSM is still busy with an earlier change of the parameter")
 }
 
+/// A public policy is refused for some seconds after the bucket no longer blocks such.
+pub(super) fn block_settling(error: &ProviderError) -> Option<&'static str> {
+    let denied = matches!(error, ProviderError::Denied { .. });
+    denied.then_some("S3 does not know everywhere yet that the bucket takes public policies")
+}
+
 fn says(error: &ProviderError, wanted: &str, text: &str) -> bool {
     matches!(error, ProviderError::Api { code, message, .. } if code == wanted && message.contains(text))
 }
