@@ -20,6 +20,8 @@ pub struct Schema {
     pub parent: Option<Parent>,
     /// The properties that name what it joins: it goes with them.
     pub joins: Vec<String>,
+    /// Properties that CloudFormation knows, here or within others, and that the provider does not make.
+    pub unmade: Vec<String>,
 }
 
 /// What a kind without tags belongs to.
@@ -116,7 +118,14 @@ impl Schema {
             attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
             parent: None,
             joins: Vec::new(),
+            unmade: Vec::new(),
         }
+    }
+
+    /// The same without these properties of CloudFormation's, so that they are refused by name.
+    pub fn without(mut self, names: &[&str]) -> Self {
+        self.unmade = names.iter().map(|name| (*name).to_owned()).collect();
+        self
     }
 
     /// The same for a kind that takes no tags: it belongs to the resource of that type that `property` names.

@@ -24,6 +24,7 @@ pub fn validate(
     let mut check = Check {
         path: format!("Resources.{logical_id}.Properties"),
         type_name: &schema.type_name,
+        unmade: &schema.unmade,
         positions,
         at,
         found: vec![],
@@ -35,6 +36,7 @@ pub fn validate(
 struct Check<'a> {
     path: String,
     type_name: &'a str,
+    unmade: &'a [String],
     positions: &'a BTreeMap<String, Position>,
     at: Option<Position>,
     found: Vec<Diagnostic>,
@@ -121,6 +123,10 @@ impl Check<'_> {
     }
 
     fn unknown(&mut self, pointer: &str, name: &str, properties: &[Property]) {
+        if self.unmade.iter().any(|unmade| unmade == name) {
+            let message = format!("{name} of {} is not made here, though CloudFormation knows it", self.type_name);
+            return self.push(pointer, message, "take it out, and set it by another tool".into());
+        }
         let is_that = |property: &Property| property.name == name;
         let inside = properties.iter().find(|property| property.shape.properties().iter().any(is_that));
         let nearest = nearest(name, properties.iter().map(|property| property.name.as_str()));
@@ -188,7 +194,8 @@ mod tests {
                 Property::new("Code", Shape::TextOr(Box::new(Shape::Object(code.into())))),
             ],
             &[],
-        );
+        )
+        .without(&["RedriveTags"]);
         let place = Position { line: 7, column: 3 };
         let positions = [("/VisibilityTimeuot".to_owned(), place)].into();
         validate("Jobs", &properties, &schema, &positions, Some(Position { line: 1, column: 1 }))
@@ -208,6 +215,12 @@ mod tests {
                 "7 Resources.Jobs.Properties.VisibilityTimeuot: AWS::SQS::Queue has no property VisibilityTimeuot (did you mean VisibilityTimeout?)"
             ]
         );
+    }
+
+    #[test]
+    fn what_cloudformation_knows_and_is_not_made_here_is_no_mistake_in_writing() {
+        let found = messages(json!({"RedriveTags": []}));
+        assert!(found[0].contains("RedriveTags of AWS::SQS::Queue is not made here"), "{found:?}");
     }
 
     #[test]

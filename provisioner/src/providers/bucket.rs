@@ -37,6 +37,30 @@ use crate::engine::{
 };
 
 const TYPE: &str = "AWS::S3::Bucket";
+
+/// What CloudFormation knows of it, and is refused here.
+const UNMADE: [&str; 20] = [
+    "AbacStatus",
+    "AccelerateConfiguration",
+    "AccessControl",
+    "AnalyticsConfigurations",
+    "BlockedEncryptionTypes",
+    "BucketNamePrefix",
+    "BucketNamespace",
+    "CorsConfiguration",
+    "IntelligentTieringConfigurations",
+    "InventoryConfigurations",
+    "LoggingConfiguration",
+    "MetadataConfiguration",
+    "MetadataTableConfiguration",
+    "MetricsConfigurations",
+    "NotificationConfiguration",
+    "ObjectLockConfiguration",
+    "ObjectLockEnabled",
+    "ReplicationConfiguration",
+    "TransitionDefaultMinimumObjectSize",
+    "WebsiteConfiguration",
+];
 const NAMING: Naming = Naming { kind: "bucket", property: "BucketName", longest: 63, marks: "-." };
 const MISSING: &str = "NoSuchBucket";
 
@@ -111,7 +135,7 @@ fn schema() -> Schema {
     properties.extend(Setting::ALL.map(Setting::schema));
     properties.push(Property::new("Tags", Shape::Tags));
     let attributes = ["Arn", "DomainName", "RegionalDomainName", "DualStackDomainName", "WebsiteURL"];
-    Schema::new(TYPE, properties, &attributes)
+    Schema::new(TYPE, properties, &attributes).without(&UNMADE)
 }
 
 fn s3_tags(tags: &BTreeMap<String, String>) -> Vec<Tag> {

@@ -45,6 +45,19 @@ use crate::engine::{
 };
 
 const TYPE: &str = "AWS::Lambda::EventSourceMapping";
+
+/// What CloudFormation knows of it, and is refused here.
+const UNMADE: [&str; 9] = [
+    "AmazonManagedKafkaEventSourceConfig",
+    "DocumentDBEventSourceConfig",
+    "LoggingConfig",
+    "PollerGroupName",
+    "Queues",
+    "SelfManagedEventSource",
+    "SelfManagedKafkaEventSourceConfig",
+    "SourceAccessConfigurations",
+    "Topics",
+];
 const MISSING: &str = "ResourceNotFoundException";
 
 /// How many mappings' tags are read side by side; Lambda allows 15 such calls a second (E28).
@@ -246,7 +259,9 @@ fn schema() -> Schema {
         Property::new("TumblingWindowInSeconds", Shape::Integer).default(0),
         Property::new("Tags", Shape::Tags),
     ];
-    Schema::new(TYPE, properties, &["Id", "EventSourceMappingArn"]).joins(&["EventSourceArn", "FunctionName"])
+    Schema::new(TYPE, properties, &["Id", "EventSourceMappingArn"])
+        .joins(&["EventSourceArn", "FunctionName"])
+        .without(&UNMADE)
 }
 
 #[async_trait]

@@ -50,6 +50,21 @@ use crate::engine::{
 };
 
 const TYPE: &str = "AWS::Lambda::Function";
+
+/// What CloudFormation knows of it, and is refused here.
+const UNMADE: [&str; 11] = [
+    "CapacityProviderConfig",
+    "CodeSigningConfigArn",
+    "DurableConfig",
+    "FunctionScalingConfig",
+    "PublishToLatestPublished",
+    "RecursiveLoop",
+    "RuntimeManagementConfig",
+    "S3FilesConfig",
+    "S3ObjectStorageMode",
+    "SourceKMSKeyArn",
+    "TenancyConfig",
+];
 const NAMING: Naming = Naming { kind: "function", property: "FunctionName", longest: 64, marks: "-_" };
 const MISSING: &str = "ResourceNotFoundException";
 
@@ -185,7 +200,7 @@ fn schema() -> Schema {
         Property::new("ReservedConcurrentExecutions", Shape::Integer).removed_when_absent(),
         Property::new("Tags", Shape::Tags),
     ];
-    Schema::new(TYPE, properties, &["Arn"])
+    Schema::new(TYPE, properties, &["Arn"]).without(&UNMADE)
 }
 
 fn is_being_deleted(answer: &GetFunctionOutput) -> bool {

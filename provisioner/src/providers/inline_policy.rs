@@ -31,6 +31,9 @@ use crate::engine::{
 };
 
 const TYPE: &str = "AWS::IAM::Policy";
+
+/// What CloudFormation knows of it, and is refused here.
+const UNMADE: [&str; 2] = ["Groups", "Users"];
 const MISSING: &str = "NoSuchEntity";
 
 /// What a role's tag for such a policy begins with; the policy's name follows, the value is its key.
@@ -54,7 +57,7 @@ impl InlinePolicyProvider {
         ];
         Self {
             iam: Client::new(config),
-            schema: Schema::new(TYPE, properties, &["Id"]).belongs_to("AWS::IAM::Role", "Roles"),
+            schema: Schema::new(TYPE, properties, &["Id"]).belongs_to("AWS::IAM::Role", "Roles").without(&UNMADE),
         }
     }
 

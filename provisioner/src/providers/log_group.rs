@@ -31,6 +31,15 @@ use crate::engine::{
 };
 
 const TYPE: &str = "AWS::Logs::LogGroup";
+
+/// What CloudFormation knows of it, and is refused here.
+const UNMADE: [&str; 5] = [
+    "BearerTokenAuthenticationEnabled",
+    "DataProtectionPolicy",
+    "DeletionProtectionEnabled",
+    "FieldIndexPolicies",
+    "ResourcePolicyDocument",
+];
 const NAMING: Naming = Naming { kind: "log group", property: "LogGroupName", longest: 512, marks: "._/#-" };
 const MISSING: &str = "ResourceNotFoundException";
 
@@ -142,7 +151,7 @@ fn schema() -> Schema {
         Property::new("KmsKeyId", Shape::Text).removed_when_absent(),
         Property::new("Tags", Shape::Tags),
     ];
-    Schema::new(TYPE, properties, &["Arn"])
+    Schema::new(TYPE, properties, &["Arn"]).without(&UNMADE)
 }
 
 fn arn(name: &str, scope: &Scope) -> String {

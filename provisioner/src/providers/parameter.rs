@@ -32,6 +32,9 @@ use crate::engine::{
 };
 
 const TYPE: &str = "AWS::SSM::Parameter";
+
+/// What CloudFormation knows of it, and is refused here.
+const UNMADE: [&str; 1] = ["Policies"];
 const NAMING: Naming = Naming { kind: "parameter", property: "Name", longest: 1011, marks: "-_./" };
 const MISSING: &str = "ParameterNotFound";
 const TAKEN: &str = "ParameterAlreadyExists";
@@ -140,7 +143,7 @@ fn schema() -> Schema {
         Property::new("Tier", Shape::Text),
         Property::new("Tags", Shape::Tags),
     ];
-    Schema::new(TYPE, properties, &["Type", "Value"])
+    Schema::new(TYPE, properties, &["Type", "Value"]).without(&UNMADE)
 }
 
 fn tier_of(described: Option<&ParameterMetadata>) -> Option<String> {

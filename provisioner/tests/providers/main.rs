@@ -23,6 +23,7 @@ mod permission;
 mod queue;
 mod queue_policy;
 mod random;
+mod reference;
 mod replacement;
 mod role;
 mod stage;

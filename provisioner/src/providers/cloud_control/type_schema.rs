@@ -141,6 +141,7 @@ fn engine_schema(
         properties,
         attributes,
         parent: untagged.then_some(Parent { type_name: None, properties: others }),
+        unmade: Vec::new(),
         joins: Vec::new(),
     }
 }
