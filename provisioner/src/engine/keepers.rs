@@ -128,13 +128,14 @@ pub trait Keeping: Send + Sync {
 
 impl Stack<'_> {
     /// Tells which keepers remember a resource, of each that wants one, and what they remember of it. A keeper among `others` has left
-    /// the template itself.
+    /// the template itself; what is another stack's remembers only for that.
     pub(super) fn tell_keepers(&self, looks: &mut [Look], others: &[Observed]) {
         for index in 0..looks.len() {
             let Look { resource, observed } = &looks[index];
             let Some(mut observed) = observed.clone().filter(|_| self.wants_keeper(resource, looks)) else { continue };
             let Resource { type_name, physical_id, .. } = resource;
             let there = looks.iter().filter_map(|look| Some((arn_of(look), &look.observed.as_ref()?.tags)));
+            let there = there.filter(|(_, tags)| self.scope.owns(tags));
             let left = others.iter().map(|other| (taggable_arn(&other.attributes), &other.tags));
             let tags: Vec<_> = there.chain(left).collect();
             let mark = keeping_tag(type_name, physical_id).map(|(key, _)| key);

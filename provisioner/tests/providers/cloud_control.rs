@@ -581,3 +581,22 @@ async fn what_stands_in_something_that_aws_names_is_not_asked_for_before_that_is
     assert_eq!(stage.read(&resource).await, None);
     assert_eq!(proxy.calls(), vec![], "AWS takes half an identifier for a mistake");
 }
+
+#[tokio::test]
+async fn what_another_stacks_keeper_remembers_is_that_stacks() {
+    let proxy = proxy();
+    let mut named = work(true);
+    named["Work"]["Properties"] = json!({"QueueName": "cc-theirs"});
+    named["Other"]["Properties"] = json!({"QueueName": "cc-theirs-too"});
+    named["Nightly"]["Properties"]["Name"] = "cc-theirs".into();
+    let theirs = Stage::at("cc-theirs", &proxy.url()).await.with_types(&[SCHEDULE]).await;
+    let stage = Stage::at("cc-not-ours", &proxy.url()).await.with_types(&[SCHEDULE]).await;
+    theirs.up(&named).await;
+    let refused = stage.plan(&named).await.unwrap_err();
+    assert!(matches!(refused, EngineError::NotOurs { .. }), "{refused}");
+    proxy.forget();
+    stage.down(&named).await;
+    assert_eq!(changing(&proxy), Vec::<String>::new(), "nothing of theirs is deleted");
+    assert!(theirs.plan(&named).await.unwrap().is_empty());
+    theirs.down(&named).await;
+}
