@@ -185,7 +185,7 @@ impl Stack<'_> {
             true => resource.clone(),
             false => self.resolve_again(resource, known).await?,
         };
-        let there = super::dynamic::all_there(&resource);
+        let there = super::dynamic::all_there(&resource).and_then(|()| all_given(&resource));
         there.map_err(|error| EngineError::provider(&change.logical_id, &change.physical_id, error))?;
         let id = change.logical_id.clone();
         let progress = Progress::new(&change.logical_id, observer.clone()).telling(move |attributes| {
@@ -250,6 +250,19 @@ impl Stack<'_> {
         }
         Ok(made)
     }
+}
+
+/// Refuses a resource that wants a value which AWS does not give, although what should give it is there: a table's StreamArn, where the
+/// table has no stream.
+fn all_given(resource: &Resource) -> Result<(), ProviderError> {
+    let missing = resource.after_apply.values().next();
+    missing.map_or(Ok(()), |reference| {
+        let giver = reference.split('.').next().unwrap_or_default();
+        Err(ProviderError::refused(
+            format!("AWS gives no value for {reference}, which it refers to"),
+            format!("give {giver} the property that makes AWS set it, or take the reference out"),
+        ))
+    })
 }
 
 /// What Lambda calls an update of another revision than was read.

@@ -12,6 +12,7 @@ const ALIAS: &str = "AWS::KMS::Alias";
 const ALARM: &str = "AWS::CloudWatch::Alarm";
 const DOMAIN: &str = "AWS::OpenSearchService::Domain";
 const SCHEDULE: &str = "AWS::Scheduler::Schedule";
+const TABLE: &str = "AWS::DynamoDB::Table";
 const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
 const MACHINE: &str = "AWS::StepFunctions::StateMachine";
 const TOPIC: &str = "AWS::SNS::Topic";
@@ -599,4 +600,26 @@ async fn what_another_stacks_keeper_remembers_is_that_stacks() {
     assert_eq!(changing(&proxy), Vec::<String>::new(), "nothing of theirs is deleted");
     assert!(theirs.plan(&named).await.unwrap().is_empty());
     theirs.down(&named).await;
+}
+
+#[tokio::test]
+async fn a_value_that_aws_does_not_give_is_told_and_nothing_is_made_of_it() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-no-stream", &proxy.url()).await.with_types(&[TABLE]).await;
+    let resources = json!({
+        "Table": {"Type": TABLE, "Properties": {
+            "BillingMode": "PAY_PER_REQUEST", "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}],
+        }},
+        "Told": {"Type": "AWS::SSM::Parameter", "Properties": {
+            "Type": "String", "Value": {"Fn::GetAtt": ["Table", "StreamArn"]},
+        }},
+    });
+    let report = stage.try_up(&resources).await;
+    let failed: Vec<_> = report.failed.iter().map(|(id, error)| (id.as_str(), error.to_string())).collect();
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert_eq!(failed[0].0, "Told");
+    assert!(failed[0].1.contains("AWS gives no value for Table.StreamArn"), "{failed:?}");
+    assert!(!changing(&proxy).contains(&"PutParameter".to_owned()));
+    stage.down(&resources).await;
 }
