@@ -26,7 +26,7 @@ pub fn diff(resource: &Resource, observed: &Observed, schema: &Schema) -> Vec<Di
         observed.properties.as_object().unwrap_or(&empty),
     );
     let mut list = differences.list;
-    let mut tags = tag_differences(&resource.tags, &observed.tags);
+    let mut tags = tag_differences(resource, &observed.tags);
     // Who remembers it, and what, is all that stands there of a kind that belongs to another.
     tags.retain(|difference| schema.parent.is_none() || [KEPT_BY, GIVEN].contains(&difference.path.as_str()));
     list.extend(tags);
@@ -35,14 +35,19 @@ pub fn diff(resource: &Resource, observed: &Observed, schema: &Schema) -> Vec<Di
 
 /// A tag that somebody else added stays (E58); one that the template or the stack sets is put back, and one that the template
 /// gave before and gives no longer is taken off.
-fn tag_differences(wanted: &BTreeMap<String, String>, observed: &BTreeMap<String, String>) -> Vec<Difference> {
-    let difference = |key: &str, before: Option<&String>, after: Option<&String>| Difference {
-        path: format!("Tags.{key}"),
-        before: before.cloned().map(Value::from),
-        after: after.cloned().map(Value::from),
-        after_apply: None,
-        on_change: OnChange::Update,
-        secret: false,
+fn tag_differences(resource: &Resource, observed: &BTreeMap<String, String>) -> Vec<Difference> {
+    let wanted = &resource.tags;
+    let difference = |key: &str, before: Option<&String>, after: Option<&String>| {
+        let pointer = pointer_to("/Tags", key);
+        let after_apply = resource.after_apply.get(&pointer).cloned();
+        Difference {
+            path: format!("Tags.{key}"),
+            before: before.cloned().map(Value::from),
+            after: after.filter(|_| after_apply.is_none()).cloned().map(Value::from),
+            after_apply,
+            on_change: OnChange::Update,
+            secret: resource.secret.contains(&pointer),
+        }
     };
     let set = wanted.iter().filter(|(key, value)| observed.get(*key) != Some(value));
     let set = set.map(|(key, value)| difference(key, observed.get(key), Some(value)));
@@ -372,5 +377,17 @@ mod tests {
         let list = diff(&wanted, &observed(json!({"Variables": {"A": "x", "KEY": "t"}})), &schema());
         assert_eq!(list[0].after_apply.as_deref(), Some("Role.RoleId"));
         assert!(list[1].secret && list[1].path == "Variables.KEY");
+    }
+
+    #[test]
+    fn a_tag_known_after_apply_and_a_secret_one_are_marked() {
+        let mut wanted = resource(json!({}));
+        wanted.tags.extend([("told", "null"), ("key", "s")].map(|(key, value)| (key.to_owned(), value.to_owned())));
+        wanted.after_apply.insert("/Tags/told".into(), "Topic.Ref".into());
+        wanted.secret.insert("/Tags/key".into());
+        let list = diff(&wanted, &observed(json!({})), &schema());
+        assert_eq!(list.iter().map(|d| d.path.as_str()).collect::<Vec<_>>(), ["Tags.key", "Tags.told"]);
+        assert!(list[0].secret && !list[1].secret);
+        assert_eq!((list[1].after.as_ref(), list[1].after_apply.as_deref()), (None, Some("Topic.Ref")));
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::dynamic::{DynamicValues, StoredParameters};
 use super::remembered::{policy_word, remember_given};
-use super::tag_list::tags_of;
+use super::tag_list::{tag_pointer, tags_of};
 use super::validate::validate;
 use super::{EngineError, Keeping, Observed, Provider, ProviderError, Resource, Schema, Scope};
 use crate::template::{
@@ -179,11 +179,11 @@ impl Stack<'_> {
             }
         };
         let mut properties = resolved.properties;
-        let given_tags = properties.as_object_mut().and_then(|map| map.shift_remove("Tags"));
+        let given_tags = properties.as_object_mut().and_then(|map| map.shift_remove("Tags")).unwrap_or_default();
         let attributes = provider.attributes(&physical_id, &properties, &self.scope);
         let waits_for = self.waits_for(declared, provider.schema(), &resolved.after_apply);
         let retain = declared.deletion_policy.keeps();
-        let mut tags = given_tags.as_ref().map(tags_of).unwrap_or_default();
+        let mut tags = tags_of(&given_tags);
         remember_given(&mut tags);
         tags.extend(self.scope.ownership_tags(&declared.logical_id, policy_word(retain)));
         let resource = Resource {
@@ -191,8 +191,8 @@ impl Stack<'_> {
             type_name: declared.type_name.clone(),
             physical_id,
             properties,
-            after_apply: resolved.after_apply,
-            secret: resolved.secret,
+            after_apply: resolved.after_apply.into_iter().map(|(at, by)| (tag_pointer(&given_tags, at), by)).collect(),
+            secret: resolved.secret.into_iter().map(|at| tag_pointer(&given_tags, at)).collect(),
             tags,
             attributes,
             metadata: declared.metadata.clone(),

@@ -206,7 +206,9 @@ fn of_new(resource: &Resource) -> Vec<String> {
         parts(resource, name, &pointer_to("", name), value, &mut found);
     }
     let given = resource.tags.iter().filter(|(key, _)| !key.starts_with("provision:"));
-    found.extend(given.map(|(key, value)| (format!("Tags.{key}"), short(&value.as_str().into()))));
+    for (key, value) in given {
+        parts(resource, &format!("Tags.{key}"), &pointer_to("/Tags", key), &value.as_str().into(), &mut found);
+    }
     let sign = Action::Create.sign();
     found.into_iter().map(|(path, value)| format!("{} {path}: {value}", sign.color(colour(Action::Create)))).collect()
 }
@@ -265,11 +267,17 @@ mod tests {
             "Environment": {"Variables": {"KEY": "old", "ROLE": null, "STAGE": "test"}}, "Layers": [null, "b"],
         });
         Resource {
-            after_apply: [("/Environment/Variables/ROLE", "Role.RoleId"), ("/Layers/0", "Layer.Ref")]
-                .map(|(at, by)| (at.to_owned(), by.to_owned()))
+            after_apply: [
+                ("/Environment/Variables/ROLE", "Role.RoleId"),
+                ("/Layers/0", "Layer.Ref"),
+                ("/Tags/told", "Topic.Ref"),
+            ]
+            .map(|(at, by)| (at.to_owned(), by.to_owned()))
+            .into(),
+            secret: ["/Environment/Variables/KEY", "/Tags/key"].map(str::to_owned).into(),
+            tags: [("team", "data"), ("key", "old"), ("told", "null"), ("provision:stack", "films")]
+                .map(|(k, v)| (k.to_owned(), v.to_owned()))
                 .into(),
-            secret: ["/Environment/Variables/KEY".to_owned()].into(),
-            tags: [("team", "data"), ("provision:stack", "films")].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
             ..Resource::sample("AWS::SQS::Queue", "Jobs", "films-Jobs", properties)
         }
     }
