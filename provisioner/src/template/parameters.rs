@@ -268,9 +268,10 @@ impl Rules {
         if let Some(max) = self.max_value.filter(|max| number > *max) {
             return Err(format!("{} is above MaxValue {max}", shown(text)));
         }
+        // A reference gives what was written: 1.10 and 1e3 are no 1.1 and 1000.0.
         Ok(match text.trim().parse::<Number>() {
-            Ok(number) => Value::Number(number),
-            Err(_) => Value::from(text.trim()),
+            Ok(number) if number.to_string() == text.trim() => Value::Number(number),
+            _ => Value::from(text.trim()),
         })
     }
 }

@@ -38,6 +38,9 @@ fn a_given_value_keeps_the_parameters_rules() {
     assert_eq!(value_of(listed, "a , b"), Ok(json!(["a", "b"])));
     assert_eq!(value_of(listed, "a,c").unwrap_err(), "'c' is not one of AllowedValues: a, b");
     assert_eq!(value_of("{Type: List<Number>}", "1, 2.5"), Ok(json!([1, 2.5])));
+    // A reference gives the text, as it does in CloudFormation.
+    assert_eq!(value_of("{Type: Number}", "1.10"), Ok(json!("1.10")));
+    assert_eq!(value_of("{Type: List<Number>}", "1e3, -0"), Ok(json!(["1e3", "-0"])));
     assert_eq!(value_of("{Type: CommaDelimitedList}", ""), Ok(json!([])));
 }
 
