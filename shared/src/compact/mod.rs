@@ -294,7 +294,7 @@ pub(crate) fn version(format: Format, done: &[(&Job, Entry)]) -> String {
 }
 
 /// What tells that one of these jobs was done anew since they were listed, or is being: then some of its objects may be of before. A
-/// delivery writes down its answers before the first object, and removes them after its marker: they are looked at first.
+/// refresh writes down its answers before the first object, and removes them after its marker: they are looked at first.
 pub(crate) async fn changed(lake: &dyn Lake, done: &[(&Job, Entry)]) -> Result<Option<String>, LakeError> {
     let jobs = done.iter().map(|(job, marker)| ((job.name(), job.digest.as_str()), marker));
     let jobs: HashMap<_, _> = jobs.collect();
@@ -302,8 +302,8 @@ pub(crate) async fn changed(lake: &dyn Lake, done: &[(&Job, Entry)]) -> Result<O
     while let Some(entry) = answers.try_next().await? {
         let job = layout::job_beneath(layout::CHECKPOINTS, &entry.key).zip(layout::settled_digest(&entry.key));
         let job = job.and_then(|(name, digest)| jobs.get(&(name.to_owned(), digest)));
-        // Of a delivery that was killed after its marker they are older.
-        if job.is_some_and(|marker| entry.modified >= marker.modified) {
+        // Of a refresh that was killed after its marker they are older; and the crawl's own are those that the marker stands for.
+        if layout::is_of_refresh(&entry.key) && job.is_some_and(|marker| entry.modified >= marker.modified) {
             return Ok(Some(entry.key));
         }
     }

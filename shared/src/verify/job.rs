@@ -140,11 +140,11 @@ pub(super) async fn check(
     Ok(checked)
 }
 
-/// Whether a delivery has all answers of the job, and has not come to its marker: those that are older than that were given up.
+/// Whether a refresh has all answers of the job, and has not come to its marker: those that are older than that were given up.
 async fn is_ending(lake: &dyn Lake, job: &Job) -> Result<bool, LakeError> {
     let (mut answers, mut since) = (lake.list(&layout::checkpoints_of(job)), None);
     while let Some(entry) = answers.try_next().await? {
-        if layout::settled_digest(&entry.key) == Some(&job.digest) {
+        if layout::settled_digest(&entry.key) == Some(&job.digest) && layout::is_of_refresh(&entry.key) {
             since = since.max(Some(entry.modified));
         }
     }

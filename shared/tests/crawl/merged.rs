@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crawler_core::{
     Lake as _,
     compact::{CompactError, Compacted, Format, compact},
-    lake::{MemoryLake, layout::Kind, layout::Layout},
+    lake::{MemoryLake, PutMode, layout, layout::Kind, layout::Layout},
     verify::Fault,
 };
 use flate2::read::MultiGzDecoder;
@@ -83,4 +83,23 @@ async fn large_files_are_no_fault_where_a_job_is_refreshed_while_it_is_proved() 
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn what_a_delivery_of_the_crawl_itself_has_not_removed_yet_keeps_no_job_from_being_merged() {
+    let pair = Pair::new(Layout::Ndjson).await;
+    let lake = pair.lake().await;
+    pair.first(Killed::never(&lake), false).await.unwrap();
+    let put = async |refresh| {
+        let key = layout::settled(&pair.job, refresh);
+        lake.put(&key, "{}".into(), PutMode::Overwrite).await.unwrap();
+        compact(&lake, Format::Ndjson, |_, _| {}).await
+    };
+    let refreshed = put(Some("1795000000")).await;
+    assert!(
+        matches!(&refreshed, Err(CompactError::Changed { key, .. }) if key.contains("1795000000")),
+        "{refreshed:?}"
+    );
+    lake.delete(&layout::settled(&pair.job, Some("1795000000"))).await.unwrap();
+    put(None).await.unwrap();
 }

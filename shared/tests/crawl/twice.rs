@@ -27,7 +27,7 @@ pub struct Pair {
     tmdb: [Client; 2],
     index: MemoryLake,
     dataset: String,
-    job: Job,
+    pub job: Job,
     layout: Layout,
 }
 
