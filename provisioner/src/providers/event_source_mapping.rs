@@ -38,7 +38,7 @@ use super::mapping_settings::{Settings, starting_position, with_filters};
 use super::observed::{as_wanted, listed};
 use super::tagged::{Tagged, Tags, is_new};
 use super::tags::TagChanges;
-use super::transient::{mapping_busy, policy_not_applied};
+use super::transient::{mapping_busy, mapping_settling};
 use crate::engine::{
     DeleteOptions, Difference, Grant, Limit, Needed, Observed, Permissions, Poll, Progress, Property, Provider,
     ProviderError, Resource, Schema, Scope, Shape, State, poll_until, retry_until, tag,
@@ -65,6 +65,9 @@ const WIDTH: usize = 8;
 
 /// A change of a mapping takes seconds, of an unlucky one minutes (E33).
 const SETTLES: Limit = Limit::seconds(600);
+
+/// How long the function's role, and what it may do, is waited for.
+const ROLE_SETTLES: Limit = Limit::seconds(120);
 
 /// Mappings from a queue or a stream to a function, over Lambda.
 pub(super) struct EventSourceMappingProvider {
@@ -314,8 +317,7 @@ impl Provider for EventSourceMappingProvider {
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
         let condition = "the role's policy to be in force";
-        let make =
-            || retry_until(condition, Limit::seconds(120), progress, policy_not_applied, || self.call_create(resource));
+        let make = || retry_until(condition, ROLE_SETTLES, progress, mapping_settling, || self.call_create(resource));
         let mapping = match make().await {
             // A mapping of the pair that is still being deleted conflicts too (E33).
             Err(error) if error.is("ResourceConflictException") => match self.earlier_gone(resource, progress).await? {
@@ -351,9 +353,16 @@ impl Provider for EventSourceMappingProvider {
         let enabled = !paused && Fields(&resource.properties).boolean("Enabled").unwrap_or(true);
         let mut state = observed.state.clone();
         if differences.iter().any(|difference| difference.property() != "Tags") {
-            let free = "the mapping's earlier change to end";
-            retry_until(free, SETTLES, progress, mapping_busy, || self.call_update(resource, &uuid, enabled, changed))
-                .await?;
+            // What the role of another function, or a new destination, wants may not be in force yet (E8).
+            let settling = "the role's policy to be in force";
+            let update = || async {
+                let free = "the mapping's earlier change to end";
+                retry_until(free, SETTLES, progress, mapping_busy, || {
+                    self.call_update(resource, &uuid, enabled, changed)
+                })
+                .await
+            };
+            retry_until(settling, ROLE_SETTLES, progress, mapping_settling, update).await?;
             let word = self.settled(&uuid, progress).await?;
             state = if paused { state } else { State::Ready(word) };
         }

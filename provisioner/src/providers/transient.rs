@@ -19,6 +19,12 @@ pub(super) fn policy_not_applied(error: &ProviderError) -> Option<&'static str> 
     (invalid("NonExistentQueue") || invalid("queue does not exist")).then_some("queue not known to Lambda yet")
 }
 
+/// The role of a mapping's function, or what it may do, is not known to Lambda's pollers yet (E7, E8). Lambda has made the function with
+/// the role, so that it may be assumed.
+pub(super) fn mapping_settling(error: &ProviderError) -> Option<&'static str> {
+    policy_not_applied(error).or_else(|| role_not_assumable(error))
+}
+
 /// Lambda does not know a function's role yet, or not what its policies allow: a network, dead letters, traces, a key (E7, E8).
 pub(super) fn role_settling(error: &ProviderError) -> Option<&'static str> {
     let invalid = |text| says(error, "InvalidParameterValueException", text);

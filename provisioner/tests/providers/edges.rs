@@ -185,6 +185,11 @@ async fn e8_e33_a_mapping_is_waited_for_at_every_change() {
     let mut mapping = stage.resource("AWS::Lambda::EventSourceMapping", "M", joined).await;
     stage.create(&mapping).await;
     mapping.properties["BatchSize"] = 5.into();
+    let code = "InvalidParameterValueException";
+    let missing = "The provided execution role does not have permissions to call SendMessage on SQS";
+    proxy.rule(Rule::on("lambda", "UpdateEventSourceMapping").nth(1).answer(400, code, missing));
+    let unknown = "The role defined for the function cannot be assumed by Lambda.";
+    proxy.rule(Rule::on("lambda", "UpdateEventSourceMapping").nth(2).answer(400, code, unknown));
     let updated = stage.update(&mapping).await;
     assert_eq!(stage.paths(&mapping).await, Vec::<String>::new());
     stage.delete(&updated).await;
