@@ -84,11 +84,7 @@ impl Settings {
                 let names = names.iter().map(|name| name.as_str().into()).collect();
                 EventSourceMappingMetricsConfig::builder().set_metrics(Some(names)).build()
             }),
-            destination: pick("DestinationConfig").map(|config| {
-                let target = config.object("OnFailure").and_then(|failure| failure.text("Destination"));
-                let failure = OnFailure::builder().set_destination(target).build();
-                DestinationConfig::builder().on_failure(failure).build()
-            }),
+            destination: pick("DestinationConfig").map(destination),
             record_age: number("MaximumRecordAgeInSeconds", -1),
             retries: number("MaximumRetryAttempts", -1),
             bisect: wanted("BisectBatchOnFunctionError")
@@ -111,6 +107,13 @@ impl Settings {
     ) -> UpdateEventSourceMappingFluentBuilder {
         set_all!(call, self)
     }
+}
+
+/// None is an empty object: Lambda refuses an OnFailure without a destination.
+fn destination(fields: Fields<'_>) -> DestinationConfig {
+    let target = fields.object("OnFailure").and_then(|failure| failure.text("Destination"));
+    let failure = target.map(|target| OnFailure::builder().destination(target).build());
+    DestinationConfig::builder().set_on_failure(failure).build()
 }
 
 fn filters(fields: Fields<'_>) -> FilterCriteria {
@@ -196,6 +199,14 @@ mod tests {
         let settings = Settings::of(&json!({}), |name| name == "ScalingConfig");
         assert_eq!(settings.scaling, Some(ScalingConfig::builder().build()));
         assert!(settings.filters.is_none() && settings.batch_size.is_none());
+    }
+
+    #[test]
+    fn a_destination_that_left_the_template_is_cleared_by_an_empty_object() {
+        let of = |properties: Value| Settings::of(&properties, |name| name == "DestinationConfig").destination;
+        assert_eq!(of(json!({})), Some(DestinationConfig::builder().build()));
+        let given = of(json!({"DestinationConfig": {"OnFailure": {"Destination": "arn"}}}));
+        assert_eq!(given.and_then(|config| config.on_failure?.destination).as_deref(), Some("arn"));
     }
 
     #[test]
