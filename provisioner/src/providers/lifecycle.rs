@@ -32,7 +32,8 @@ pub(super) fn shape() -> Shape {
         text("Status").required(),
         text("Prefix").default(""),
         Property::new("TagFilters", objects(vec![text("Key").required(), text("Value").required()])),
-        integer("ObjectSizeGreaterThan"),
+        // Within several conditions S3 gives back 0 where none was written.
+        integer("ObjectSizeGreaterThan").default(0),
         integer("ObjectSizeLessThan"),
         integer("ExpirationInDays"),
         time("ExpirationDate"),

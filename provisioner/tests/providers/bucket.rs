@@ -131,3 +131,16 @@ async fn e54_a_bucket_that_is_there_already_is_taken_over_only_if_it_is_this_sta
     assert!(refused.to_string().contains("not this stack's"), "{refused}");
     assert!(stage.scope.owns(&stage.read(&bucket).await.unwrap().tags));
 }
+
+#[tokio::test]
+async fn a_rule_with_several_conditions_is_no_drift_though_s3_adds_a_size_to_them() {
+    let stage = Stage::new("bucket-sizes").await;
+    let rule = json!({
+        "Id": "old", "Status": "Enabled", "Prefix": "logs/", "TagFilters": [{"Key": "k", "Value": "v"}],
+        "ExpirationInDays": 3,
+    });
+    let bucket = stage.resource(BUCKET, "Lake", json!({"LifecycleConfiguration": {"Rules": [rule]}})).await;
+    let made = stage.create(&bucket).await;
+    assert_eq!(stage.paths(&bucket).await, Vec::<String>::new());
+    stage.delete(&made).await;
+}
