@@ -76,9 +76,13 @@ impl fmt::Display for Meaning {
         let edges = edges.iter().map(|number| format!("E{number}")).collect::<Vec<_>>().join(", ");
         write!(
             f,
-            "{title}\n\n  what AWS does        {aws}\n  what provision does  {tool}\n  what to do           {todo}\n  error codes          {}\n  more                 provision explain {edges}",
+            "{title}\n\n  what AWS does        {aws}\n  what provision does  {tool}\n  what to do           {todo}\n  error codes          {}",
             codes.join(", ")
-        )
+        )?;
+        match edges.is_empty() {
+            true => Ok(()),
+            false => write!(f, "\n  more                 provision explain {edges}"),
+        }
     }
 }
 
@@ -150,6 +154,9 @@ mod tests {
             "ThrottlingException",
             "TooManyRequestsException",
             "EntityAlreadyExists",
+            "NotUpdatable",
+            "NotStabilized",
+            "GeneralServiceException",
         ] {
             let meaning = meaning(&meanings, code).unwrap_or_else(|| panic!("{code}"));
             assert!(meaning.edges.iter().all(|number| edges.iter().any(|edge| edge.number == *number)), "{code}");
