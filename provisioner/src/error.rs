@@ -73,6 +73,8 @@ pub enum Failure {
     Template(Diagnostics),
     /// Resources of these names exist without the stack's tags: logical id and physical id of each.
     NotOurs(Vec<(String, String)>),
+    /// These would be put on what has no tags of the stack's, or is not there: logical id and physical id of each.
+    OnForeign(Vec<(String, String)>),
     /// A step outside of AWS failed.
     Failed(Parts),
     /// Found a difference or something unhealthy, and `--exit-code` was given. The result is already shown.
@@ -211,8 +213,14 @@ impl Failure {
             Self::NotOurs(resources) => told(
                 exit::NOT_OURS,
                 "this exists already and is not this stack's",
-                &resources.iter().map(|(id, name)| format!("{id} ({name})")).collect::<Vec<_>>().join(", "),
+                &names(resources),
                 "choose another --stack or name, or take it over: provision plan --adopt",
+            ),
+            Self::OnForeign(resources) => told(
+                exit::NOT_OURS,
+                "this would be put on something that is not this stack's, or not there",
+                &names(resources),
+                "let it name a resource of the template by Ref or GetAtt, or allow it: provision plan --adopt",
             ),
             Self::Failed(parts) => Told { code: exit::FAILED, parts: Some(parts.clone()) },
             Self::Different => silent(exit::DIFFERENT),
@@ -322,6 +330,7 @@ impl From<EngineError> for Failure {
         match error {
             EngineError::Template(problems) => problems.into(),
             EngineError::NotOurs { resources } => Self::NotOurs(resources),
+            EngineError::OnForeign { resources } => Self::OnForeign(resources),
             EngineError::Provider { logical_id, physical_id, error } if logical_id == physical_id => {
                 Self::aws(logical_id, error)
             }
@@ -405,6 +414,11 @@ impl From<std::io::Error> for Failure {
             _ => Self::failed("cannot write the output", error.to_string()).help("check the disk and the terminal"),
         }
     }
+}
+
+/// `JobsQueue (films-jobs)`, of each.
+fn names(resources: &[(String, String)]) -> String {
+    resources.iter().map(|(id, name)| format!("{id} ({name})")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -124,6 +124,12 @@ pub enum EngineError {
         /// Logical id and physical id.
         resources: Vec<(String, String)>,
     },
+    /// Resources that take no tags would be put on what has no tags of the stack's, or is not there.
+    #[error("{} would be put on what is not this stack's", names(.resources))]
+    OnForeign {
+        /// Logical id and physical id.
+        resources: Vec<(String, String)>,
+    },
     /// A change would delete what UpdateReplacePolicy keeps.
     #[error("{logical_id} ({physical_id}) would be replaced because of {}, and its UpdateReplacePolicy is Retain", .properties.join(", "))]
     ReplaceRefused {

@@ -97,8 +97,8 @@ impl Stack<'_> {
     /// Reads everything and says what `up` would do. Changes nothing.
     ///
     /// # Errors
-    /// The template's problems, a failed read, or [`EngineError::NotOurs`] with all that exists without the stack's tags,
-    /// unless `adopt`.
+    /// The template's problems, a failed read, or, unless `adopt`, [`EngineError::NotOurs`] with all that exists without the stack's
+    /// tags, and [`EngineError::OnForeign`] with what would be put on such a thing.
     pub async fn plan(&self, adopt: bool) -> Result<Plan, EngineError> {
         let Survey { mut looks, others } = self.survey(Purpose::Plan).await?;
         self.name_keepers(&mut looks, &others, adopt);
@@ -106,7 +106,7 @@ impl Stack<'_> {
         self.leave_to_others(&mut looks)?;
         let owned = self.owned(&looks);
         let mut changes = Vec::new();
-        let mut foreign = Vec::new();
+        let (mut foreign, mut on_foreign) = (Vec::new(), Vec::new());
         for look in &looks {
             let change = self.change(look, owned.contains(&look.resource.logical_id), adopt).await?;
             match change {
@@ -118,11 +118,17 @@ impl Stack<'_> {
                     let untracked = is_ours && !is_kept && self.wants_keeper(&look.resource, &looks);
                     changes.push(Change { untracked, ..change });
                 }
-                None => foreign.push((look.resource.logical_id.clone(), look.resource.physical_id.clone())),
+                None => {
+                    let refused = if look.observed.is_some() { &mut foreign } else { &mut on_foreign };
+                    refused.push((look.resource.logical_id.clone(), look.resource.physical_id.clone()));
+                }
             }
         }
         if !foreign.is_empty() {
             return Err(EngineError::NotOurs { resources: foreign });
+        }
+        if !on_foreign.is_empty() {
+            return Err(EngineError::OnForeign { resources: on_foreign });
         }
         // The key's parameter is never among what goes.
         let leftovers = others.into_iter().filter(|observed| !is_secret(observed));

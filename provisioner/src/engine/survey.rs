@@ -261,10 +261,11 @@ pub(super) fn ends<'r>(resource: &Resource, property: &str, looks: impl Iterator
 /// Whether a text in `property` is what AWS calls the resource; any other attribute may be the same by chance.
 fn names(look: &Look, property: &str, text: &str) -> bool {
     let observed = look.observed.iter().flat_map(|observed| &observed.attributes);
-    let mut attributes = observed.chain(&look.resource.attributes);
-    look.resource.physical_id == text
-        || attributes
-            .any(|(name, value)| ["Ref", "Arn", property].contains(&name.as_str()) && value.as_str() == Some(text))
+    let attributes = observed.chain(&look.resource.attributes);
+    let known = attributes.filter(|(name, _)| ["Ref", "Arn", property].contains(&name.as_str()));
+    let mut known = known.filter_map(|(_, value)| value.as_str()).chain([look.resource.physical_id.as_str()]);
+    // A function's version or alias stands after its name.
+    known.any(|known| text.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')))
 }
 
 fn collect_texts(value: &Value, texts: &mut BTreeSet<String>) {

@@ -264,10 +264,11 @@ impl Provider for ManagedPolicyProvider {
     }
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
-        match self.call_create(resource).await {
+        let make = || self.call_create(resource);
+        match retry_until("IAM to take the new policy", SETTLES, progress, iam_settling, make).await {
             Err(error) if error.is("EntityAlreadyExists") => return take_over(self, resource, progress).await,
             made => made?,
-        }
+        };
         let attach = || self.settle_holders(resource, None);
         retry_until("IAM to know the new policy", SETTLES, progress, iam_settling, attach).await?;
         Ok(as_wanted(resource))

@@ -184,6 +184,10 @@ impl<'t> Bound<'t> {
                             let problem = Diagnostic::new(format!("Outputs.{name}"), message);
                             problems.push(problem.at(output.value.position).help(help));
                         }
+                        if let Some((message, help)) = no_text(&evaluated.outcome) {
+                            let problem = Diagnostic::new(format!("Outputs.{name}"), message);
+                            problems.push(problem.at(output.value.position).help(help));
+                        }
                         let value = match evaluated.outcome {
                             _ if evaluated.secret => MASK.into(),
                             Outcome::Known(value) => value,
@@ -222,5 +226,18 @@ impl<'t> Bound<'t> {
             attributes,
             live: &live,
         })
+    }
+}
+/// What is wrong with an output that is none, and what to do.
+fn no_text(outcome: &Outcome) -> Option<(&'static str, &'static str)> {
+    match outcome {
+        Outcome::Known(Value::Array(_)) => {
+            Some(("an output is a text, and this is a list", "join it: !Join [',', ...]"))
+        }
+        Outcome::Known(Value::Object(_)) => {
+            Some(("an output is a text, and this is an object", "give one of its values"))
+        }
+        Outcome::Nothing => Some(("an output cannot be AWS::NoValue", "give the output a Condition")),
+        Outcome::Known(_) | Outcome::AfterApply(_) => None,
     }
 }

@@ -302,10 +302,9 @@ impl<'a> Fields<'a, '_, '_> {
         };
         let text = node.as_text().unwrap_or_default();
         let found = kind_of(text);
-        if let Err(help) = &found {
-            let message = format!("there is no parameter type '{text}'");
+        if let Err((message, help)) = &found {
             let path = format!("{}.Type", self.path);
-            self.reader.report(&path, node.position, message, help);
+            self.reader.report(&path, node.position, message.clone(), help);
         }
         found.ok()
     }
@@ -407,15 +406,18 @@ impl<'a> Fields<'a, '_, '_> {
     }
 }
 
-/// The kind of a type by its name; else what to do.
-fn kind_of(name: &str) -> Result<ParameterKind, String> {
+/// The kind of a type by its name; else what is wrong with it, and what to do.
+fn kind_of(name: &str) -> Result<ParameterKind, (String, String)> {
     const KNOWN: [&str; 4] = ["String", "Number", "CommaDelimitedList", "List<Number>"];
     let is_aws_type =
         |name: &str| name.starts_with("AWS::") && name.split("::").count() >= 3 && !name.contains(['<', '>']);
     let inside = |prefix: &str| name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix('>'));
     if let Some(item) = inside("AWS::SSM::Parameter::Value<") {
         return match item.starts_with("List<") || item == "CommaDelimitedList" {
-            true => Err("a list from SSM is not supported: use a parameter of type CommaDelimitedList".into()),
+            true => Err((
+                format!("parameters of type '{name}' are not supported: a list from SSM"),
+                "use a parameter of type CommaDelimitedList".to_owned(),
+            )),
             false => Ok(ParameterKind::SsmParameter),
         };
     }
@@ -426,6 +428,6 @@ fn kind_of(name: &str) -> Result<ParameterKind, String> {
         ("List<Number>", _) => Ok(ParameterKind::NumberList),
         (_, Some(item)) if is_aws_type(item) => Ok(ParameterKind::CommaDelimitedList),
         _ if is_aws_type(name) => Ok(ParameterKind::String),
-        _ => Err(suggest(name, KNOWN, "types")),
+        _ => Err((format!("there is no parameter type '{name}'"), suggest(name, KNOWN, "types"))),
     }
 }

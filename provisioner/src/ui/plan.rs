@@ -109,7 +109,9 @@ fn lowers(change: &Change) -> String {
     let lowered = change.differences.iter().filter(|difference| change.lowered.contains(&difference.path));
     let lowered = lowered.map(|difference| {
         let (before, after) = ends(difference);
-        format!("{} from {} to {}", difference.path, before.unwrap_or_default(), after.unwrap_or_default())
+        // No number is no limit, where that loses something.
+        let number = |end: Option<String>| end.unwrap_or_else(|| "no limit".to_owned());
+        format!("{} from {} to {}", difference.path, number(before), number(after))
     });
     format!("lowers {} of {}, which loses data", lowered.collect::<Vec<_>>().join(", "), named(change))
 }
@@ -134,23 +136,29 @@ fn change(change: &Change) -> Value {
     document
 }
 
-/// Of something new, each property that the template gives.
+/// Of something new, each property that the template gives, and each of its tags.
 fn created(resource: &Resource) -> Vec<Value> {
     let properties = resource.properties.as_object().into_iter().flatten();
-    let within = |pointer: &str, name: &str| pointer.trim_start_matches('/').split('/').next() == Some(name);
-    properties
-        .map(|(name, value)| {
-            let secret = resource.secret.iter().any(|pointer| within(pointer, name));
-            let waits: Vec<_> =
-                resource.after_apply.iter().filter(|(at, _)| within(at, name)).map(|(_, by)| by).collect();
-            let mut property =
-                json!({ "path": name, "before": null, "after": if secret { MASK.into() } else { value.clone() } });
-            if !waits.is_empty() {
-                property["after_apply"] = json!(waits);
-            }
-            property
-        })
-        .collect()
+    let properties = properties.map(|(name, value)| (name.clone(), pointer_to("", name), value.clone()));
+    let tags = given_tags(resource);
+    let tags = tags.map(|(key, value)| (format!("Tags.{key}"), pointer_to("/Tags", key), value.as_str().into()));
+    properties.chain(tags).map(|(path, pointer, value)| one_of_new(resource, &path, &pointer, value)).collect()
+}
+
+fn one_of_new(resource: &Resource, path: &str, pointer: &str, value: Value) -> Value {
+    let within = |at: &str| at.strip_prefix(pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let secret = resource.secret.iter().any(|at| within(at));
+    let waits: Vec<_> = resource.after_apply.iter().filter(|(at, _)| within(at)).map(|(_, by)| by).collect();
+    let mut property = json!({ "path": path, "before": null, "after": if secret { MASK.into() } else { value } });
+    if !waits.is_empty() {
+        property["after_apply"] = json!(waits);
+    }
+    property
+}
+
+/// Those that the template gives, without the stack's own.
+fn given_tags(resource: &Resource) -> impl Iterator<Item = (&String, &String)> {
+    resource.tags.iter().filter(|(key, _)| !key.starts_with("provision:"))
 }
 
 fn property(difference: &Difference) -> Value {
@@ -205,8 +213,7 @@ fn of_new(resource: &Resource) -> Vec<String> {
     for (name, value) in resource.properties.as_object().into_iter().flatten() {
         parts(resource, name, &pointer_to("", name), value, &mut found);
     }
-    let given = resource.tags.iter().filter(|(key, _)| !key.starts_with("provision:"));
-    for (key, value) in given {
+    for (key, value) in given_tags(resource) {
         parts(resource, &format!("Tags.{key}"), &pointer_to("/Tags", key), &value.as_str().into(), &mut found);
     }
     let sign = Action::Create.sign();
@@ -320,6 +327,9 @@ mod tests {
     #[test]
     fn a_secret_is_in_neither_form() {
         let both = format!("{}{}", text(&plan(), &scope()), document(&plan(), &scope()));
+        assert!(
+            both.contains("Tags.team") && document(&plan(), &scope()).to_string().contains(r#""path":"Tags.team""#)
+        );
         assert!(!both.contains("\"old\"") && !both.contains("\"new\""), "{both}");
     }
 

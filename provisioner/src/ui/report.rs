@@ -90,7 +90,7 @@ impl Down<'_> {
         }
         for (bucket, objects) in self.lakes {
             let objects = objects.map(|count| format!(" with {count} objects")).unwrap_or_default();
-            let _ = write!(text, "\nLake s3://{bucket} is kept{objects}; to remove it: provision down --delete-data");
+            let _ = write!(text, "\nBucket s3://{bucket} is kept{objects}; to remove it: provision down --delete-data");
         }
         for kept in self.plan.kept.iter().filter(|kept| kept.type_name != "AWS::S3::Bucket") {
             let _ = write!(text, "\nKept by its DeletionPolicy: {} {}", kept.type_name, kept.physical_id);

@@ -102,7 +102,7 @@ fn an_unknown_property_of_a_type_without_a_provider_is_told_with_its_place() {
         template.replace("DisplayNaem: x", "Protocol: email").replace("AWS::SNS::Topic", "AWS::SNS::Subscription");
     let user = user.file("topic.yaml", subscription);
     let told = user.run(words("plan --template topic.yaml")).exits(2).to_string();
-    assert!(told.contains("topic.yaml:3:11") && told.contains("AWS::SNS::Subscription has neither"), "{told}");
+    assert!(told.contains("topic.yaml:3:11") && told.contains("AWS::SNS::Subscription takes no tags"), "{told}");
 }
 
 fn pretty(value: &Value) -> String {

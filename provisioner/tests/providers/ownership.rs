@@ -41,7 +41,7 @@ async fn a_policy_on_a_role_of_somebody_else_wants_adopt() {
         "PolicyName": "more", "Roles": [theirs.physical_id], "PolicyDocument": statement("s3:GetObject"),
     }}});
     let refused = stage.plan(&policy).await.unwrap_err();
-    assert!(matches!(&refused, EngineError::NotOurs { resources } if resources[0].0 == "Policy"), "{refused}");
+    assert!(matches!(&refused, EngineError::OnForeign { resources } if resources[0].0 == "Policy"), "{refused}");
     let template = stage.template(policy);
     let plan = stage.stack(&template).plan(true).await.unwrap();
     assert_eq!(plan.changes[0].action, Action::Create);
@@ -207,9 +207,30 @@ async fn what_has_the_name_of_a_resource_of_ours_or_stands_beside_one_is_not_our
         }},
     });
     let refused = stage.plan(&resources).await.unwrap_err();
-    let EngineError::NotOurs { resources } = &refused else { panic!("{refused}") };
+    let EngineError::OnForeign { resources } = &refused else { panic!("{refused}") };
     let ids: Vec<_> = resources.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(ids, ["BucketPolicy", "QueuePolicy"]);
+}
+
+#[tokio::test]
+async fn a_permission_on_an_alias_of_the_templates_own_function_is_ours() {
+    let stage = Stage::new("own-alias").await;
+    let role = function::role(&Stage::new("own-alias-role").await).await;
+    let function = json!({"Type": "AWS::Lambda::Function", "Properties": function::properties(&role, "code")});
+    let permission = |on: Value| {
+        json!({"Type": "AWS::Lambda::Permission", "Properties": {
+            "FunctionName": on, "Action": "lambda:InvokeFunction", "Principal": "events.amazonaws.com",
+        }})
+    };
+    let resources = json!({
+        "Function": function,
+        "ByName": permission(json!({"Fn::Sub": "${Function}:live"})),
+        "ByArn": permission(json!({"Fn::Sub": "${Function.Arn}:live"})),
+    });
+    let plan = stage.plan(&resources).await.unwrap();
+    assert!(plan.changes.iter().all(|change| change.action == Action::Create), "{plan:?}");
+    let other = json!({"One": permission("own-alias-Other:live".into()), "Function": resources["Function"]});
+    assert!(matches!(stage.plan(&other).await, Err(EngineError::OnForeign { .. })));
 }
 
 #[tokio::test]

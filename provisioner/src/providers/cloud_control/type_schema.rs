@@ -105,7 +105,10 @@ impl TypeSchema {
         let found_by_tags = self.tags.is_some() && self.listable;
         if !(all_settable || found_by_tags) {
             return Err(ProviderError::refused(
-                format!("{type_name} has neither a name of one's choosing nor tags: it could not be found again"),
+                format!(
+                    "{type_name} takes no tags, and AWS alone gives it its identifier, {}: it could not be found again",
+                    self.identifier.join(", ")
+                ),
                 "deploy it with CloudFormation beside this stack, and give its id as a parameter",
             ));
         }
