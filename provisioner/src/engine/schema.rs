@@ -50,6 +50,8 @@ pub struct Property {
     pub by_name: bool,
     /// AWS takes it and never gives it back: it is compared only where a read says [`NOT_GIVEN_BACK`].
     pub unseen: bool,
+    /// An object that a template may also write as text in JSON.
+    pub or_json_text: bool,
     /// A lower number makes AWS delete data that the higher one kept, so that it asks first.
     pub loses_when_lowered: bool,
 }
@@ -153,6 +155,19 @@ impl Schema {
     }
 }
 
+impl Schema {
+    /// Turns objects that are written as text in JSON into objects.
+    pub(super) fn read_json_texts(&self, properties: &mut Value) {
+        for property in self.properties.iter().filter(|property| property.or_json_text) {
+            let Some(value) = properties.get_mut(&property.name) else { continue };
+            let read = value.as_str().and_then(|text| serde_json::from_str(text).ok());
+            if let Some(read @ Value::Object(_)) = read {
+                *value = read;
+            }
+        }
+    }
+}
+
 impl Property {
     /// An optional property that updates in place and whose absence is not compared.
     pub fn new(name: &str, shape: Shape) -> Self {
@@ -164,6 +179,7 @@ impl Property {
             absent: Absent::Ignored,
             by_name: false,
             unseen: false,
+            or_json_text: false,
             loses_when_lowered: false,
         }
     }
@@ -189,6 +205,12 @@ impl Property {
     /// What is named in it need not stand when the resource is made: an environment variable, an ARN in a role's policy.
     pub fn by_name(mut self) -> Self {
         self.by_name = true;
+        self
+    }
+
+    /// A template may also write it as text in JSON, as in the service's own API.
+    pub fn or_json_text(mut self) -> Self {
+        self.or_json_text = true;
         self
     }
 

@@ -161,6 +161,7 @@ impl Stack<'_> {
             self.bound.resolve_draft(&declared.logical_id, &Lookup { stack: self, known });
         self.providers.dynamic.fill(&mut resolved);
         let named = self.provider(declared).and_then(|provider| {
+            provider.schema().read_json_texts(&mut resolved.properties);
             problems.extend(validate(
                 &declared.logical_id,
                 &resolved.properties,

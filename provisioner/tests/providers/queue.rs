@@ -23,6 +23,21 @@ async fn a_queue_lives_from_create_to_delete() {
 }
 
 #[tokio::test]
+async fn a_redrive_policy_may_be_written_as_text() {
+    let stage = Stage::new("queue-text").await;
+    let policy = r#"{"deadLetterTargetArn": "${Dead.Arn}", "maxReceiveCount": 5}"#;
+    let resources = json!({
+        "Dead": {"Type": QUEUE},
+        "Jobs": {"Type": QUEUE, "Properties": {"RedrivePolicy": {"Fn::Sub": policy}}},
+    });
+    stage.up(&resources).await;
+    let looks = stage.looks(&resources).await;
+    let jobs = looks.iter().find(|look| look.resource.logical_id == "Jobs").unwrap();
+    assert_eq!(jobs.observed.as_ref().unwrap().properties["RedrivePolicy"]["maxReceiveCount"], 5);
+    stage.down(&resources).await;
+}
+
+#[tokio::test]
 async fn a_fifo_queue_without_a_name_gets_one_that_sqs_takes() {
     let stage = Stage::new("queue-fifo").await;
     let queue = stage.resource(QUEUE, "Jobs", json!({"FifoQueue": true, "ContentBasedDeduplication": true})).await;

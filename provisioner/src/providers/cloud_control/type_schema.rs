@@ -302,6 +302,7 @@ impl Reader<'_> {
                 },
                 absent: default(resolved(self.root, part)),
                 by_name: false,
+                or_json_text: false,
                 loses_when_lowered: false,
                 unseen: self.write_only.contains(&of_items(&pointer)),
             })
