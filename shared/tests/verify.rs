@@ -20,7 +20,10 @@ use crawler_core::{
     Crawler, Job, Lake, Secret,
     compact::{CompactError, Compacted, Format, compact},
     imdb::{IndexOptions, Manifest, Selection, Source, build_index},
-    lake::{Entry, LakeError, LocalLake, MemoryLake, Put, PutMode, layout, layout::Kind},
+    lake::{
+        Entry, LakeError, LocalLake, MemoryLake, Put, PutMode, layout,
+        layout::{Kind, Layout},
+    },
     tmdb::{Client, FetchMode, Settings},
     verify::{Fault, Report, verify},
 };
@@ -39,15 +42,19 @@ const TODAY: i64 = 1_795_000_000;
 
 /// Crawls the films of 1990, and no others.
 async fn crawl(lake: Arc<dyn Lake>) -> Manifest {
+    crawl_as(Layout::default(), lake).await
+}
+
+async fn crawl_as(layout: Layout, lake: Arc<dyn Lake>) -> Manifest {
     let options = IndexOptions { job_titles: 50, ..IndexOptions::default() };
     let manifest = build_index(&*lake, &Source::File(titles::sample()), &options, |_| {}).await.unwrap();
     let selection = Selection { years: Some("1990".parse().unwrap()), initials: None };
-    run(lake, &manifest, manifest.jobs_of(&selection)).await;
+    run(layout, lake, &manifest, manifest.jobs_of(&selection)).await;
     manifest
 }
 
 /// Does these jobs.
-async fn run(lake: Arc<dyn Lake>, manifest: &Manifest, jobs: impl IntoIterator<Item = &Job>) {
+async fn run(layout: Layout, lake: Arc<dyn Lake>, manifest: &Manifest, jobs: impl IntoIterator<Item = &Job>) {
     let stand_in = StandIn::start(stand_in::Options::default()).unwrap();
     let settings = Settings {
         base_url: stand_in.url(),
@@ -57,7 +64,8 @@ async fn run(lake: Arc<dyn Lake>, manifest: &Manifest, jobs: impl IntoIterator<I
         append: Vec::new(),
     };
     let clock = || Timestamp::from_second(TODAY).unwrap();
-    let crawler = Crawler::new(lake, Client::new(settings).unwrap(), FetchMode::Find).with_clock(clock);
+    let crawler =
+        Crawler::new(lake, Client::new(settings).unwrap(), FetchMode::Find).with_layout(layout).with_clock(clock);
     for job in jobs {
         crawler.run(job, &manifest.dataset, Instant::now() + Duration::from_secs(60)).await.unwrap();
     }
@@ -203,6 +211,15 @@ async fn whatever_is_done_to_a_lake_is_found() {
     let also = [&misses[..], &[films[0].clone()]].concat();
     let found = stage.faults_with(&layout::records(Kind::Misses, &job), Some(&also)).await;
     assert_eq!(found, [Fault::TwoPlaces, Fault::Counts], "a film is a miss as well");
+    let nameless = [&films[1..], &[films[0].replacen("\"id\":", "\"was_id\":", 1)]].concat();
+    let found = stage.faults_with(&movies, Some(&nameless)).await;
+    assert_eq!(found[..2], [Fault::Unreadable, Fault::NoPlace], "a film has no id");
+    let elsewhere = [&films[1..], &[films[0].replace("\"initial\":\"TH\"", "\"initial\":\"AD\"")]].concat();
+    let found = stage.faults_with(&movies, Some(&elsewhere)).await;
+    assert_eq!(found[..2], [Fault::Unreadable, Fault::NoPlace], "a film says another initial");
+    let of_no_film = [&all_reviews[1..], &[all_reviews[0].replace("\"id_imdb\":\"tt", "\"id_imdb\":\"tt9")]].concat();
+    let found = stage.faults_with(&reviews, Some(&of_no_film)).await;
+    assert_eq!(found, [Fault::NoFilm], "a review of another job's film stands in the place of one of this job");
     let nobodys = layout::records(Kind::Failed, &job);
     assert_eq!(stage.faults_with(&nobodys, Some(&films[..1])).await, [Fault::Unnamed], "an object of nobody");
     assert!(proof(&stage.lake).await.holds(), "all was put back");
@@ -218,6 +235,41 @@ async fn a_job_whose_place_in_the_index_is_beyond_all_numbers_is_a_fault_and_no_
     put_back(&lake, &key, Some(&serde_json::to_vec(&manifest).unwrap())).await;
     let faults: Vec<Fault> = proof(&lake).await.problems.iter().map(|problem| problem.fault).collect();
     assert_eq!(faults, [Fault::Index, Fault::Counts]);
+}
+
+/// Takes a job out of the manifest, and all that the lake has of it: then nothing but the count of titles tells that it was there.
+#[tokio::test]
+async fn a_job_that_is_gone_from_index_and_lake_is_missed() {
+    let lake = MemoryLake::new();
+    let mut manifest = crawl(Arc::new(lake.clone())).await;
+    let at = manifest.jobs.iter().position(|job| job.year == Some(1990)).unwrap();
+    let job = manifest.jobs.remove(at);
+    let all: Vec<_> = lake.list("tmdb/").try_collect().await.unwrap();
+    for entry in all.iter().filter(|entry| entry.key.contains(&format!("/{}.", job.name()))) {
+        lake.delete(&entry.key).await.unwrap();
+    }
+    put_back(&lake, &layout::manifest(&manifest.dataset), Some(&serde_json::to_vec(&manifest).unwrap())).await;
+    let faults: Vec<Fault> = proof(&lake).await.problems.iter().map(|problem| problem.fault).collect();
+    assert_eq!(faults, [Fault::Titles]);
+}
+
+#[tokio::test]
+async fn two_objects_of_one_job_that_changed_places_are_found() {
+    let lake = MemoryLake::new();
+    let crawled = crawl_as(Layout::Objects, Arc::new(lake.clone())).await;
+    assert!(proof(&lake).await.holds() && crawled.titles > 0);
+    for kind in [Kind::Movies, Kind::Reviews] {
+        let folder = format!("{}year-1990/initial-TH/", layout::folder(kind));
+        let keys: Vec<_> = lake.list(&folder).try_collect::<Vec<_>>().await.unwrap();
+        let (one, other) = (&keys[0].key, &keys[1].key);
+        let [first, second] = [lake.get(one).await.unwrap().unwrap(), lake.get(other).await.unwrap().unwrap()];
+        put_back(&lake, one, Some(&second)).await;
+        put_back(&lake, other, Some(&first)).await;
+        let faults: Vec<Fault> = proof(&lake).await.problems.iter().map(|problem| problem.fault).collect();
+        assert_eq!(faults, [Fault::Misplaced; 2], "{kind:?}");
+        put_back(&lake, one, Some(&first)).await;
+        put_back(&lake, other, Some(&second)).await;
+    }
 }
 
 #[tokio::test]
@@ -279,7 +331,7 @@ async fn the_large_files_of_either_format_are_held_against_the_jobs_objects() {
     }
     let done = manifest.jobs.iter().filter(|job| job.year == Some(1990)).count();
     let more = manifest.jobs.iter().find(|job| job.year == Some(1991)).unwrap();
-    run(Arc::new(lake.clone()), &manifest, [more]).await;
+    run(Layout::default(), Arc::new(lake.clone()), &manifest, [more]).await;
     let report = proof(&lake).await;
     assert!(report.holds(), "stale is no fault: {:?}", report.problems);
     let stale = report.compacted.unwrap();
@@ -360,7 +412,7 @@ async fn a_record_that_stands_twice_in_the_large_files_is_found_though_they_are_
     let manifest = crawl(Arc::new(lake.clone())).await;
     let compacted = compact(&lake, Format::Ndjson, |_, _| {}).await.unwrap();
     let more = manifest.jobs.iter().find(|job| job.year == Some(1991)).unwrap();
-    run(Arc::new(lake.clone()), &manifest, [more]).await;
+    run(Layout::default(), Arc::new(lake.clone()), &manifest, [more]).await;
     let (movies, films) = file(&lake, &compacted, Kind::Movies).await;
     // Gzip's members follow each other: the second has the first film once more.
     let text = std::io::read_to_string(MultiGzDecoder::new(&films[..])).unwrap();

@@ -67,8 +67,7 @@ fn films(answer: &Answer) -> Option<Vec<Film<'_>>> {
 
 /// A review's id, where it may stand in a key; else its place.
 fn review_name(review: &Value, place: usize) -> String {
-    let fits = |id: &&str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    review["id"].as_str().filter(fits).map_or_else(|| format!("{place}"), str::to_owned)
+    review["id"].as_str().filter(|id| layout::may_name(id)).map_or_else(|| format!("{place}"), str::to_owned)
 }
 
 /// Writes a film, then its reviews, under the name that the film got.

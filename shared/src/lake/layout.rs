@@ -148,6 +148,11 @@ pub fn object(kind: Kind, job: &Job, name: &str) -> String {
     format!("{}year-{year}/initial-{}/tmdb-movie-{name}.json", folder(kind), job.initial)
 }
 
+/// Whether TMDb's id of a review may stand in a key; where it may not, the review's place does.
+pub fn may_name(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 /// What the records at `key` tell about; none if there are none.
 pub fn kind_of(key: &str) -> Option<Kind> {
     Kind::ALL.into_iter().find(|kind| key.starts_with(&folder(*kind)))

@@ -51,6 +51,7 @@ impl Sum {
 #[derive(Deserialize)]
 pub(super) struct Line {
     id_imdb: String,
+    initial: String,
     fetched_on: Date,
     /// TMDb's id: a number for a film, a text for a review.
     #[serde(default)]
@@ -71,6 +72,35 @@ impl Line {
         Some((line.id_imdb.parse().ok()?, line))
     }
 
+    /// Whether it says all that a record of this kind and job says.
+    fn is_whole(&self, kind: Kind, job: &Job) -> bool {
+        let of_kind = match kind {
+            Kind::Movies => self.id.is_u64() && self.total_reviews.is_some(),
+            Kind::Reviews => self.movie_id.is_some(),
+            Kind::Others => !self.kind.is_empty(),
+            Kind::Misses | Kind::Failed => true,
+        };
+        of_kind && self.initial == job.initial
+    }
+
+    /// Whether it may stand at `key`. One that has an object of its own is looked up by film and review, so it must be that one.
+    fn stands_at(&self, key: &str, kind: Kind, job: &Job, id: ImdbId) -> bool {
+        if layout::job_of(key).is_some() {
+            return true;
+        }
+        let film = if kind == Kind::Reviews { self.movie_id } else { self.id.as_u64() };
+        let film = film.unwrap_or_default();
+        let review = match (kind, self.id.as_str().filter(|id| layout::may_name(id))) {
+            (Kind::Reviews, Some(review)) => format!("-review-{review}"),
+            // Its key has its place.
+            (Kind::Reviews, None) => key.rfind("-review-").map_or("", |at| &key[at..]).replace(".json", ""),
+            _ => String::new(),
+        };
+        [format!("{film}{review}"), format!("{film}-{id}{review}")]
+            .iter()
+            .any(|name| key == layout::object(kind, job, name))
+    }
+
     /// What no two records of one kind and title share: TMDb's ids of the film and the review, or what a person or series is.
     pub fn which(&self) -> String {
         let without_id = self.id.is_null().then_some((&self.content, &self.created_at));
@@ -84,8 +114,8 @@ struct Records {
     lines: HashMap<Kind, u64>,
     places: HashMap<ImdbId, HashSet<Kind>>,
     fetched: HashMap<ImdbId, Date>,
-    /// What TMDb said of each film's reviews, and how many there are.
-    reviews: HashMap<(ImdbId, u64), (u64, u64)>,
+    /// What TMDb said of each film's reviews (nothing where the film does not stand here), and how many there are.
+    reviews: HashMap<(ImdbId, u64), (Option<u64>, u64)>,
     seen: HashSet<(Kind, ImdbId, String)>,
 }
 
@@ -116,7 +146,7 @@ pub(super) async fn check(
     let key = marker.done().key();
     let mut records = Records::default();
     for object in &marker.objects {
-        read(lake, object, &mut records, &mut checked).await?;
+        read(lake, job, object, &mut records, &mut checked).await?;
     }
     checked.objects = marker.objects.clone();
     let range = lake.get_range(&layout::titles(dataset), job.range()).await?;
@@ -166,7 +196,13 @@ async fn marker(lake: &dyn Lake, job: &Job, listed: &Done) -> Result<Option<Mark
 }
 
 /// Reads an object's lines.
-async fn read(lake: &dyn Lake, key: &str, records: &mut Records, checked: &mut Checked) -> Result<(), LakeError> {
+async fn read(
+    lake: &dyn Lake,
+    job: &Job,
+    key: &str,
+    records: &mut Records,
+    checked: &mut Checked,
+) -> Result<(), LakeError> {
     let Some(bytes) = lake.get(key).await? else {
         checked.wrong(Fault::Missing, key);
         return Ok(());
@@ -177,8 +213,13 @@ async fn read(lake: &dyn Lake, key: &str, records: &mut Records, checked: &mut C
     };
     for (number, text) in text.lines().enumerate() {
         checked.sums.entry(kind).or_default().see(text);
-        match Line::read(text) {
-            Some((id, line)) => records.add(kind, id, line, key, checked),
+        match Line::read(text).filter(|(_, line)| line.is_whole(kind, job)) {
+            Some((id, line)) => {
+                if !line.stands_at(key, kind, job, id) {
+                    checked.wrong(Fault::Misplaced, format!("{id} in {key}"));
+                }
+                records.add(kind, id, line, key, checked);
+            }
             None => checked.wrong(Fault::Unreadable, format!("{key} line {}", number + 1)),
         }
     }
@@ -194,7 +235,7 @@ impl Records {
         match (kind, line.movie_id, line.id.as_u64()) {
             (Kind::Reviews, Some(movie), _) => self.reviews.entry((id, movie)).or_default().1 += 1,
             (Kind::Movies, _, Some(movie)) => {
-                self.reviews.entry((id, movie)).or_default().0 += line.total_reviews.unwrap_or_default();
+                self.reviews.entry((id, movie)).or_default().0 = line.total_reviews;
             }
             _ => {}
         }
@@ -245,10 +286,16 @@ impl Checked {
     }
 
     fn reviews_of(&mut self, records: &Records) {
-        for (promised, found) in records.reviews.values() {
-            self.reviews.promised += promised;
+        let mut of_no_film = Vec::new();
+        for (film, (promised, found)) in &records.reviews {
+            self.reviews.promised += promised.unwrap_or_default();
             self.reviews.found += found;
-            self.reviews.films_that_differ += u64::from(promised != found);
+            self.reviews.films_that_differ += u64::from(promised.unwrap_or_default() != *found);
+            of_no_film.extend(promised.is_none().then_some(film));
+        }
+        of_no_film.sort_unstable();
+        for (id, movie) in of_no_film {
+            self.wrong(Fault::NoFilm, format!("{id} (TMDb's {movie})"));
         }
     }
 

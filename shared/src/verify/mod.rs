@@ -68,6 +68,15 @@ pub async fn verify(lake: &dyn Lake, before: Date, progress: impl Fn(usize, usiz
         records.add(job, &checked);
         report.add(job, checked);
     }
+    if report.counts.titles != manifest.titles {
+        let which = format!(
+            "{} ({} titles, its jobs have {})",
+            layout::manifest(&manifest.dataset),
+            manifest.titles,
+            report.counts.titles
+        );
+        report.problem(Problem::new(Fault::Titles, which));
+    }
     strangers(lake, &manifest, &markers, &named, &mut report).await?;
     compacted::check(lake, &done, &records, &mut report).await?;
     Ok(report)

@@ -107,6 +107,10 @@ pub enum Fault {
     NoPlace,
     /// A film or a review stands twice in an object, or in the large files.
     Twice,
+    /// Reviews of a film that does not stand beside them.
+    NoFilm,
+    /// A record alone in its object is not the one that the object's key tells.
+    Misplaced,
     /// An object that a marker names is not there, or a file that a version of the large files names.
     Missing,
     /// An object cannot be read.
@@ -121,6 +125,8 @@ pub enum Fault {
     Markers,
     /// The index does not hold a job's titles.
     Index,
+    /// The index's jobs have not as many titles as the index.
+    Titles,
     /// An object beneath the current version of the large files is not of it.
     Stray,
     /// A large file, or all of a kind and year, does not hold the records that it should.
@@ -133,6 +139,8 @@ impl fmt::Display for Fault {
             Self::TwoPlaces => "is in two places",
             Self::NoPlace => "is in no place",
             Self::Twice => "stands twice",
+            Self::NoFilm => "has reviews where it is no film",
+            Self::Misplaced => "is not what its key tells",
             Self::Missing => "is named and not there",
             Self::Unreadable => "cannot be read",
             Self::Unnamed => "is not named by its job's marker",
@@ -140,6 +148,7 @@ impl fmt::Display for Fault {
             Self::Counts => "has other counts than its objects",
             Self::Markers => "has several markers",
             Self::Index => "is not in the index as its job says",
+            Self::Titles => "has jobs of other titles than it says",
             Self::Stray => "is beneath a version of the large files and not of it",
             Self::Compacted => "does not hold the records that it should",
         })
