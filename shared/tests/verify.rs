@@ -220,6 +220,12 @@ async fn whatever_is_done_to_a_lake_is_found() {
     let of_no_film = [&all_reviews[1..], &[all_reviews[0].replace("\"id_imdb\":\"tt", "\"id_imdb\":\"tt9")]].concat();
     let found = stage.faults_with(&reviews, Some(&of_no_film)).await;
     assert_eq!(found, [Fault::NoFilm], "a review of another job's film stands in the place of one of this job");
+    let own_of_others = r#"{"kind":5,"movie_id":"x","content":{},"#;
+    let of_tmdbs = [&films[1..], &[films[0].replacen('{', own_of_others, 1)]].concat();
+    assert_eq!(stage.faults_with(&movies, Some(&of_tmdbs)).await, [], "a film with keys that are ours elsewhere");
+    let total = r#"{"kind":null,"total_reviews":"x","#;
+    let of_tmdbs = [&all_reviews[1..], &[all_reviews[0].replacen('{', total, 1)]].concat();
+    assert_eq!(stage.faults_with(&reviews, Some(&of_tmdbs)).await, [], "a review with such keys");
     let nobodys = layout::records(Kind::Failed, &job);
     assert_eq!(stage.faults_with(&nobodys, Some(&films[..1])).await, [Fault::Unnamed], "an object of nobody");
     assert!(proof(&stage.lake).await.holds(), "all was put back");

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use futures::TryStreamExt as _;
 use jiff::civil::Date;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Age, Counts, Fault, Problem, Reviews, markers_now, number};
 use crate::{
@@ -47,7 +48,7 @@ impl Sum {
     }
 }
 
-/// What tells whose a line is.
+/// What tells whose a line is. What is our own field in a record of one kind may be any key of TMDb's in one of another.
 #[derive(Deserialize)]
 pub(super) struct Line {
     id_imdb: String,
@@ -55,14 +56,16 @@ pub(super) struct Line {
     fetched_on: Date,
     /// TMDb's id: a number for a film, a text for a review.
     #[serde(default)]
-    id: serde_json::Value,
+    id: Value,
     #[serde(default)]
-    kind: String,
+    kind: Value,
     /// By what one without an id differs.
-    content: Option<serde_json::Value>,
-    created_at: Option<serde_json::Value>,
-    movie_id: Option<u64>,
-    total_reviews: Option<u64>,
+    content: Option<Value>,
+    created_at: Option<Value>,
+    #[serde(default)]
+    movie_id: Value,
+    #[serde(default)]
+    total_reviews: Value,
 }
 
 impl Line {
@@ -75,9 +78,9 @@ impl Line {
     /// Whether it says all that a record of this kind and job says.
     fn is_whole(&self, kind: Kind, job: &Job) -> bool {
         let of_kind = match kind {
-            Kind::Movies => self.id.is_u64() && self.total_reviews.is_some(),
-            Kind::Reviews => self.movie_id.is_some(),
-            Kind::Others => !self.kind.is_empty(),
+            Kind::Movies => self.id.is_u64() && self.total_reviews.is_u64(),
+            Kind::Reviews => self.movie_id.is_u64(),
+            Kind::Others => self.kind.is_string(),
             Kind::Misses | Kind::Failed => true,
         };
         of_kind && self.initial == job.initial
@@ -88,8 +91,7 @@ impl Line {
         if layout::job_of(key).is_some() {
             return true;
         }
-        let film = if kind == Kind::Reviews { self.movie_id } else { self.id.as_u64() };
-        let film = film.unwrap_or_default();
+        let film = if kind == Kind::Reviews { &self.movie_id } else { &self.id };
         let review = match (kind, self.id.as_str().filter(|id| layout::may_name(id))) {
             (Kind::Reviews, Some(review)) => format!("-review-{review}"),
             // Its key has its place.
@@ -104,7 +106,7 @@ impl Line {
     /// What no two records of one kind and title share: TMDb's ids of the film and the review, or what a person or series is.
     pub fn which(&self) -> String {
         let without_id = self.id.is_null().then_some((&self.content, &self.created_at));
-        format!("{} {:?} {} {without_id:?}", self.kind, self.movie_id, self.id)
+        format!("{} {} {} {without_id:?}", self.kind, self.movie_id, self.id)
     }
 }
 
@@ -232,10 +234,10 @@ impl Records {
         if !self.seen.insert((kind, id, line.which())) {
             checked.wrong(Fault::Twice, format!("{id} in {key}"));
         }
-        match (kind, line.movie_id, line.id.as_u64()) {
+        match (kind, line.movie_id.as_u64(), line.id.as_u64()) {
             (Kind::Reviews, Some(movie), _) => self.reviews.entry((id, movie)).or_default().1 += 1,
             (Kind::Movies, _, Some(movie)) => {
-                self.reviews.entry((id, movie)).or_default().0 = line.total_reviews;
+                self.reviews.entry((id, movie)).or_default().0 = line.total_reviews.as_u64();
             }
             _ => {}
         }
