@@ -87,7 +87,7 @@ struct Work {
 async fn work(lake: &dyn Lake, order: Order) -> Result<Work, Verdict> {
     let unreadable = |error: ManifestError| match error {
         ManifestError::Lake(error) => again(&error),
-        ManifestError::Damaged { .. } => Verdict::Dead { reason: told(&error) },
+        ManifestError::Damaged { .. } | ManifestError::Gone { .. } => Verdict::Dead { reason: told(&error) },
     };
     let (dataset, jobs, refresh) = match order {
         Order::Partition { year, initial } => {

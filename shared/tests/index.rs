@@ -63,6 +63,18 @@ async fn every_film_of_the_sample_is_in_one_job() {
 }
 
 #[tokio::test]
+async fn an_index_whose_manifest_is_gone_is_no_lake_without_an_index() {
+    let lake = MemoryLake::new();
+    let source = Source::File(titles::sample());
+    let manifest = build(&lake, &source).await.unwrap();
+    lake.delete(&layout::manifest(&manifest.dataset)).await.unwrap();
+    let told = Manifest::current(&lake).await.unwrap_err().to_string();
+    assert!(told.contains("manifest.json is gone") && told.contains("--new-index"), "{told}");
+    assert_eq!(build(&lake, &source).await.unwrap().jobs, manifest.jobs);
+    assert!(Manifest::current(&lake).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn gzip_of_several_members_is_read_to_its_end() {
     let lake = MemoryLake::new();
     let mut bytes = gzip(&format!("{HEADER}{}", row(1, "One", "2001")));

@@ -79,21 +79,32 @@ pub enum ManifestError {
         #[source]
         source: serde_json::Error,
     },
+    /// The crawl's dataset has no manifest.
+    #[error("{uri}/{key} is gone, and the crawl goes by it; make the index anew with `provision launch --new-index`")]
+    Gone {
+        /// Where the lake is.
+        uri: String,
+        /// The object.
+        key: String,
+    },
 }
 
 impl Manifest {
     /// The manifest of the crawl's dataset; none before the first index is made.
     pub async fn current(lake: &dyn Lake) -> Result<Option<Self>, ManifestError> {
         match Self::current_dataset(lake).await? {
-            Some(dataset) => Self::of(lake, &dataset).await,
+            Some(dataset) => {
+                let gone = || ManifestError::Gone { uri: lake.uri(), key: layout::manifest(&dataset) };
+                Self::of(lake, &dataset).await?.ok_or_else(gone).map(Some)
+            }
             None => Ok(None),
         }
     }
 
-    /// The same, where another one is to be made: one that is damaged is no reason not to.
+    /// The same, where another one is to be made: one that is damaged or gone is no reason not to.
     pub async fn current_if_sound(lake: &dyn Lake) -> Result<Option<Self>, ManifestError> {
         match Self::current(lake).await {
-            Err(ManifestError::Damaged { .. }) => Ok(None),
+            Err(ManifestError::Damaged { .. } | ManifestError::Gone { .. }) => Ok(None),
             current => current,
         }
     }

@@ -45,18 +45,37 @@ impl Client {
             pages.push(self.reviews_page(movie, pages.len() as u64 + 1).await?);
         }
         let total_results = pages.last().map_or(0, |page| page.total_results);
-        // A review that moves to the next page while we turn it is seen twice.
-        let mut seen = HashSet::new();
-        let results = pages.into_iter().flat_map(|page| page.results);
-        let results = results.filter(|review| {
-            let whole = || serde_json::to_string(review).unwrap_or_default();
-            seen.insert(review.get("id").map_or_else(whole, ToString::to_string))
-        });
-        Ok(Reviews { results: results.collect(), total_results })
+        let results = each_once(pages.into_iter().flat_map(|page| page.results));
+        Ok(Reviews { results, total_results })
     }
 
     async fn reviews_page(&self, movie: u64, page: u64) -> Result<Page, TmdbError> {
         let (movie, page) = (movie.to_string(), page.to_string());
         self.get(&["movie", &movie, "reviews"], &[("page", &page)]).await
+    }
+}
+
+/// A review that moves to the next page while we turn it is seen twice. One without an id is told by all that it is.
+fn each_once(reviews: impl Iterator<Item = Object>) -> Vec<Object> {
+    let mut seen = HashSet::new();
+    let is_new = |review: &Object| {
+        let whole = || serde_json::to_string(review).unwrap_or_default();
+        seen.insert(review.get("id").filter(|id| !id.is_null()).map_or_else(whole, ToString::to_string))
+    };
+    reviews.filter(is_new).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_review_is_kept_once_by_its_id_and_without_one_by_all_that_it_is() {
+        let reviews = [("a", "one"), ("a", "one"), ("b", "one")].map(|(id, text)| json!({"id": id, "content": text}));
+        let nameless = ["one", "two", "two"].map(|text| json!({"id": null, "content": text}));
+        let all = reviews.into_iter().chain(nameless).filter_map(|review| review.as_object().cloned());
+        assert_eq!(each_once(all).len(), 4);
     }
 }
