@@ -14,7 +14,8 @@ use super::plan::{Change, Late, Plan};
 use super::stack::{KnownAttributes, Look, Stack};
 use super::walk::Walk;
 use super::{
-    Action, DeleteOptions, EngineError, Event, Observed, Observer, Progress, Provider, ProviderError, Resource, State,
+    Action, DeleteOptions, EngineError, Event, Limit, Observed, Observer, Progress, Provider, ProviderError, Resource,
+    State, retry_until,
 };
 
 /// Why something was not tried that Ctrl-C kept from beginning.
@@ -227,10 +228,7 @@ impl Stack<'_> {
             }
             (Some(observed), Action::Update | Action::Adopt) => {
                 let differences = super::diff::diff(resource, observed, provider.schema());
-                match provider.update(resource, observed, &differences, progress).await {
-                    Err(error) if error.is(OUTDATED) => update_again(provider.as_ref(), resource, progress).await,
-                    updated => updated,
-                }
+                provider.update(resource, observed, &differences, progress).await
             }
             (Some(observed), Action::Replace) => {
                 async {
@@ -242,6 +240,11 @@ impl Stack<'_> {
                 .await
             }
             _ => provider.create(resource, progress).await,
+        };
+        // What is made may have been made meanwhile, and be changed by two.
+        let made = match made {
+            Err(error) if error.is(OUTDATED) => update_again(provider.as_ref(), resource, progress).await,
+            made => made,
         };
         let made = made.map_err(failed)?;
         // Last, so that what was to be removed is known until it is.
@@ -268,17 +271,29 @@ fn all_given(resource: &Resource) -> Result<(), ProviderError> {
 /// What Lambda calls an update of another revision than was read.
 const OUTDATED: &str = "PreconditionFailedException";
 
-/// Somebody else was faster (E18): what is there now is read, and what still differs is sent, once.
+const OUTRUN: &str = "somebody else has just changed it: it is read again";
+
+/// Somebody else was faster (E18), maybe several runs in turn (E14): what is there now is read, and what still differs is sent.
 async fn update_again(
     provider: &dyn Provider,
     resource: &Resource,
     progress: &Progress,
 ) -> Result<Observed, ProviderError> {
-    progress.waiting("somebody else has just changed it: it is read again");
+    let outdated = |error: &ProviderError| error.is(OUTDATED).then_some(OUTRUN);
+    progress.waiting(OUTRUN);
+    let send = || send_what_differs(provider, resource, progress);
+    retry_until("nobody else to change it", Limit::seconds(60), progress, outdated, send).await
+}
+
+async fn send_what_differs(
+    provider: &dyn Provider,
+    resource: &Resource,
+    progress: &Progress,
+) -> Result<Observed, ProviderError> {
     let Some(observed) = provider.read(resource).await? else { return provider.create(resource, progress).await };
     let differences = super::diff::diff(resource, &observed, provider.schema());
     match differences.is_empty() {
-        true => Ok(observed),
+        true => provider.ready(&observed, progress).await.map(|()| observed),
         false => provider.update(resource, &observed, &differences, progress).await,
     }
 }

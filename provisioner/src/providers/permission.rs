@@ -26,7 +26,7 @@ use super::transient::{function_busy, principal_settling};
 use crate::digest::hex;
 use crate::engine::{
     DeleteOptions, Difference, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError, Resource,
-    Schema, Scope, Shape, retry_until, tag,
+    Schema, Scope, Shape, diff, retry_until, tag,
 };
 
 const TYPE: &str = "AWS::Lambda::Permission";
@@ -95,6 +95,17 @@ impl PermissionProvider {
         let writer = self.writer_of(function_of(&resource.physical_id));
         let _alone = writer.lock().await;
         call.send().await.map_err(failed("lambda:AddPermission")).map(drop)
+    }
+
+    /// The statement id is ours, so what stands there is an earlier run's, or that of one beside this (E14).
+    async fn make_anew(&self, resource: &Resource, progress: &Progress) -> Result<(), ProviderError> {
+        if let Some(there) = self.read(resource).await? {
+            if diff(resource, &there, &self.schema).is_empty() {
+                return Ok(());
+            }
+            self.delete(&there, DeleteOptions::default(), progress).await?;
+        }
+        self.add(resource, progress).await
     }
 
     fn writer_of(&self, function: &str) -> Arc<tokio::sync::Mutex<()>> {
@@ -216,11 +227,12 @@ impl Provider for PermissionProvider {
     }
 
     async fn create(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
+        let taken =
+            |error: &ProviderError| error.is("ResourceConflictException").then_some("its statement id is taken");
         match self.add(resource, progress).await {
-            // The statement id is ours, so what stands there is an earlier run's.
-            Err(error) if error.is("ResourceConflictException") => {
-                self.delete(&as_wanted(resource), DeleteOptions::default(), progress).await?;
-                self.add(resource, progress).await?;
+            Err(error) if taken(&error).is_some() => {
+                let make = || self.make_anew(resource, progress);
+                retry_until("nobody else to make the statement", SETTLES, progress, taken, make).await?;
             }
             added => added?,
         }

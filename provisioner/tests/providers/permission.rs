@@ -90,3 +90,25 @@ async fn e14_another_change_of_the_function_is_waited_for_by_its_policy_and_its_
     );
     stage.down(&resources).await;
 }
+
+#[tokio::test]
+async fn e14_a_statement_that_runs_beside_this_one_make_is_taken_as_it_is_or_made_anew() {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    let stage = Stage::at("permission-beside", &proxy.url()).await;
+    let mut resources = function::with_role();
+    stage.up(&resources).await;
+    let permission = json!({
+        "FunctionName": {"Ref": "F"}, "Action": "lambda:InvokeFunction", "Principal": "sns.amazonaws.com",
+    });
+    resources["Sns"] = json!({"Type": PERMISSION, "Properties": permission});
+    let taken = "The statement id (permission-beside-Sns) provided already exists.";
+    // Two others are faster in turn, and take theirs away again.
+    proxy.rule(Rule::on("lambda", "AddPermission").times(3).answer(409, "ResourceConflictException", taken));
+    stage.up(&resources).await;
+    proxy.forget();
+    let made = stage.looks(&resources).await.into_iter().find(|look| look.resource.logical_id == "Sns").unwrap();
+    stage.create(&made.resource).await;
+    let calls: Vec<_> = proxy.mutating_calls().into_iter().map(|call| call.operation).collect();
+    assert_eq!(calls, ["AddPermission"], "what another has made is as it is wanted");
+    stage.down(&resources).await;
+}
