@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::diff::{GIVEN, KEPT_BY};
-use super::keepers::named_by_now;
+use super::keepers::{named_by_now, still_keeping};
 use super::plan::{Change, Late, Plan};
 use super::stack::{KnownAttributes, Look, Stack};
 use super::walk::Walk;
@@ -235,7 +235,7 @@ impl Stack<'_> {
                     let options = DeleteOptions::default();
                     provider.delete(observed, options, progress).await?;
                     provider.gone(observed, options, progress).await?;
-                    provider.create(resource, progress).await
+                    provider.create(&still_keeping(resource, observed), progress).await
                 }
                 .await
             }

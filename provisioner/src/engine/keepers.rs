@@ -330,6 +330,15 @@ pub(super) fn named_by_now(mut resource: Resource, known: &KnownAttributes) -> R
     resource
 }
 
+/// What takes a keeper's place remembers what that did: what it keeps needs no change of its own, and would be forgotten.
+pub(super) fn still_keeping(resource: &Resource, former: &Observed) -> Resource {
+    let is_mark = |key: &str| key.starts_with(tag::KEEPS) || key.starts_with(tag::GIVEN_OF);
+    let marks = former.tags.iter().filter(|(key, _)| is_mark(key)).map(|(key, value)| (key.clone(), value.clone()));
+    let mut resource = resource.clone();
+    resource.tags.extend(marks);
+    resource
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,9 @@
 use provisioner::engine::{Action, EngineError};
 use serde_json::{Value, json};
+use testkit::FaultProxy;
+use testkit::fault_proxy::Edge;
 
-use crate::stage::Stage;
+use crate::stage::{Stage, endpoint};
 
 fn function_stack() -> Value {
     let statement =
@@ -31,6 +33,30 @@ async fn e11_a_function_whose_role_was_remade_is_shown_as_replaced() {
     assert_eq!((action("Role"), action("Function")), (Action::Create, Action::Replace));
     stage.up(&resources).await;
     stage.down(&resources).await;
+}
+
+#[tokio::test]
+async fn what_is_made_in_the_place_of_a_keeper_keeps_what_that_kept() {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    proxy.play(Edge::Registry);
+    proxy.play(Edge::CloudControlIdentifiers);
+    let stage = Stage::at("replaced-keeper", &proxy.url()).await.with_types(&["AWS::Scheduler::Schedule"]).await;
+    let without = function_stack();
+    let mut resources = without.clone();
+    let target = json!({"Arn": {"Fn::GetAtt": ["Function", "Arn"]}, "RoleArn": "arn:aws:iam::000000000000:role/r"});
+    resources["Nightly"] = json!({"Type": "AWS::Scheduler::Schedule", "Properties": {
+        "ScheduleExpression": "rate(1 day)", "FlexibleTimeWindow": {"Mode": "OFF"}, "Target": target,
+    }});
+    stage.up(&resources).await;
+    let role = stage.looks(&resources).await.into_iter().find(|look| look.resource.logical_id == "Role").unwrap();
+    stage.delete(&role.observed.unwrap()).await;
+    // Nothing differs after it, though the function is another, and the schedule was not touched.
+    stage.up(&resources).await;
+    stage.up(&without).await;
+    let left = stage.plan(&resources).await.unwrap();
+    let nightly = left.changes.iter().find(|change| change.logical_id == "Nightly").unwrap();
+    assert_eq!(nightly.action, Action::Create, "it was found when it left the template");
+    stage.down(&without).await;
 }
 
 #[tokio::test]
