@@ -25,13 +25,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
         false => carry_out(run, &stack, &plan).await?,
     };
     // What was done is told first, whatever fails from here on.
-    let mut followed = Ok(());
-    if plan.count(Action::Replace) > 0 && report.is_whole() {
-        match follow(run, &stack).await {
-            Ok(more) => report.extend(more),
-            Err(failure) => followed = Err(failure),
-        }
-    }
+    let followed = follow(run, &stack, &plan, &mut report).await;
     let (seen, looked) = look_again(run, &stack, &mut report).await;
     let closing = followed.and(looked);
     let looks = seen.unwrap_or_else(|| looks(&plan));
@@ -50,13 +44,25 @@ pub(super) async fn run(run: &Run, flags: &cli::Up) -> Result<(), Failure> {
     closing
 }
 
-/// What was replaced took with it what hung on it, and others may name what it was: they follow, as a second plan finds.
-async fn follow(run: &Run, stack: &Stack<'_>) -> Result<Report, Failure> {
-    let plan = stack.plan(false).await?;
-    match plan.is_empty() {
-        true => Ok(Report::default()),
-        false => carry_out(run, stack, &plan).await,
+/// A role takes its function with it, and that its permissions: no chain of replacements is longer than a stack's few ranks.
+const TURNS: usize = 4;
+
+/// What was replaced took with it what hung on it, and others may name what it was: they follow, as another plan finds, and what hung on
+/// those.
+async fn follow(run: &Run, stack: &Stack<'_>, plan: &Plan, report: &mut Report) -> Result<(), Failure> {
+    let mut replaced = plan.count(Action::Replace) > 0;
+    for _ in 0..TURNS {
+        if !replaced || !report.is_whole() {
+            break;
+        }
+        let plan = stack.plan(false).await?;
+        if plan.is_empty() {
+            break;
+        }
+        report.extend(carry_out(run, stack, &plan).await?);
+        replaced = plan.count(Action::Replace) > 0;
     }
+    Ok(())
 }
 
 /// Where anything came or went everything is read again: what comes now is what AWS says, not what we wanted (E43). Nothing is

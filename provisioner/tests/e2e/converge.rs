@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use testkit::fault_proxy::Rule;
+use testkit::fault_proxy::{Edge, Rule};
 use testkit::{Emulator, reader, titles};
 
 use super::stage::{STACK, Stage, light_template, light_user, words};
@@ -176,6 +176,34 @@ fn what_hung_on_something_that_was_replaced_is_there_again_after_the_same_up() {
     user.run(words("up --yes --template replaced.yaml --param Path=/workers/"))
         .succeeds()
         .says("1 replaced, 1 updated, 1 created");
+    user.run(words("plan --exit-code --template replaced.yaml --param Path=/workers/")).succeeds();
+}
+
+/// A function of that role, made anew with it, and what hangs on the function.
+const INVOKED: &str = "
+  Work:
+    Type: AWS::Lambda::Function
+    Properties:
+      Runtime: python3.13
+      Handler: index.handle
+      Role: !GetAtt Worker.Arn
+      Code: { ZipFile: 'def handle(event, context): return 1' }
+  Invoke:
+    Type: AWS::Lambda::Permission
+    Properties:
+      FunctionName: !GetAtt Work.Arn
+      Action: lambda:InvokeFunction
+      Principal: s3.amazonaws.com
+";
+
+#[test]
+fn what_hung_on_what_was_replaced_by_the_second_plan_is_there_again_after_the_same_up() {
+    let (_emulator, proxy) = Emulator::start_behind_proxy(&Default::default()).unwrap();
+    // A function that was updated under the role's earlier id is made anew when that is seen.
+    proxy.play(Edge::ReadsLag(1));
+    let user = light_user(&proxy.url()).file("replaced.yaml", format!("{REPLACED}{INVOKED}"));
+    user.run(words("up --yes --template replaced.yaml")).succeeds();
+    user.run(words("up --yes --template replaced.yaml --param Path=/workers/")).succeeds();
     user.run(words("plan --exit-code --template replaced.yaml --param Path=/workers/")).succeeds();
 }
 
