@@ -40,4 +40,4 @@ pub use schema::{Absent, NOT_GIVEN_BACK, OnChange, Parent, Property, Schema, Sha
 pub use scope::{Scope, tag};
 pub use stack::{Look, Providers, Stack};
 pub use tag_list::{flag_key, tags_of};
-pub use wait::{Limit, Poll, poll_until, retry_until};
+pub use wait::{Limit, Misses, Poll, poll_until, retry_until};

@@ -1,6 +1,7 @@
 //! Waiting is written once: for a condition to come true, and for an error to pass.
 
 use std::future::Future;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -32,6 +33,34 @@ pub enum Poll<T> {
     Ready(T),
     /// Not yet: what is there instead, for example `state is Pending`.
     Pending(String),
+}
+
+/// Looks in a row that do not find what was made or changed: for so many reads may lag (E9), some 30 s; then it was deleted meanwhile.
+const MOST_MISSES: usize = 12;
+
+/// Tells a read that lags from something that somebody deletes while it is waited for.
+#[derive(Default)]
+pub struct Misses(AtomicUsize);
+
+impl Misses {
+    /// It is there.
+    pub fn found(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+
+    /// It is not there: yet, or any more.
+    ///
+    /// # Errors
+    /// That it is gone.
+    pub fn missed<T>(&self, what: &str) -> Result<Poll<T>, ProviderError> {
+        match self.0.fetch_add(1, Ordering::Relaxed) < MOST_MISSES {
+            true => Ok(Poll::Pending(format!("{what} is not found yet"))),
+            false => Err(ProviderError::refused(
+                format!("the {what} is gone: it was deleted while it was waited for"),
+                "run provision up again: it makes it anew",
+            )),
+        }
+    }
 }
 
 /// Looks until the condition is true. A failed state is the look's own error and ends the wait at once.
@@ -127,6 +156,30 @@ mod tests {
             code: "InvalidParameterValueException".into(),
             message: "cannot be assumed".into(),
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_deleted_while_it_is_waited_for_ends_the_wait() {
+        let wait = async |there: &dyn Fn(usize) -> bool| {
+            let (misses, looks, started, progress) = (Misses::default(), Cell::new(0), Instant::now(), silent());
+            let waited = poll_until("it to be ready", Limit::seconds(300), &progress, || async {
+                looks.set(looks.get() + 1);
+                if there(looks.get()) {
+                    misses.found();
+                    return Ok(Poll::Pending("it is being made".into()));
+                }
+                match looks.get() {
+                    ..=25 => misses.missed("function"),
+                    _ => Ok(Poll::Ready(())),
+                }
+            });
+            (waited.await.map_err(|error| error.to_string()), started.elapsed())
+        };
+        let (waited, took) = wait(&|look| look < 3).await;
+        assert_eq!(waited.unwrap_err(), "the function is gone: it was deleted while it was waited for");
+        assert!(took > Duration::from_secs(20) && took < Duration::from_secs(60), "{took:?}");
+        let (waited, _) = wait(&|look| look % 10 == 0).await;
+        assert_eq!(waited, Ok(()), "a look that finds it begins the count anew");
     }
 
     #[tokio::test(start_paused = true)]

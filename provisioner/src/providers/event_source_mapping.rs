@@ -40,7 +40,7 @@ use super::tagged::{Tagged, Tags, is_new};
 use super::tags::TagChanges;
 use super::transient::{mapping_busy, mapping_settling};
 use crate::engine::{
-    DeleteOptions, Difference, Grant, Limit, Needed, Observed, Permissions, Poll, Progress, Property, Provider,
+    DeleteOptions, Difference, Grant, Limit, Misses, Needed, Observed, Permissions, Poll, Progress, Property, Provider,
     ProviderError, Resource, Schema, Scope, Shape, State, poll_until, retry_until, tag,
 };
 
@@ -147,9 +147,11 @@ impl EventSourceMappingProvider {
 
     /// Waits until the mapping takes changes again, and gives its last state.
     async fn settled(&self, uuid: &str, progress: &Progress) -> Result<String, ProviderError> {
+        let misses = Misses::default();
         poll_until("the mapping to be settled", SETTLES, progress, || async {
-            let found = self.get(uuid).await?;
-            let word = found.and_then(|found| found.state).unwrap_or_else(|| "not found yet".into());
+            let Some(found) = self.get(uuid).await? else { return misses.missed("mapping") };
+            misses.found();
+            let word = found.state.unwrap_or_else(|| "without a state".into());
             Ok(match word.as_str() {
                 "Enabled" | "Disabled" => Poll::Ready(word),
                 _ => Poll::Pending(format!("mapping is {word}")),

@@ -3,7 +3,7 @@
 use aws_sdk_lambda::types::{FunctionConfiguration, LastUpdateStatus, State as AwsState};
 
 use super::function::FunctionProvider;
-use crate::engine::{Limit, Poll, Progress, ProviderError, State, poll_until};
+use crate::engine::{Limit, Misses, Poll, Progress, ProviderError, State, poll_until};
 
 /// GetFunction has a limit of its own, 100 a second; a look a second leaves room for others (E28).
 pub(super) const SETTLES: Limit = Limit::seconds(300);
@@ -11,9 +11,11 @@ pub(super) const SETTLES: Limit = Limit::seconds(300);
 impl FunctionProvider {
     /// Waits until the function takes invocations and changes, and gives its RevisionId.
     pub(super) async fn settled(&self, name: &str, progress: &Progress) -> Result<String, ProviderError> {
+        let misses = Misses::default();
         poll_until("the function to be Active and its update Successful", SETTLES, progress, || async {
             let found = self.get(name).await?.and_then(|answer| answer.configuration);
-            let Some(found) = found else { return Ok(Poll::Pending("function is not found yet".into())) };
+            let Some(found) = found else { return misses.missed("function") };
+            misses.found();
             match state(&found) {
                 State::Changing(word) => Ok(Poll::Pending(format!("function is {word}"))),
                 State::Failed(reason) => Err(ProviderError::refused(
