@@ -73,8 +73,8 @@ impl ParameterProvider {
         Ok(tags.map(|tags| tags.into_iter().map(|tag| (tag.key, tag.value)).collect()))
     }
 
-    /// Tags go with the first put only: with `overwrite` SSM refuses them (E56).
-    async fn put(&self, resource: &Resource, overwrite: bool) -> Result<(), ProviderError> {
+    /// Tags go with the first put only: with `overwrite` SSM refuses them (E56). Gives the version that this is.
+    async fn put(&self, resource: &Resource, overwrite: bool) -> Result<i64, ProviderError> {
         let fields = Fields(&resource.properties);
         let call = self.ssm.put_parameter().name(&resource.physical_id).set_value(fields.text("Value"));
         let call = call.set_type(fields.text("Type").map(|kind| ParameterType::from(kind.as_str())));
@@ -85,15 +85,17 @@ impl ParameterProvider {
         let call = call.set_data_type(fields.text("DataType"));
         let call = call.set_overwrite(overwrite.then_some(true));
         let call = call.set_tags((!overwrite).then(|| ssm_tags(&resource.tags)));
-        call.send().await.map_err(failed("ssm:PutParameter"))?;
-        Ok(())
+        Ok(call.send().await.map_err(failed("ssm:PutParameter"))?.version)
     }
 
     async fn change(&self, resource: &Resource, differences: &[Difference]) -> Result<(), ProviderError> {
-        if differences.iter().any(|difference| difference.property() != "Tags") {
-            self.put(resource, true).await?;
+        let mut tags = TagChanges::of(resource, differences);
+        // What somebody deleted meanwhile an overwriting put makes anew, without the tags that make it ours.
+        if differences.iter().any(|difference| difference.property() != "Tags") && self.put(resource, true).await? == 1
+        {
+            tags = TagChanges { set: resource.tags.clone(), removed: vec![] };
         }
-        self.set_tags(&resource.physical_id, TagChanges::of(resource, differences)).await
+        self.set_tags(&resource.physical_id, tags).await
     }
 
     /// Whether it was made, and not there already. The error of a taken name that no read finds may pass.
@@ -103,7 +105,7 @@ impl ParameterProvider {
                 Some(_) => Ok(false),
                 None => Err(error),
             },
-            made => made.map(|()| true),
+            made => made.map(|_| true),
         }
     }
 

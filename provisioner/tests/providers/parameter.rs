@@ -1,8 +1,9 @@
+use provisioner::engine::diff;
 use serde_json::json;
 use testkit::FaultProxy;
 use testkit::fault_proxy::Rule;
 
-use crate::stage::{Stage, endpoint};
+use crate::stage::{Stage, endpoint, silent};
 
 const PARAMETER: &str = "AWS::SSM::Parameter";
 
@@ -46,4 +47,19 @@ async fn e14_a_parameter_that_another_call_changes_is_waited_for() {
     parameter.tags.insert("team".into(), "films".into());
     stage.update(&parameter).await;
     assert_eq!(stage.paths(&parameter).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn e14_a_parameter_that_is_deleted_while_it_is_changed_is_made_anew_with_its_tags() {
+    let stage = Stage::at("parameter-gone", &endpoint()).await;
+    let mut parameter = stage.resource(PARAMETER, "P", json!({"Type": "String", "Value": "1"})).await;
+    let made = stage.create(&parameter).await;
+    let before = stage.read(&parameter).await.unwrap();
+    stage.delete(&made).await;
+    parameter.properties["Value"] = "2".into();
+    let provider = stage.provider(PARAMETER);
+    let differences = diff(&parameter, &before, provider.schema());
+    provider.update(&parameter, &before, &differences, &silent()).await.unwrap();
+    assert_eq!(stage.paths(&parameter).await, Vec::<String>::new(), "it is this stack's");
+    assert_eq!(stage.found(PARAMETER).await, [parameter.physical_id.as_str()]);
 }
