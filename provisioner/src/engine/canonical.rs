@@ -120,6 +120,8 @@ fn sorted(value: Value) -> Value {
     match value {
         Value::Array(mut items) => {
             items.sort_by_cached_key(Value::to_string);
+            // AWS keeps an item once that a template gives twice.
+            items.dedup();
             Value::Array(items)
         }
         other => other,
@@ -203,6 +205,8 @@ mod tests {
             assert_eq!((canonical(&sixty, &Shape::Integer), whole_number(&sixty)), (json!(60), Some(60)));
         }
         assert_eq!(whole_number(&json!("60.5")), None);
+        let set = |items: Value| canonical(&items, &Shape::set(Shape::Text));
+        assert_eq!(set(json!(["b", "a", "b"])), set(json!(["a", "b"])));
         assert_eq!(canonical(&json!(60), &Shape::Text), json!("60"));
         assert_eq!(canonical(&json!("true"), &Shape::Boolean), json!(true));
         for text in ["2030-01-01", "2030-01-01T00:00:00.000Z", "2030-01-01T01:00:00+01:00"] {

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{PoisonError, RwLock};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
 /// What stands instead.
 const MASK: &str = "****";
 
@@ -18,9 +21,10 @@ impl Hidden {
     pub(super) fn add(&self, values: impl IntoIterator<Item = String>) {
         let mut hidden = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for value in values.into_iter().filter(|value| value.chars().count() >= SHORTEST) {
-            // As it stands in JSON, too.
+            // As it stands in JSON, and as `Fn::Base64` gives it, too.
             let quoted = serde_json::Value::from(value.as_str()).to_string();
             hidden.insert(quoted.trim_matches('"').to_owned());
+            hidden.insert(STANDARD.encode(&value));
             hidden.insert(value);
         }
     }
@@ -44,6 +48,7 @@ mod tests {
         hidden.add(["hunter2", "hunter2-long", "a\"b\nc", "no"].map(str::to_owned));
         assert_eq!(hidden.mask("no hunter2, no hunter2-long"), "no ****, no ****");
         assert_eq!(hidden.mask(r#"{"x": "a\"b\nc"}"#), r#"{"x": "****"}"#);
+        assert_eq!(hidden.mask("bad aHVudGVyMg=="), "bad ****");
         assert_eq!(hidden.mask("nothing of it"), "nothing of it");
     }
 }

@@ -27,3 +27,4 @@ mod reference;
 mod replacement;
 mod role;
 mod stage;
+mod untagged;
