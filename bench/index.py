@@ -1,8 +1,8 @@
 """How fast a title.basics becomes the index of a crawl, beside other ways to read it: as ratios of one run on one machine.
 
 index.py FILE INDEX: FILE is a gzipped title.basics, INDEX the built example of crawler-core, which runs the code of `launch`. Beside it
-Polars' lazy scan that counts the same partitions, `gzip -dc`, and the method of the original pipeline: Python's csv module over the
-gzip stream, once for each partition; one is timed. Prints one JSON object; exits 1 where a goal is missed.
+Polars' lazy scan that counts the same partitions, `gzip -dc`, and Python's csv module over the gzip stream, which
+needs a pass for each partition; one is timed. Prints one JSON object; exits 1 where a goal is missed.
 """
 
 import json

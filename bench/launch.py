@@ -1,6 +1,6 @@
 """How fast `provision launch` feeds the queue, beside boto3: as ratios of one run on one machine.
 
-python bench/launch.py [--messages N] [--latency-ms MS]: 8,698 messages (the partitions of the original's queue) to the AWS emulator, every
+python bench/launch.py [--messages N] [--latency-ms MS]: 8,698 messages (as many as all films have partitions) to the AWS emulator, every
 call held for 20 ms, as a call over the internet is. Prints one JSON object; exits 1 where a ratio is below its goal. Wants the debug
 build, the function's zip (`make build package`) and the tools of tools/requirements.txt beside this Python.
 """

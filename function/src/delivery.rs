@@ -7,6 +7,7 @@ use crawler_core::{
     crawl::{MOST_IDLE, Refresh, done_of_partition},
     imdb::{Manifest, ManifestError},
     tmdb::{MOST_CONNECTIONS, TmdbError},
+    with_causes,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::Instant;
@@ -87,7 +88,7 @@ struct Work {
 async fn work(lake: &dyn Lake, order: Order) -> Result<Work, Verdict> {
     let unreadable = |error: ManifestError| match error {
         ManifestError::Lake(error) => again(&error),
-        ManifestError::Damaged { .. } | ManifestError::Gone { .. } => Verdict::Dead { reason: told(&error) },
+        ManifestError::Damaged { .. } | ManifestError::Gone { .. } => Verdict::Dead { reason: with_causes(&error) },
     };
     let (dataset, jobs, refresh) = match order {
         Order::Partition { year, initial } => {
@@ -160,24 +161,13 @@ fn judge(error: CrawlError) -> Verdict {
         // The next delivery does the newer index's job in its place.
         CrawlError::Superseded { .. } => Verdict::Again { seconds: 0, reason: error.to_string() },
         CrawlError::NotInIndex { .. } | CrawlError::Index(_) | CrawlError::Damaged { .. } => {
-            Verdict::Dead { reason: told(&error) }
+            Verdict::Dead { reason: with_causes(&error) }
         }
     }
 }
 
 fn again(error: &dyn std::error::Error) -> Verdict {
-    Verdict::Again { seconds: 30, reason: told(error) }
-}
-
-/// An error and its causes, in a line.
-fn told(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(next) = source {
-        text = format!("{text}: {next}");
-        source = next.source();
-    }
-    text
+    Verdict::Again { seconds: 30, reason: with_causes(error) }
 }
 
 fn log(job: &Job, result: &Result<Marker, CrawlError>) {
@@ -195,6 +185,6 @@ fn log(job: &Job, result: &Result<Marker, CrawlError>) {
             too_many = marker.too_many,
             "job done"
         ),
-        Err(error) => tracing::warn!(job = job.name(), error = told(error), "job not done"),
+        Err(error) => tracing::warn!(job = job.name(), error = with_causes(error), "job not done"),
     }
 }

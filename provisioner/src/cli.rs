@@ -64,7 +64,7 @@ pub struct Global {
     /// Also what happens behind the scenes; twice shows every call
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
-    /// Say yes to what would be asked: deletes, replacements, films that would leave the lake
+    /// Say yes to what would be asked: deletes, replacements, data kept for less long, films that would leave the lake
     #[arg(long, short, global = true)]
     pub yes: bool,
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crawler_core::compact::Format;
 use crawler_core::lake::layout::Layout;
-use crawler_core::tmdb::FetchMode;
+use crawler_core::tmdb::{self, FetchMode};
 use indexmap::IndexMap;
 use toml::de::{DeTable, DeValue};
 
@@ -20,8 +20,6 @@ use crate::template::nearest;
 pub const FILE: &str = "provision.toml";
 /// The template where none is named.
 pub const TEMPLATE: &str = "templates/crawler.yaml";
-/// TMDb's own address.
-pub const TMDB_URL: &str = "https://api.themoviedb.org";
 
 /// provision.toml, as it is written. All keys are optional; an unknown one is an error.
 #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize, serde::Serialize)]
@@ -282,7 +280,7 @@ impl Settings {
             account: file.account,
             cache: environment.cache.clone().unwrap_or_else(std::env::temp_dir).join("provision"),
             suggested_account,
-            tmdb_url: tmdb_url.unwrap_or_else(|| TMDB_URL.into()).trim_end_matches('/').to_owned(),
+            tmdb_url: tmdb_url.unwrap_or_else(|| tmdb::API.into()).trim_end_matches('/').to_owned(),
             titles_source: file.titles_source,
             title_types: file.title_types,
             adult: file.adult,
@@ -307,8 +305,13 @@ impl Settings {
 
     /// The name of the TMDb key's parameter in SSM.
     pub fn key_parameter(&self) -> String {
-        format!("/provision/{}/tmdb-api-key", self.stack)
+        key_parameter(&self.stack)
     }
+}
+
+/// The name in SSM of the TMDb key's parameter of a stack.
+pub fn key_parameter(stack: &str) -> String {
+    format!("/provision/{stack}/tmdb-api-key")
 }
 
 /// Checks a stack's name as CloudFormation does: a letter, then letters, digits and hyphens, 128 at most.
@@ -397,6 +400,18 @@ mod tests {
     }
 
     #[test]
+    fn the_page_about_the_file_has_every_key() {
+        let page = include_str!("../../docs/configuration.md");
+        let example = page.split("```").nth(1).and_then(|block| block.strip_prefix("toml")).unwrap();
+        File::parse(example, Path::new(FILE)).unwrap();
+        let shown: toml::Table = toml::from_str(example).unwrap();
+        let (mut shown, mut keys): (Vec<_>, Vec<_>) = (shown.keys().map(String::as_str).collect(), KEYS.to_vec());
+        shown.sort_unstable();
+        keys.sort_unstable();
+        assert_eq!(shown, keys);
+    }
+
+    #[test]
     fn a_flag_goes_before_environment_before_file_before_default() {
         let flag = Global { region: Some("flag".into()), tmdb_url: Some("https://flag".into()), ..Global::default() };
         let environment = Environment {
@@ -413,7 +428,7 @@ mod tests {
         assert_eq!(join(&nothing.0, &environment, TEXT).profile.unwrap().name, "environment");
         assert_eq!(join(&flag, &nothing.1, TEXT).tmdb_url, "https://flag");
         assert_eq!(join(&nothing.0, &nothing.1, TEXT).tmdb_url, "https://file");
-        assert_eq!(join(&nothing.0, &nothing.1, "").tmdb_url, TMDB_URL);
+        assert_eq!(join(&nothing.0, &nothing.1, "").tmdb_url, tmdb::API);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use crawler_core::CrawlError;
 use crawler_core::imdb::{IndexError, ManifestError};
 use crawler_core::lake::LakeError;
+use crawler_core::{CrawlError, with_causes};
 use serde_json::{Value, json};
 
 use crate::engine::{EngineError, ProviderError};
@@ -38,7 +38,10 @@ pub enum Failure {
         what: String,
     },
     /// The person said no.
-    Declined,
+    Declined {
+        /// What would have happened, to which things.
+        what: String,
+    },
     /// The credentials belong to another account than provision.toml allows (E4).
     WrongAccount {
         /// The account of the credentials.
@@ -69,7 +72,7 @@ pub enum Failure {
     },
     /// The lake could not be read or written.
     Lake(LakeError),
-    /// The template has problems, each with its place; nothing was called.
+    /// The template has problems, each with its place.
     Template(Diagnostics),
     /// Resources of these names exist without the stack's tags: logical id and physical id of each.
     NotOurs(Vec<(String, String)>),
@@ -86,7 +89,7 @@ pub enum Failure {
     },
     /// Ctrl-C, after what was under way has ended.
     Interrupted,
-    /// Ctrl-C while it read or waited, which is simply cut off.
+    /// Ctrl-C during what may be cut off anywhere.
     CutOff,
     /// The reader of our standard output has gone.
     ClosedPipe,
@@ -172,7 +175,9 @@ impl Failure {
                 what,
                 "look at it with `provision plan`, then run the command again with --yes",
             ),
-            Self::Declined => told(exit::FAILED, "nothing was changed", "the answer was no", "answer y, or give --yes"),
+            Self::Declined { what } => {
+                told(exit::FAILED, "not done: the answer was no", what, "answer y, or give --yes")
+            }
             Self::WrongAccount { found, wanted } => told(
                 exit::DENIED,
                 &format!("these credentials belong to another account: {found}"),
@@ -200,7 +205,7 @@ impl Failure {
             }
             Self::Lake(error) => told(
                 if error.denied { exit::DENIED } else { exit::FAILED },
-                &format!("cannot {} the lake: {}", error.operation, chain(&*error.source)),
+                &format!("cannot {} the lake: {}", error.operation, with_causes(&*error.source)),
                 &format!("{}/{}", error.uri, error.key),
                 error.hint,
             ),
@@ -208,7 +213,7 @@ impl Failure {
                 exit::USAGE,
                 &format!("the template has {}", counted(problems.list().len(), "problem")),
                 problems.to_string().trim_end(),
-                "nothing was changed; mend the template, or the value given by --param, a flag or provision.toml",
+                "mend the template, or the value given by --param, a flag or provision.toml, then run the command again",
             ),
             Self::NotOurs(resources) => told(
                 exit::NOT_OURS,
@@ -234,7 +239,7 @@ impl Failure {
             Self::CutOff => told(
                 exit::INTERRUPTED,
                 "interrupted",
-                "cut off while it read or waited",
+                "cut off; what is done stays",
                 "run the same command again: it goes on from here",
             ),
             Self::ClosedPipe => silent(exit::DONE),
@@ -254,20 +259,6 @@ fn placed(file: &str, problem: &Diagnostic) -> Value {
         "help": help,
         "edge": edge,
     })
-}
-
-/// An error with its causes, each said once.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text = format!("{text}: {said}");
-        }
-        source = cause.source();
-    }
-    text
 }
 
 /// SQS has two names for this (E2).
@@ -386,10 +377,10 @@ impl From<FleetError> for Failure {
             | FleetError::Index(IndexError::Lake(error))
             | FleetError::Manifest(ManifestError::Lake(error)) => Self::from(error),
             FleetError::Index(IndexError::Unreadable { uri, source }) => {
-                Self::failed(format!("the titles cannot be read: {}", chain(&source)), uri)
+                Self::failed(format!("the titles cannot be read: {}", with_causes(&source)), uri)
                     .help("check that the source is whole and can be reached, then try again; nothing was changed")
             }
-            error => Self::failed(chain(&error), error.which()).help(error.help()),
+            error => Self::failed(with_causes(&error), error.which()).help(error.help()),
         }
     }
 }

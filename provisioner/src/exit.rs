@@ -4,7 +4,7 @@
 pub const DONE: u8 = 0;
 /// Failed, wholly or in part; the same command goes on from where it stopped.
 pub const FAILED: u8 = 1;
-/// The command line, the configuration or the template is wrong; nothing was changed.
+/// The command line, the configuration or the template is wrong, or a yes is needed and there is no terminal.
 pub const USAGE: u8 = 2;
 /// `--exit-code` found a difference (`plan`) or something unhealthy (`status`); `doctor` found something unhealthy.
 pub const DIFFERENT: u8 = 3;
@@ -20,7 +20,7 @@ pub const HELP: &str = "\
 Exit codes:
   0    done
   1    failed, wholly or in part; the same command goes on from there
-  2    command line, configuration or template is wrong
+  2    command line, configuration or template is wrong; or a yes is needed and there is no terminal
   3    --exit-code found a difference (plan) or something unhealthy (status); doctor did
   4    credentials or a permission are missing
   5    something of that name exists and is not ours

@@ -24,7 +24,7 @@ pub fn listen(ui: Arc<Ui>) -> CancellationToken {
     interrupt
 }
 
-/// Waits for work that changes nothing, which an interruption may cut off anywhere.
+/// Waits for work that an interruption may cut off anywhere: it reads, waits, or could as well be killed.
 ///
 /// # Errors
 /// The work's own, or [`Failure::CutOff`].

@@ -1,6 +1,6 @@
 //! `provision` makes what a CloudFormation template says exist, by calling the services directly.
 //!
-//! Arrows go one way: commands → engine → providers → AWS clients, and template → engine.
+//! Each uses what its arrow leads to: commands → providers → engine → template, and commands → fleet → providers.
 #![deny(missing_docs)]
 
 pub mod account;

@@ -24,7 +24,7 @@ pub use error::PackageError;
 use project::Project;
 
 /// What a zip may weigh to be sent in the call itself (E20).
-const ZIPPED: u64 = 52_428_800;
+pub(crate) const ZIPPED: u64 = 52_428_800;
 /// What its files may weigh together (E20).
 const UNZIPPED: u64 = 262_144_000;
 

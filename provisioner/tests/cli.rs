@@ -142,7 +142,7 @@ fn a_missing_template_is_an_error_that_names_it() {
 }
 
 #[test]
-fn a_template_with_an_unknown_type_tells_its_place_before_any_call() {
+fn a_template_with_an_unknown_attribute_tells_its_place_before_any_call() {
     let user = user(&[("a.yaml", "Resources:\n  Jobs:\n    Typ: AWS::SQS::Queue\n")]);
     tells(&user, "plan --template a.yaml", 2, &["a.yaml:3:5", "Typ", "help: "]);
 }

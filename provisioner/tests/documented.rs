@@ -20,7 +20,8 @@ fn read(path: &str) -> String {
 
 /// Every Markdown page for readers, by path.
 fn pages() -> Vec<(PathBuf, String)> {
-    let mut folders = vec![workspace(), workspace().join("docs"), workspace().join("docs/commands")];
+    let mut folders: Vec<PathBuf> =
+        ["", "docs", "docs/commands", "testkit", "bench"].map(|folder| workspace().join(folder)).into();
     let mut pages = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -169,7 +170,9 @@ fn every_command_has_its_page_and_its_line_in_the_readme() {
     for command in Cli::command().get_subcommands().filter(|command| command.get_name() != "help") {
         let name = command.get_name();
         let page = with_linked_pages(&format!("docs/commands/{name}.md"));
-        assert!(readme.contains(&format!("| `{name}")) || readme.contains(&format!("`{name}`")), "README: {name}");
+        let mut rows = readme.lines().filter(|line| line.starts_with("| `"));
+        assert!(rows.any(|row| row.split('|').nth(1).is_some_and(|cell| names(cell, name))), "README: {name}");
+        assert!(page.contains("`--json`") || name == "policy", "docs/commands/{name}.md does not tell its document");
         for flag in command.get_arguments().filter(|flag| !flag.is_global_set() && !flag.is_hide_set()) {
             let Some(long) = flag.get_long().filter(|long| *long != "help") else { continue };
             if !page.contains(&format!("--{long}")) {
@@ -178,6 +181,29 @@ fn every_command_has_its_page_and_its_line_in_the_readme() {
         }
     }
     assert_eq!(missing, Vec::<String>::new());
+}
+
+/// Whether a table's cell has this command: "`pause`, `resume`", "`secret set`".
+fn names(cell: &str, command: &str) -> bool {
+    cell.split('`').skip(1).step_by(2).any(|quoted| quoted.split(' ').next() == Some(command))
+}
+
+#[test]
+fn every_example_in_the_help_is_understood() {
+    let mut tried = 0;
+    for command in Cli::command().get_subcommands() {
+        let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        // What is said of a line stands apart from it.
+        let lines = examples.lines().skip(1).filter_map(|line| line.trim().split("   ").next());
+        for line in lines.flat_map(|line| line.split(['|', '&', '>'])).filter_map(|part| part.split_once("provision ")) {
+            let unquoted = line.1.split('"').step_by(2).collect::<Vec<_>>().join("quoted");
+            let words = std::iter::once("provision").chain(unquoted.split_whitespace());
+            let parsed = Cli::try_parse_from(words);
+            assert!(parsed.is_ok(), "provision {}\n{}", line.1, parsed.unwrap_err());
+            tried += 1;
+        }
+    }
+    assert!(tried >= 30, "only {tried} examples");
 }
 
 #[test]

@@ -44,7 +44,10 @@ fn down_asks_and_a_no_changes_nothing() {
     let emulator = Emulator::shared();
     let person = person(&emulator.endpoint());
     provision(&person, "up --template jobs.yaml", &[]).succeeds();
-    provision(&person, "down --template jobs.yaml", &["n"]).exits(1).says("Go on? [y/N]").says("nothing was changed");
+    provision(&person, "down --template jobs.yaml", &["n"])
+        .exits(1)
+        .says("Go on? [y/N]")
+        .says("not done: the answer was no");
     provision(&person, "plan --template jobs.yaml --exit-code", &[]).succeeds();
     provision(&person, "down --template jobs.yaml --no-wait", &["y"]).succeeds().says("1 deleted");
     provision(&person, "plan --template jobs.yaml --exit-code", &[]).exits(3);

@@ -5,6 +5,7 @@
 
 #![deny(missing_docs)]
 
+mod causes;
 pub mod compact;
 pub mod crawl;
 pub mod imdb;
@@ -16,6 +17,7 @@ pub mod secret;
 pub mod tmdb;
 pub mod verify;
 
+pub use causes::with_causes;
 pub use crawl::{CrawlError, Crawler, Marker};
 pub use job::Job;
 pub use lake::Lake;

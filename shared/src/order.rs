@@ -1,6 +1,6 @@
-//! What a message says: do these jobs, or do this partition.
+//! What a message says: do this partition, do these jobs, or do them anew.
 //!
-//! Knows the two forms of a body and nothing of the queue that carries it.
+//! Knows the three forms of a body and nothing of the queue that carries it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};

@@ -1,13 +1,13 @@
 //! `provision compact`: the jobs' many small objects merged into few large files, without the fleet.
 
-use crawler_core::Lake;
 use crawler_core::compact::{CompactError, Compacted, Format, compact};
 use crawler_core::crawl::prune;
 use crawler_core::imdb::Manifest;
+use crawler_core::{Lake, with_causes};
 
 use super::{Run, lake};
 use crate::cli;
-use crate::error::{Failure, chain};
+use crate::error::Failure;
 use crate::interrupt;
 use crate::ui::compact::text;
 
@@ -35,7 +35,7 @@ fn failure(error: &CompactError, lake: &str) -> Failure {
     match error {
         CompactError::NoIndex { .. } => Failure::usage("this lake has no index, so there is nothing to merge", lake)
             .help("name the right lake with --lake, or fill it with `provision launch` or `provision download`"),
-        error => Failure::failed(chain(error), lake).help(
+        error => Failure::failed(with_causes(error), lake).help(
             "the version that was current still is; look with `provision verify`, then run the same command again",
         ),
     }

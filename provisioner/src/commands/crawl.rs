@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{Opened, Run};
 use crate::config::Settings;
-use crate::engine::{Look, Stack};
+use crate::engine::Stack;
 use crate::error::Failure;
 use crate::fleet::{Fleet, FleetError, FleetSettings};
 use crate::interrupt;
@@ -33,7 +33,7 @@ impl Crawl {
     /// # Errors
     /// A template without the outputs of a crawl.
     pub(super) fn open(stack: &Stack<'_>, config: &aws_config::SdkConfig) -> Result<Self, Failure> {
-        let looks: Vec<Look> = stack.declare()?.into_iter().map(|resource| Look { resource, observed: None }).collect();
+        let looks = stack.unseen()?;
         let outputs = stack.outputs(&looks)?;
         let fleet = Fleet::open(config, &outputs)?;
         let properties_of = |type_name: &str, name: &str| {

@@ -12,7 +12,7 @@ use crawler_core::imdb::Manifest;
 use crawler_core::job::most_titles;
 use crawler_core::lake::layout::Done;
 use crawler_core::tmdb::{Changes, Client, Settings};
-use crawler_core::{CrawlError, Crawler, Job, Lake, Marker, Secret};
+use crawler_core::{CrawlError, Crawler, Job, Lake, Marker, Secret, with_causes};
 use futures::{StreamExt, TryStreamExt, future, stream};
 use jiff::Timestamp;
 
@@ -20,7 +20,7 @@ use self::parameters::Parameters;
 use super::crawl::warn_of_rate;
 use super::{Run, lake, launch, secret, simulate, titles};
 use crate::cli;
-use crate::error::{Failure, chain};
+use crate::error::Failure;
 use crate::fleet::{FleetError, done_with_times};
 use crate::interrupt;
 use crate::ui::crawl::Downloaded;
@@ -219,5 +219,5 @@ async fn one(crawler: &Crawler, job: &Job, dataset: &str, refresh: Option<Refres
 }
 
 fn failure(error: &CrawlError, job: &Job) -> Failure {
-    Failure::failed(chain(error), job.name()).help("run the same command again: it goes on from here")
+    Failure::failed(with_causes(error), job.name()).help("run the same command again: it goes on from here")
 }

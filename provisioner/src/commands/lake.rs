@@ -6,11 +6,11 @@ use aws_config::SdkConfig;
 use crawler_core::crawl;
 use crawler_core::imdb::Manifest;
 use crawler_core::lake::{LocalLake, S3Lake};
-use crawler_core::{CrawlError, Lake};
+use crawler_core::{CrawlError, Lake, with_causes};
 
 use super::crawl::Crawl;
 use super::{Opened, Run, opened};
-use crate::error::{Failure, chain};
+use crate::error::Failure;
 use crate::interrupt;
 use crate::providers::s3_client;
 
@@ -48,7 +48,8 @@ pub(super) async fn given_or_stacks(run: &Run, given: Option<&str>) -> Result<Ar
 /// # Errors
 /// A failed read or delete; what is left goes the next time.
 pub(super) async fn prune(run: &Run, lake: &dyn Lake, manifest: &Manifest) -> Result<(), Failure> {
-    let failed = |error: CrawlError| Failure::failed(chain(&error), lake.uri()).help("run the same command again");
+    let failed =
+        |error: CrawlError| Failure::failed(with_causes(&error), lake.uri()).help("run the same command again");
     let pruning = async { crawl::prune(lake, manifest).await.map_err(failed) };
     let pruned = interrupt::until(&run.interrupt, pruning).await?;
     if !pruned.is_empty() {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::crawl::{Crawl, key_is_stored, warn_of_rate};
-use super::{Opened, Run, lake, secret, titles};
+use super::{Opened, Run, lake, pause, secret, titles};
 use crate::cli;
 use crate::engine::Stack;
 use crate::error::Failure;
@@ -37,7 +37,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Launch) -> Result<(), Failure> {
     }
     let outcome = launch.send(run, &opened).await?;
     if let Some(pause) = interrupt::until(&run.interrupt, launch.crawl.fleet.paused()).await? {
-        run.ui.warn(&format!("the fleet is paused ({}); the jobs wait until `provision resume`", pause.reason));
+        pause::warn_of(run, &pause);
     }
     run.ui.result(|| outcome.text(), &outcome)
 }

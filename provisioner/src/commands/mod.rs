@@ -34,7 +34,6 @@ use crate::config::{Environment, Settings};
 use crate::error::Failure;
 use crate::ui::Ui;
 
-pub use doctor::{Check, State};
 pub use opened::Opened;
 
 /// What every command gets.

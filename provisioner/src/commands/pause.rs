@@ -46,6 +46,11 @@ pub(super) async fn resume(run: &Run) -> Result<(), Failure> {
     run.ui.result(text, &json!({ "paused": null, "was": pause, "changed": changed }))
 }
 
+/// Says of jobs that were just sent that they wait, if they do.
+pub(super) fn warn_of(run: &Run, pause: &Pause) {
+    run.ui.warn(&format!("the fleet is paused ({}); the jobs wait until `provision resume`", pause.reason));
+}
+
 /// What stops a command that wants a fleet at work.
 pub(super) fn stands_still(run: &Run, pause: &Pause) -> Failure {
     let Pause { reason, by, at } = pause;

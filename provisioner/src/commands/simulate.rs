@@ -1,4 +1,4 @@
-//! `provision simulate`: sends the message of one year and initial, as the original's notebook did.
+//! `provision simulate`: sends the message of one year and initial.
 
 use crawler_core::Order;
 use crawler_core::imdb::Selection;

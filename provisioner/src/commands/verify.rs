@@ -1,13 +1,14 @@
 //! `provision verify`: the lake itself, read whole and held against the index.
 
 use crawler_core::verify::{VerifyError, verify};
+use crawler_core::with_causes;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
 use super::{Run, lake};
 use crate::cli;
-use crate::error::{Failure, chain};
+use crate::error::Failure;
 use crate::exit;
 use crate::interrupt;
 use crate::ui::verify::Proof;
@@ -49,7 +50,7 @@ fn failure(error: &VerifyError, lake: &str) -> Failure {
                 "name the right lake with --lake, or make its index with `provision launch` or `provision download`",
             )
         }
-        error => Failure::failed(chain(error), lake).help("check the lake, then run the same command again"),
+        error => Failure::failed(with_causes(error), lake).help("check the lake, then run the same command again"),
     }
 }
 

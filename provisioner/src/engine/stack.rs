@@ -117,7 +117,15 @@ impl Stack<'_> {
         if problems.is_empty() { Ok(resources) } else { Err(self.bound.template().diagnostics(problems)) }
     }
 
-    /// The same, with every resource that has a name, sound or not, and all problems, those of a draft and of outputs too.
+    /// The same, with nothing seen of any.
+    ///
+    /// # Errors
+    /// All the template's problems at once.
+    pub fn unseen(&self) -> Result<Vec<Look>, Diagnostics> {
+        Ok(self.declare()?.into_iter().map(|resource| Look { resource, observed: None }).collect())
+    }
+
+    /// As [`Stack::declare`], with every resource that has a name, sound or not, and all problems, those of a draft and of outputs too.
     pub fn declare_each(&self) -> (Vec<Resource>, Vec<Diagnostic>) {
         let mut known = KnownAttributes::new();
         let (mut resources, mut problems) = (Vec::new(), self.bound.problems().to_vec());

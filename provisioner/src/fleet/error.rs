@@ -83,10 +83,8 @@ impl FleetError {
             Self::Lake(_) | Self::Object(_) => {
                 "check that the stack is up (provision status) and that the bucket may be read and written".into()
             }
-            Self::Index(_) | Self::Manifest(_) => "nothing was sent; the index that was there before still is".into(),
-            Self::NothingSelected { .. } => {
-                "look at `provision launch --dry-run` for the years and initials that there are".into()
-            }
+            Self::Index(_) | Self::Manifest(_) => "the index that was there before still is".into(),
+            Self::NothingSelected { .. } => "see the years and initials that there are: provision verify --json".into(),
         }
     }
 }

@@ -30,29 +30,35 @@ pub struct Redriven {
 }
 
 impl Fleet {
-    /// Sends all dead letters, or those with selected jobs, to the jobs queue again; `progress` learns how many of how many.
+    /// Sends all dead letters, or those with selected jobs, to the jobs queue again; `progress` learns how many of how many. An
+    /// interruption lets the batch that is under way end, and SQS's own task go on unwatched.
     ///
     /// # Errors
     /// A failed call; the letters that are not sent stay dead letters.
     pub async fn redrive(
         &self,
         selection: Option<&Selection>,
+        interrupt: &CancellationToken,
         progress: impl Fn(u64, u64),
     ) -> Result<Redriven, FleetError> {
         let moved = match selection {
-            None => self.move_by_task(&progress).await?,
+            None => self.move_by_task(interrupt, &progress).await?,
             Some(_) => None,
         };
         let (redriven, by_task) = match moved {
             Some(moved) => (moved, true),
-            None => (self.send_again(selection, &progress).await?, false),
+            None => (self.send_again(selection, interrupt, &progress).await?, false),
         };
         let left = self.dead_letters.depth().await?.visible;
         Ok(Redriven { redriven, left, by_task })
     }
 
     /// Starts SQS's own task, or joins the one that runs (E51). None where SQS knows no such task for this queue.
-    async fn move_by_task(&self, progress: &impl Fn(u64, u64)) -> Result<Option<u64>, FleetError> {
+    async fn move_by_task(
+        &self,
+        interrupt: &CancellationToken,
+        progress: &impl Fn(u64, u64),
+    ) -> Result<Option<u64>, FleetError> {
         let source = arn(&self.dead_letters).await?;
         let running = match self.latest_task(&source).await {
             Err(error) if no_task_here(&error) => return Ok(None),
@@ -77,7 +83,11 @@ impl Fleet {
             progress(moved, of);
             match task.status.as_deref() {
                 Some("COMPLETED") => return Ok(Some(moved)),
-                Some("RUNNING") => tokio::time::sleep(LOOK).await,
+                Some("RUNNING") if interrupt.is_cancelled() => return Ok(Some(moved)),
+                Some("RUNNING") => {
+                    // Ended by whichever comes first.
+                    let _ = tokio::time::timeout(LOOK, interrupt.cancelled()).await;
+                }
                 other => {
                     let reason = task.failure_reason.or(other.map(str::to_owned)).unwrap_or_default();
                     return Err(FleetError::TaskEnded { reason });
@@ -95,12 +105,17 @@ impl Fleet {
     /// Receives, sends, deletes; those that are not meant can be received again afterwards. Ends after as many letters as there were, so
     /// that one that dies again meanwhile is not sent round for ever. Those that are not meant come again where there are so many that they
     /// are no longer hidden: a whole round of them is the end.
-    async fn send_again(&self, selection: Option<&Selection>, progress: &impl Fn(u64, u64)) -> Result<u64, FleetError> {
+    async fn send_again(
+        &self,
+        selection: Option<&Selection>,
+        interrupt: &CancellationToken,
+        progress: &impl Fn(u64, u64),
+    ) -> Result<u64, FleetError> {
         let there = self.dead_letters.depth().await?.visible;
         let (mut seen, mut known, mut sent) = (0, 0, 0);
         let mut others: BTreeMap<String, DeadLetter> = BTreeMap::new();
         let mut result = Ok(());
-        while seen < there && known < there && result.is_ok() {
+        while seen < there && known < there && result.is_ok() && !interrupt.is_cancelled() {
             let letters = self.receive_dead_letters(20).await?;
             if letters.is_empty() {
                 break;

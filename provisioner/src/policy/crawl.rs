@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::Command;
-use crate::engine::{Grant, Look, Resource, Stack};
+use crate::config::key_parameter;
+use crate::engine::{Grant, Look, Stack};
 use crate::template::Diagnostics;
 
 /// To save dead letters before their queue goes.
@@ -24,10 +25,8 @@ impl Crawl {
     ///
     /// # Errors
     /// The template's problems.
-    pub fn of(stack: &Stack<'_>, resources: &[Resource]) -> Result<Option<Self>, Diagnostics> {
-        let looks: Vec<_> =
-            resources.iter().map(|resource| Look { resource: resource.clone(), observed: None }).collect();
-        let outputs = stack.outputs(&looks)?;
+    pub fn of(stack: &Stack<'_>, looks: &[Look]) -> Result<Option<Self>, Diagnostics> {
+        let outputs = stack.outputs(looks)?;
         let text = |name: &str| outputs.get(name).and_then(Value::as_str);
         // A queue's URL ends with its name.
         let queue =
@@ -37,7 +36,7 @@ impl Crawl {
         else {
             return Ok(None);
         };
-        let key = stack.scope.arn("ssm", &format!("parameter/provision/{}/tmdb-api-key", stack.scope.stack));
+        let key = stack.scope.arn("ssm", &format!("parameter{}", key_parameter(&stack.scope.stack)));
         Ok(Some(Self { jobs, dead_letters, lake, key }))
     }
 

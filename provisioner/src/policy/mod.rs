@@ -67,10 +67,8 @@ impl Policy {
     /// # Errors
     /// The template's problems.
     pub fn of(stack: &Stack<'_>, commands: &[Command], delete_data: bool) -> Result<Self, Diagnostics> {
-        let resources = stack.declare()?;
-        let crawl = Crawl::of(stack, &resources)?;
-        let looks: Vec<Look> =
-            resources.iter().map(|resource| Look { resource: resource.clone(), observed: None }).collect();
+        let looks = stack.unseen()?;
+        let crawl = Crawl::of(stack, &looks)?;
         let mut policy = Self::default();
         for command in commands {
             let (finds, writes) = match command {
@@ -89,7 +87,7 @@ impl Policy {
             for name in stack.stored_parameters() {
                 policy.allow("ssm:GetParameter", [parameter_arn(&name, &stack.scope)], None);
             }
-            for resource in &resources {
+            for Look { resource, .. } in &looks {
                 let deletes = match command {
                     Command::Down => delete_data || !resource.retain,
                     Command::Up => !resource.retain_on_replace && remade_in_place(stack, resource),
@@ -103,7 +101,7 @@ impl Policy {
                     policy.stops(stack, resource);
                 }
             }
-            if matches!(command, Command::Plan | Command::Up) && asks_quota(&resources) {
+            if matches!(command, Command::Plan | Command::Up) && asks_quota(looks.iter().map(|look| &look.resource)) {
                 policy.allow("lambda:GetAccountSettings", ["*".to_owned()], None);
             }
             policy.crawl(&crawl, *command);

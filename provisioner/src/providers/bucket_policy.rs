@@ -10,13 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
-use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::clients::s3_client;
 use super::errors::failed;
 use super::fields::Fields;
-use super::observed::{as_wanted, listed};
+use super::observed::{self, as_wanted, listed};
 use super::policy_document::parsed;
 use super::transient::{block_settling, bucket_busy, bucket_settling, principal_settling};
 use crate::engine::{
@@ -185,8 +184,7 @@ impl Provider for BucketPolicyProvider {
                 looks.push(self.found(bucket.physical_id.clone()));
             }
         }
-        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        observed::found(looks, WIDTH).await
     }
 
     async fn find_kept(&self, physical_id: &str, _named: &BTreeSet<String>) -> Result<Option<Observed>, ProviderError> {

@@ -23,7 +23,6 @@ use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::DateTime;
 use aws_sdk_lambda::types::EventSourceMappingConfiguration;
-use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::claim::take_over;
@@ -35,7 +34,7 @@ use super::mapping_found::{
     attributes, configuration, handle, is_being_deleted, key, nothing_hangs_on, observed, state, tagging_arn, uuid_of,
 };
 use super::mapping_settings::{Settings, starting_position, with_filters};
-use super::observed::{as_wanted, listed};
+use super::observed::{self, as_wanted, listed};
 use super::tagged::{Tagged, Tags, is_new};
 use super::tags::TagChanges;
 use super::transient::{mapping_busy, mapping_settling};
@@ -418,8 +417,7 @@ impl Provider for EventSourceMappingProvider {
             !is_named(one) && (told.contains(&tagging_arn(one)) || is_new(one.last_modified().map(DateTime::secs)))
         };
         let looks = listed.into_iter().filter(may_be).map(|mapping| self.found(mapping, scope));
-        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        observed::found(looks, WIDTH).await
     }
 
     fn permissions(&self) -> Permissions<'_> {

@@ -25,7 +25,6 @@ use aws_config::SdkConfig;
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::types::FunctionConfiguration;
-use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::artifacts::Artifacts;
@@ -40,7 +39,7 @@ use super::function_settings::{Settings, forgets_the_key, logging_besides_defaul
 use super::function_state::{SETTLES, changed_at, state};
 use super::lambda_tags::tags_of;
 use super::names::Naming;
-use super::observed::{as_wanted, listed};
+use super::observed::{self, as_wanted, listed};
 use super::permission::{STATEMENTS, statement_ids};
 use super::tagged::{Tagged, is_new};
 use super::transient::{function_busy, role_settling};
@@ -389,8 +388,7 @@ impl Provider for FunctionProvider {
             !is_named(one) && (one.function_arn().is_none_or(|arn| told.contains(arn)) || is_new(changed_at(one)))
         };
         let looks = listed.into_iter().filter(may_be).map(|one| self.found(one, scope));
-        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        observed::found(looks, WIDTH).await
     }
 
     fn replaces(&self, observed: &Observed, difference: &Difference) -> bool {

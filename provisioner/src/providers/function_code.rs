@@ -18,9 +18,7 @@ use super::artifacts::Artifacts;
 use super::errors::failed;
 use super::fields::Fields;
 use crate::engine::{ProviderError, Resource};
-
-/// Lambda takes no larger zip in a call (E20).
-const LARGEST_ZIP: usize = 52_428_800;
+use crate::package::ZIPPED;
 
 /// What create and update send as code.
 #[derive(Clone, Debug)]
@@ -101,7 +99,7 @@ impl Codes {
         let fields = Fields(code);
         if let Some(path) = code.as_str() {
             let artifact = self.artifacts.zip(path, &resource.properties, &resource.metadata).await?;
-            fits(artifact.bytes.len(), &artifact.path)?;
+            fits(artifact.bytes.len() as u64, &artifact.path)?;
             return Ok((json!({"CodeSha256": artifact.sha256_base64}), Code::Zip(artifact.bytes)));
         }
         if let Some(text) = fields.text("ZipFile") {
@@ -143,12 +141,12 @@ impl Codes {
     }
 }
 
-fn fits(bytes: usize, path: &str) -> Result<(), ProviderError> {
-    if bytes <= LARGEST_ZIP {
+fn fits(bytes: u64, path: &str) -> Result<(), ProviderError> {
+    if bytes <= ZIPPED {
         return Ok(());
     }
     Err(ProviderError::refused(
-        format!("{path} has {bytes} bytes, and Lambda takes {LARGEST_ZIP} in a call"),
+        format!("{path} has {bytes} bytes, and Lambda takes {ZIPPED} in a call"),
         "strip the binary, or upload the zip to S3 and give S3Bucket and S3Key in Code",
     ))
 }
@@ -187,7 +185,7 @@ mod tests {
 
     #[test]
     fn e20_a_zip_that_is_too_large_is_refused_before_the_upload() {
-        assert!(fits(LARGEST_ZIP, "a.zip").is_ok());
-        assert!(fits(LARGEST_ZIP + 1, "a.zip").is_err());
+        assert!(fits(ZIPPED, "a.zip").is_ok());
+        assert!(fits(ZIPPED + 1, "a.zip").is_err());
     }
 }

@@ -14,14 +14,13 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatchlogs::Client;
 use aws_sdk_cloudwatchlogs::types::{LogGroup, LogGroupClass};
-use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
 use super::claim::take_over;
 use super::errors::{failed, none_if};
 use super::fields::{Fields, object};
 use super::names::Naming;
-use super::observed::{as_wanted, listed};
+use super::observed::{self, as_wanted, listed};
 use super::tagged::{Tagged, is_new};
 use super::tags::TagChanges;
 use super::transient::log_group_busy;
@@ -270,8 +269,7 @@ impl Provider for LogGroupProvider {
         let names = groups.into_iter().filter_map(|mut group| Some((group.log_group_name.take()?, group)));
         let names = names.filter(|(name, group)| may_be(group, name)).map(|(name, _)| name);
         let looks = names.map(|name| self.found(name, scope));
-        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        observed::found(looks, WIDTH).await
     }
 
     fn permissions(&self) -> Permissions<'_> {

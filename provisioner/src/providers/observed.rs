@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 
-use crate::engine::{Observed, Resource, State};
+use crate::engine::{Observed, ProviderError, Resource, State};
 
 /// The resource as it is after a call that made it so. A write is trusted instead of read again: reads may lag for a minute
 /// (E45).
@@ -36,4 +37,13 @@ pub(super) fn listed(
         state: State::Ready("exists".into()),
         handle: Value::Null,
     }
+}
+
+/// Looks into each of a listing, `width` at once, and gives those that are meant.
+pub(super) async fn found<T, L: Future<Output = Result<Option<T>, ProviderError>>>(
+    looks: impl IntoIterator<Item = L>,
+    width: usize,
+) -> Result<Vec<T>, ProviderError> {
+    let found: Vec<Option<T>> = stream::iter(looks).buffer_unordered(width).try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_s3::Client;
-use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::errors::failed;
+use super::observed;
 use crate::engine::{Grant, ProviderError, Scope};
 
 /// How many buckets' tags are read side by side.
@@ -30,8 +30,7 @@ pub(super) async fn owned_buckets(
             tags => Ok::<_, ProviderError>(tags?.filter(|tags| scope.owns(tags)).map(|tags| (name, tags))),
         }
     });
-    let found: Vec<_> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
+    observed::found(looks, WIDTH).await
 }
 
 /// All tags of a bucket, or `None` where there is no such bucket.

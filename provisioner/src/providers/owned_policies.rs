@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::{Policy, PolicyScopeType};
-use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::errors::{failed, none_if};
+use super::observed;
 use super::owned_roles::plain_tags;
 use super::policy_holders::Holder;
 use crate::engine::{ProviderError, Scope, tag};
@@ -41,8 +41,7 @@ pub(super) async fn owned_policies(
         let tags = policy_tags(iam, policy.arn().unwrap_or_default()).await?;
         Ok::<_, ProviderError>(tags.filter(|tags| scope.owns(tags)).map(|tags| (policy, tags)))
     });
-    let found: Vec<_> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
+    observed::found(looks, WIDTH).await
 }
 
 /// The account's own managed policies.

@@ -16,14 +16,13 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::{ParameterMetadata, ParameterStringFilter, ParameterType, ResourceTypeForTagging, Tag};
-use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 
 use super::claim::take_over;
 use super::errors::{failed, none_if};
 use super::fields::{Fields, object};
 use super::names::Naming;
-use super::observed::{as_wanted, listed};
+use super::observed::{self, as_wanted, listed};
 use super::tags::TagChanges;
 use super::transient::parameter_busy;
 use crate::engine::{
@@ -243,8 +242,7 @@ impl Provider for ParameterProvider {
         let names = self.described(ours.into_iter().collect()).await?.into_iter().filter_map(|found| found.name);
         let names = names.filter(|name| !named.contains(name));
         let looks = names.map(|name| self.found(name, scope));
-        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        observed::found(looks, WIDTH).await
     }
 
     fn stores(&self, resource: &Resource) -> Option<(String, String)> {

@@ -22,7 +22,6 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
-use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::{Map, Value, json};
 
 use super::claim::take_over;
@@ -30,7 +29,7 @@ use super::clients::own_endpoint;
 use super::errors::failed;
 use super::fields::Fields;
 use super::names::Naming;
-use super::observed::{as_wanted, listed};
+use super::observed::{self, as_wanted, listed};
 use super::tags::TagChanges;
 use super::transient::queue_settling;
 use crate::account::url_suffix;
@@ -380,8 +379,7 @@ impl Provider for QueueProvider {
     async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let urls = self.urls().await?.into_iter().filter(|url| !named.contains(name_in(url)));
         let looks = urls.map(|url| self.found(url, scope));
-        let found: Vec<Option<Observed>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        observed::found(looks, WIDTH).await
     }
 
     /// Only a new name replaces it.

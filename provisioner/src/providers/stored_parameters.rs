@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::types::ParameterType;
-use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::errors::failed;
+use super::observed;
 use crate::engine::{ProviderError, StoredParameters};
 
 /// How many parameters are read side by side; SSM allows 40 such calls a second (E56).
@@ -50,7 +50,6 @@ impl StoredParameters for StoredInSsm {
             Ok::<_, ProviderError>(value.map(|value| (name.clone(), value)))
         });
         let reads: Vec<_> = reads.collect();
-        let found: Vec<Option<_>> = stream::iter(reads).buffer_unordered(WIDTH).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        Ok(observed::found(reads, WIDTH).await?.into_iter().collect())
     }
 }

@@ -20,8 +20,8 @@ pub struct Quota {
 }
 
 /// Whether anything in the template depends on the account's quota.
-pub fn asks_quota(resources: &[Resource]) -> bool {
-    resources.iter().any(|resource| {
+pub fn asks_quota<'r>(resources: impl IntoIterator<Item = &'r Resource>) -> bool {
+    resources.into_iter().any(|resource| {
         (resource.type_name == FUNCTION && resource.properties.get(RESERVED).is_some())
             || integer_at(resource, MAXIMUM).is_some()
     })

@@ -23,7 +23,10 @@ impl Ui {
             return Err(Failure::Unconfirmed { what: what.to_owned() });
         }
         let answer = self.line(format!("{what}. Go on? [y/N] ")).await?;
-        if matches!(answer.to_lowercase().as_str(), "y" | "yes") { Ok(()) } else { Err(Failure::Declined) }
+        match answer.to_lowercase().as_str() {
+            "y" | "yes" => Ok(()),
+            _ => Err(Failure::Declined { what: what.to_owned() }),
+        }
     }
 
     /// An answer, or `default` where it is empty.

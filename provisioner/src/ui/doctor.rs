@@ -4,7 +4,32 @@ use std::fmt::Write;
 
 use owo_colors::OwoColorize;
 
-use crate::commands::{Check, State};
+use serde::Serialize;
+
+/// One line.
+#[derive(Debug, Serialize)]
+pub struct Check {
+    /// What was looked at.
+    pub check: &'static str,
+    /// How it is.
+    pub state: State,
+    /// What was found.
+    pub what: String,
+    /// How to mend it; empty where there is nothing to mend.
+    pub help: String,
+}
+
+/// How a thing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// As it should be.
+    Ok,
+    /// In the way of `up` or `launch`.
+    Wrong,
+    /// It could not be looked at.
+    Unknown,
+}
 
 /// A line a check, and under a wrong one what to do.
 pub fn text(checks: &[Check]) -> String {

@@ -82,7 +82,7 @@ fn unusable(plan: &Plan) -> String {
     failed.map(|(change, reason)| format!("\nIt cannot be used: {}, {reason}", named(change))).collect()
 }
 
-/// The plan for a program: `{"changes": [{"logical_id", "type", "action", "properties": [{"path", "before", "after"}]}]}`.
+/// The plan for a program, as docs/commands/plan.md has it.
 pub fn document(plan: &Plan, scope: &Scope) -> Value {
     let changes: Vec<_> = plan.changes.iter().map(change).collect();
     let kept: Vec<_> =

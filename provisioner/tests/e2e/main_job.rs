@@ -57,7 +57,7 @@ fn run_interrupted_and_run_again_goes_on() {
 }
 
 #[test]
-fn the_original_s_message_alone_does_its_partition() {
+fn a_message_of_year_and_initial_alone_does_its_partition() {
     let stage = Stage::new();
     let source = titles::sample().display().to_string();
     stage.user.run(["secret", "set"]).succeeds();

@@ -232,7 +232,28 @@ async fn letters_that_come_again_while_others_are_redriven_are_no_new_ones() {
         *first = messages;
     }));
     let of_2004 = Selection { years: Some("2004".parse().unwrap()), initials: None };
-    let redriven = fleet.redrive(Some(&of_2004), |_, _| ()).await.unwrap();
+    let redriven = fleet.redrive(Some(&of_2004), &CancellationToken::new(), |_, _| ()).await.unwrap();
     assert_eq!((redriven.redriven, redriven.left), (10, 20));
     assert_eq!(fleet.jobs.depth().await.unwrap().visible, 10);
+}
+
+#[tokio::test]
+async fn an_interrupted_redrive_ends_with_its_batch_and_leaves_sqs_s_own_task_to_go_on() {
+    let (proxy, _stage, fleet) = fleet("fleet-redrive-cut").await;
+    for n in 0..60 {
+        fleet.dead_letters.send(&json!({"year": 2003, "initial": "AD", "n": n}).to_string()).await.unwrap();
+    }
+    let interrupt = CancellationToken::new();
+    let heard = interrupt.clone();
+    let all = Selection::default();
+    proxy.rule(Rule::on("sqs", "DeleteMessageBatch").nth(1).notify(move || heard.cancel()));
+    let cut = fleet.redrive(Some(&all), &interrupt, |_, _| ()).await.unwrap();
+    assert!((1..60).contains(&cut.redriven), "{cut:?}");
+    assert_eq!(fleet.jobs.depth().await.unwrap().visible, cut.redriven, "what was begun is told");
+    assert_eq!(cut.left, 60 - cut.redriven);
+
+    proxy.play(Edge::MoveTasks(3));
+    let watched = || proxy.calls().iter().filter(|call| call.operation == "ListMessageMoveTasks").count();
+    fleet.redrive(None, &interrupt, |_, _| ()).await.unwrap();
+    assert_eq!(watched(), 2, "one look before the start, and none again after one at the task");
 }

@@ -53,7 +53,7 @@ pub const DEAD_LETTERS: &str = "tmdb/_dead_letters/";
 pub const COMPACT: &str = "compact/";
 /// Which version of them is to be read.
 pub const COMPACT_CURRENT: &str = "compact/current.json";
-/// Why the fleet paused itself; gone when it goes on.
+/// Why the fleet stands still; gone when it goes on.
 pub const PAUSED: &str = "tmdb/_fleet/paused.json";
 /// When the refresh began that a download has under way; gone at its end.
 pub const RENEWAL: &str = "tmdb/_fleet/renewal.json";

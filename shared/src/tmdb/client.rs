@@ -5,7 +5,6 @@
 //! Assumes: asking twice does no harm (all requests are reads). Errors: [`TmdbError`], none with a URL's query in it.
 
 use std::{
-    error::Error as _,
     fmt,
     sync::{
         Arc, PoisonError, RwLock,
@@ -22,7 +21,7 @@ use tokio::sync::{Mutex, Semaphore};
 use url::Url;
 
 use super::{Tally, TmdbError, error, pace::Pace};
-use crate::Secret;
+use crate::{Secret, with_causes};
 
 /// What we say we are.
 pub const USER_AGENT: &str = concat!("provision-crawler/", env!("CARGO_PKG_VERSION"));
@@ -432,16 +431,9 @@ fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
 }
 
-/// An error and its causes in a line, without the URL, whose query may hold the key.
+/// What went wrong, without the URL, whose query may hold the key.
 fn cause(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(next) = source {
-        text = format!("{text}: {next}");
-        source = next.source();
-    }
-    text
+    with_causes(&error.without_url())
 }
 
 fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {

@@ -212,7 +212,7 @@ pub struct Report {
     pub age: Age,
     /// Objects of jobs that are not done yet: they are written anew.
     pub unfinished_objects: u64,
-    /// Objects of jobs of an earlier index: they go when all jobs of this one are done.
+    /// Objects of jobs of an earlier index: they go when the jobs that have their titles now are done.
     pub left_over_objects: u64,
     /// The large files of `compact`, where there are any.
     pub compacted: Option<LargeFiles>,

@@ -5,9 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-mod bench;
 mod index;
 mod jobs;
 mod merged;
 mod refresh;
+mod stage;
 mod twice;

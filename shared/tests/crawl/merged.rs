@@ -12,7 +12,7 @@ use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 
 use super::{
-    bench::{Killed, Meanwhile, proof},
+    stage::{Killed, Meanwhile, proof},
     twice::Pair,
 };
 

@@ -20,41 +20,41 @@ use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use testkit::stand_in;
 
-use super::bench::{Bench, proof, soon};
+use super::stage::{Stage, proof, soon};
 
 #[tokio::test]
 async fn a_refresh_asks_again_once_and_a_failed_one_only_for_what_failed() {
-    let bench = Bench::new(100).await;
-    let (crawler, job) = (bench.crawler(), bench.job(50));
-    let ids = bench.ids(&job).await;
-    bench.stand_in.behave(|behaviour| {
+    let stage = Stage::new(100).await;
+    let (crawler, job) = (stage.crawler(), stage.job(50));
+    let ids = stage.ids(&job).await;
+    stage.stand_in.behave(|behaviour| {
         behaviour.broken.insert(ids[0].clone(), 422);
     });
-    assert_eq!(bench.run(&crawler, &job).await.unwrap().failed, 1);
-    bench.stand_in.behave(|behaviour| behaviour.broken.clear());
-    bench.stand_in.forget();
+    assert_eq!(stage.run(&crawler, &job).await.unwrap().failed, 1);
+    stage.stand_in.behave(|behaviour| behaviour.broken.clear());
+    stage.stand_in.forget();
     let later = Timestamp::from_second(1_795_000_001).unwrap();
     let refresh = Refresh { before: later, films: Films::Failed };
-    let marker = crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon()).await.unwrap();
+    let marker = crawler.refresh(&job, &stage.manifest.dataset, &refresh, soon()).await.unwrap();
     assert_eq!(marker.failed, 0);
-    assert_eq!(bench.asked(), BTreeSet::from([ids[0].clone()]));
-    let markers: Vec<_> = done(&bench.lake).try_collect().await.unwrap();
+    assert_eq!(stage.asked(), BTreeSet::from([ids[0].clone()]));
+    let markers: Vec<_> = done(&stage.lake).try_collect().await.unwrap();
     assert_eq!(markers, [marker.done()], "the old marker is gone");
 
-    bench.stand_in.forget();
+    stage.stand_in.forget();
     let refresh = Refresh { before: later, films: Films::All };
-    crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon()).await.unwrap();
-    assert!(bench.stand_in.requests().len() >= ids.len(), "all are asked again");
-    bench.stand_in.forget();
+    crawler.refresh(&job, &stage.manifest.dataset, &refresh, soon()).await.unwrap();
+    assert!(stage.stand_in.requests().len() >= ids.len(), "all are asked again");
+    stage.stand_in.forget();
     let earlier = Timestamp::from_second(1_794_999_999).unwrap();
     let refresh = Refresh { before: earlier, films: Films::All };
-    crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon()).await.unwrap();
-    assert_eq!(bench.stand_in.requests(), [], "it is younger than that");
+    crawler.refresh(&job, &stage.manifest.dataset, &refresh, soon()).await.unwrap();
+    assert_eq!(stage.stand_in.requests(), [], "it is younger than that");
 }
 
-/// A crawler of `bench` on a day of November 2026.
-fn on_the(day: fn() -> Timestamp, bench: &Bench) -> Crawler {
-    bench.crawler_by(FetchMode::Find).with_clock(day)
+/// A crawler of `stage` on a day of November 2026.
+fn on_the(day: fn() -> Timestamp, stage: &Stage) -> Crawler {
+    stage.crawler_by(FetchMode::Find).with_clock(day)
 }
 
 fn the_5th() -> Timestamp {
@@ -71,104 +71,104 @@ fn the_22nd() -> Timestamp {
 
 #[tokio::test]
 async fn a_job_is_as_old_as_its_oldest_film() {
-    let bench = Bench::new(100).await;
-    let job = bench.job(50);
-    let broken = bench.ids(&job).await[0].clone();
-    bench.stand_in.behave(|behaviour| behaviour.broken = [(broken, 422)].into());
-    bench.run(&on_the(the_5th, &bench), &job).await.unwrap();
-    bench.stand_in.behave(|behaviour| behaviour.broken.clear());
+    let stage = Stage::new(100).await;
+    let job = stage.job(50);
+    let broken = stage.ids(&job).await[0].clone();
+    stage.stand_in.behave(|behaviour| behaviour.broken = [(broken, 422)].into());
+    stage.run(&on_the(the_5th, &stage), &job).await.unwrap();
+    stage.stand_in.behave(|behaviour| behaviour.broken.clear());
     let refresh = async |films, before: fn() -> Timestamp| -> Marker {
         let refresh = Refresh { before: before(), films };
-        let crawler = on_the(the_22nd, &bench);
-        crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon()).await.unwrap()
+        let crawler = on_the(the_22nd, &stage);
+        crawler.refresh(&job, &stage.manifest.dataset, &refresh, soon()).await.unwrap()
     };
     // All but one of its films are of the 5th still, though its marker is of the 22nd.
     let marker = refresh(Films::Failed, the_22nd).await;
     assert_eq!((marker.failed, marker.finished), (0, the_22nd()));
     assert_eq!(marker.done().oldest, Some("2026-11-05".parse().unwrap()));
-    bench.stand_in.forget();
+    stage.stand_in.forget();
     let marker = refresh(Films::All, the_20th).await;
-    assert_eq!(bench.asked().len() as u32, job.titles, "all are asked, for all are older but one");
+    assert_eq!(stage.asked().len() as u32, job.titles, "all are asked, for all are older but one");
     assert_eq!(marker.done().oldest, Some("2026-11-22".parse().unwrap()));
-    bench.stand_in.forget();
+    stage.stand_in.forget();
     refresh(Films::All, the_20th).await;
-    assert_eq!(bench.stand_in.requests(), [], "none is older now");
+    assert_eq!(stage.stand_in.requests(), [], "none is older now");
 }
 
 #[tokio::test]
 async fn the_films_of_a_refresh_that_was_given_up_are_asked_again_in_the_next() {
-    let bench = Bench::new(100).await;
-    let job = bench.job(90);
-    bench.run(&on_the(the_5th, &bench), &job).await.unwrap();
-    bench.stand_in.behave(|behaviour| behaviour.latency_ms = 30);
+    let stage = Stage::new(100).await;
+    let job = stage.job(90);
+    stage.run(&on_the(the_5th, &stage), &job).await.unwrap();
+    stage.stand_in.behave(|behaviour| behaviour.latency_ms = 30);
     let refresh = |before: fn() -> Timestamp| Refresh { before: before(), films: Films::All };
-    let dataset = &bench.manifest.dataset;
+    let dataset = &stage.manifest.dataset;
     let early = tokio::time::Instant::now() + std::time::Duration::from_millis(200);
-    let given_up = on_the(the_20th, &bench).refresh(&job, dataset, &refresh(the_20th), early).await;
-    assert!(given_up.is_err() && bench.objects("tmdb/_checkpoints/").await.len() == 1);
-    bench.stand_in.behave(|behaviour| behaviour.latency_ms = 0);
-    bench.stand_in.forget();
-    let marker = on_the(the_22nd, &bench).refresh(&job, dataset, &refresh(the_22nd), soon()).await.unwrap();
-    assert_eq!(bench.asked().len() as u32, job.titles);
+    let given_up = on_the(the_20th, &stage).refresh(&job, dataset, &refresh(the_20th), early).await;
+    assert!(given_up.is_err() && stage.objects("tmdb/_checkpoints/").await.len() == 1);
+    stage.stand_in.behave(|behaviour| behaviour.latency_ms = 0);
+    stage.stand_in.forget();
+    let marker = on_the(the_22nd, &stage).refresh(&job, dataset, &refresh(the_22nd), soon()).await.unwrap();
+    assert_eq!(stage.asked().len() as u32, job.titles);
     assert_eq!(marker.done().oldest, Some("2026-11-22".parse().unwrap()));
-    assert_eq!(bench.objects("tmdb/_checkpoints/").await.len(), 0);
+    assert_eq!(stage.objects("tmdb/_checkpoints/").await.len(), 0);
 }
 
 #[tokio::test]
 async fn what_changed_is_asked_and_nothing_else_in_far_fewer_requests_than_all() {
-    let bench = Bench::new(100).await;
+    let stage = Stage::new(100).await;
     let selection = Selection { years: Some("1990..1991".parse().unwrap()), initials: None };
-    let jobs: Vec<_> = bench.manifest.jobs_of(&selection).cloned().collect();
-    let (first, later) = (on_the(the_20th, &bench), on_the(the_22nd, &bench));
+    let jobs: Vec<_> = stage.manifest.jobs_of(&selection).cloned().collect();
+    let (first, later) = (on_the(the_20th, &stage), on_the(the_22nd, &stage));
     for job in &jobs {
-        bench.run(&first, job).await.unwrap();
+        stage.run(&first, job).await.unwrap();
     }
-    let all = bench.stand_in.requests().len();
-    let films = async |job| bench.stand_in.expected(bench.ids(job).await.iter().map(String::as_str));
+    let all = stage.stand_in.requests().len();
+    let films = async |job| stage.stand_in.expected(stage.ids(job).await.iter().map(String::as_str));
     let films = films(jobs.iter().max_by_key(|job| job.titles).unwrap()).await;
     let mut linked = films.iter().filter(|film| film.kind == stand_in::Kind::Movie);
     let (before, same_day, after) = (linked.next().unwrap(), linked.next().unwrap(), linked.next().unwrap());
     let changed = |day: &str, film: &stand_in::Expected| (day.parse().unwrap(), vec![film.tmdb_ids[0], 4_711]);
     let days = [changed("2026-11-18", before), changed("2026-11-20", same_day), changed("2026-11-21", after)];
-    bench.stand_in.behave(|behaviour| behaviour.changed = days.into());
+    stage.stand_in.behave(|behaviour| behaviour.changed = days.into());
 
-    bench.stand_in.forget();
-    let changes = bench.client(super::bench::KEY, 100_000.0).changes("2026-11-22".parse().unwrap()).await.unwrap();
+    stage.stand_in.forget();
+    let changes = stage.client(super::stage::KEY, 100_000.0).changes("2026-11-22".parse().unwrap()).await.unwrap();
     assert_eq!(changes.len(), 4);
-    let markers: Vec<_> = done(&bench.lake).try_collect().await.unwrap();
+    let markers: Vec<_> = done(&stage.lake).try_collect().await.unwrap();
     let mut wanted = BTreeSet::new();
     for (job, marker) in jobs.iter().flat_map(|job| markers.iter().find(|done| done.is_of(job)).map(|done| (job, done)))
     {
-        let films = changed_films(&bench.lake, marker, &changes).await.unwrap();
+        let films = changed_films(&stage.lake, marker, &changes).await.unwrap();
         if !films.is_empty() {
             wanted.extend(films.iter().map(ToString::to_string));
             let refresh = Refresh { before: the_22nd(), films: Films::These(films) };
-            later.refresh(job, &bench.manifest.dataset, &refresh, soon()).await.unwrap();
+            later.refresh(job, &stage.manifest.dataset, &refresh, soon()).await.unwrap();
         }
     }
     assert_eq!(wanted, BTreeSet::from([same_day.id.clone(), after.id.clone()]));
-    assert_eq!(bench.asked(), wanted);
-    let spent = bench.stand_in.requests().len();
+    assert_eq!(stage.asked(), wanted);
+    let spent = stage.stand_in.requests().len();
     assert!(spent * 10 < all, "{spent} requests, {all} for all");
-    assert!(proof(&bench.lake).await.holds());
+    assert!(proof(&stage.lake).await.holds());
 }
 
 #[tokio::test]
 async fn the_crawl_s_own_message_that_comes_late_leaves_a_refresh_its_films() {
-    let bench = Bench::new(100).await;
-    let job = bench.job(90);
-    bench.run(&on_the(the_5th, &bench), &job).await.unwrap();
-    bench.stand_in.behave(|behaviour| behaviour.latency_ms = 30);
-    let (refresh, dataset) = (Refresh { before: the_20th(), films: Films::All }, &bench.manifest.dataset);
+    let stage = Stage::new(100).await;
+    let job = stage.job(90);
+    stage.run(&on_the(the_5th, &stage), &job).await.unwrap();
+    stage.stand_in.behave(|behaviour| behaviour.latency_ms = 30);
+    let (refresh, dataset) = (Refresh { before: the_20th(), films: Films::All }, &stage.manifest.dataset);
     let early = tokio::time::Instant::now() + std::time::Duration::from_millis(200);
-    let refreshing = on_the(the_20th, &bench);
+    let refreshing = on_the(the_20th, &stage);
     refreshing.refresh(&job, dataset, &refresh, early).await.unwrap_err();
-    let asked = bench.asked();
-    bench.run(&on_the(the_20th, &bench), &job).await.unwrap();
-    bench.stand_in.behave(|behaviour| behaviour.latency_ms = 0);
-    bench.stand_in.forget();
+    let asked = stage.asked();
+    stage.run(&on_the(the_20th, &stage), &job).await.unwrap();
+    stage.stand_in.behave(|behaviour| behaviour.latency_ms = 0);
+    stage.stand_in.forget();
     refreshing.refresh(&job, dataset, &refresh, soon()).await.unwrap();
-    assert!(bench.asked().len() < job.titles as usize && !asked.is_empty(), "none is asked for again");
+    assert!(stage.asked().len() < job.titles as usize && !asked.is_empty(), "none is asked for again");
 }
 
 #[tokio::test]
@@ -179,33 +179,33 @@ async fn films_whose_object_or_reviews_are_lost_are_asked_again_whatever_a_refre
         (Layout::Objects, Kind::Movies),
         (Layout::Objects, Kind::Reviews),
     ] {
-        let bench = Bench::new(100).await;
-        let (crawler, job) = (bench.crawler().with_layout(layout), bench.job(90));
-        let marker = bench.run(&crawler, &job).await.unwrap();
-        let whole = bench.objects("tmdb/").await;
+        let stage = Stage::new(100).await;
+        let (crawler, job) = (stage.crawler().with_layout(layout), stage.job(90));
+        let marker = stage.run(&crawler, &job).await.unwrap();
+        let whole = stage.objects("tmdb/").await;
         let key = marker.objects.iter().find(|key| layout::kind_of(key) == Some(lost)).unwrap();
-        bench.lake.delete(key).await.unwrap();
+        stage.lake.delete(key).await.unwrap();
         let later = Timestamp::from_second(1_795_000_001).unwrap();
         let refresh = Refresh { before: later, films: Films::These(BTreeSet::new()) };
-        crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon()).await.unwrap();
-        let report = proof(&bench.lake).await;
+        crawler.refresh(&job, &stage.manifest.dataset, &refresh, soon()).await.unwrap();
+        let report = proof(&stage.lake).await;
         assert!(report.holds(), "{layout} without {lost:?}: {:?}", report.problems);
         let records = |all: BTreeMap<String, Vec<u8>>| {
             all.into_iter().filter(|(key, _)| layout::kind_of(key).is_some()).collect::<Vec<_>>()
         };
-        assert_eq!(records(bench.objects("tmdb/").await), records(whole), "{layout} without {lost:?}");
+        assert_eq!(records(stage.objects("tmdb/").await), records(whole), "{layout} without {lost:?}");
     }
 }
 
 #[tokio::test]
 async fn a_checkpoint_or_a_film_that_is_damaged_is_an_error_that_says_what_to_do_and_no_film_lost() {
-    let bench = Bench::new(100).await;
-    let (crawler, job) = (bench.crawler().with_layout(Layout::Objects), bench.job(90));
+    let stage = Stage::new(100).await;
+    let (crawler, job) = (stage.crawler().with_layout(Layout::Objects), stage.job(90));
     let refresh = Refresh { before: Timestamp::MAX, films: Films::These(BTreeSet::new()) };
-    let marker = bench.run(&crawler, &job).await.unwrap();
+    let marker = stage.run(&crawler, &job).await.unwrap();
     let film = marker.objects.iter().find(|key| layout::kind_of(key) == Some(Kind::Movies)).unwrap();
-    let whole = bench.lake.get(film).await.unwrap().unwrap();
-    let id = &bench.ids(&job).await[0];
+    let whole = stage.lake.get(film).await.unwrap().unwrap();
+    let id = &stage.ids(&job).await[0];
     let stored =
         |id: &str| format!(r#"{{"asked":{{"requests":1,"retries":0,"too_many":0}},"idle":0,"films":[["{id}",[]]]}}"#);
     let damages = [
@@ -213,18 +213,18 @@ async fn a_checkpoint_or_a_film_that_is_damaged_is_an_error_that_says_what_to_do
         (layout::checkpoint(&job, Some(&Timestamp::MAX.as_millisecond().to_string())), gzip(&stored("tt"))),
     ];
     for (key, damage) in damages {
-        bench.lake.put(&key, damage.into(), PutMode::Overwrite).await.unwrap();
-        let error = crawler.refresh(&job, &bench.manifest.dataset, &refresh, soon()).await.unwrap_err();
+        stage.lake.put(&key, damage.into(), PutMode::Overwrite).await.unwrap();
+        let error = crawler.refresh(&job, &stage.manifest.dataset, &refresh, soon()).await.unwrap_err();
         let told = error.to_string();
         assert!(matches!(error, CrawlError::Damaged { .. }), "{told}");
         assert!(told.contains(&key) && told.contains("delete it and the job's marker"), "{told}");
-        bench.lake.put(film, whole.clone(), PutMode::Overwrite).await.unwrap();
+        stage.lake.put(film, whole.clone(), PutMode::Overwrite).await.unwrap();
     }
     // As it is told: without them the job is done anew.
-    bench.lake.delete(&layout::checkpoint(&job, Some(&Timestamp::MAX.as_millisecond().to_string()))).await.unwrap();
-    bench.lake.delete(&marker.done().key()).await.unwrap();
-    bench.run(&crawler, &job).await.unwrap();
-    assert!(proof(&bench.lake).await.holds());
+    stage.lake.delete(&layout::checkpoint(&job, Some(&Timestamp::MAX.as_millisecond().to_string()))).await.unwrap();
+    stage.lake.delete(&marker.done().key()).await.unwrap();
+    stage.run(&crawler, &job).await.unwrap();
+    assert!(proof(&stage.lake).await.holds());
 }
 
 fn gzip(text: &str) -> Vec<u8> {

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use testkit::{StandIn, stand_in};
 
 use super::{
-    bench::{Bench, KEY, Killed, proof, soon},
     index::{copy, index, row},
+    stage::{KEY, Killed, Stage, proof, soon},
 };
 
 /// When the job is done at first, and when it is refreshed.
@@ -38,7 +38,7 @@ impl Pair {
         let ids: Vec<String> = films.map(|film| film.id).collect();
         stand_ins[0].behave(|behaviour| behaviour.broken = [(ids[2].clone(), 422)].into());
         stand_ins[1].behave(|behaviour| behaviour.broken = [(ids[0].clone(), 422)].into());
-        let tmdb = [0, 1].map(|which| Bench::client_of(stand_ins[which].url(), KEY, 100_000.0));
+        let tmdb = [0, 1].map(|which| Stage::client_of(stand_ins[which].url(), KEY, 100_000.0));
         let lake = MemoryLake::new();
         let rows = ids.iter().map(|id| row(id[2..].parse().unwrap(), 2004)).collect();
         let manifest = index(&lake, rows).await;

@@ -126,7 +126,7 @@ impl Stage {
         let folder = tempfile::tempdir()?;
         let lake = folder.path().display().to_string();
         output(&mut self.aws(&format!("s3 sync s3://{bucket} {lake} --only-show-errors")))?;
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin/demo_lake.py");
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("readers/demo_lake.py");
         let status = Command::new(tool("python"))
             .arg(script)
             .arg(&lake)

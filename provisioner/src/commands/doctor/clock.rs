@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 
 use super::super::Run;
-use super::Check;
 use crate::aws;
 use crate::error::Failure;
+use crate::ui::doctor::Check;
 
 /// How long the answer may take.
 const LIMIT: Duration = Duration::from_secs(5);

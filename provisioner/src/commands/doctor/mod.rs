@@ -4,7 +4,6 @@ mod clock;
 mod rights;
 mod tools;
 
-use serde::Serialize;
 use serde_json::json;
 
 use super::opened::{self, Purpose, Sound};
@@ -14,32 +13,7 @@ use crate::engine::ProviderError;
 use crate::error::{Failure, Parts};
 use crate::interrupt;
 use crate::rules;
-use crate::ui::doctor;
-
-/// One line.
-#[derive(Debug, Serialize)]
-pub struct Check {
-    /// What was looked at.
-    pub check: &'static str,
-    /// How it is.
-    pub state: State,
-    /// What was found.
-    pub what: String,
-    /// How to mend it; empty where there is nothing to mend.
-    pub help: String,
-}
-
-/// How a thing is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// As it should be.
-    Ok,
-    /// In the way of `up` or `launch`.
-    Wrong,
-    /// It could not be looked at.
-    Unknown,
-}
+use crate::ui::doctor::{self, Check, State};
 
 impl Check {
     fn new(check: &'static str, found: Result<String, Failure>) -> Self {

@@ -6,11 +6,11 @@ use futures::future::try_join_all;
 use serde_json::{Map, Value};
 
 use super::super::{Opened, Run};
-use super::Check;
 use crate::engine::{ProviderError, Scope};
 use crate::error::Failure;
 use crate::policy::{Command, Policy};
 use crate::providers::failed;
+use crate::ui::doctor::Check;
 
 const NAME: &str = "rights";
 

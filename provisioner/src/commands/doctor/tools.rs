@@ -1,8 +1,8 @@
 //! Whether a function can be built here.
 
-use super::Check;
 use crate::error::Failure;
 use crate::package::toolchain;
+use crate::ui::doctor::Check;
 
 pub(super) async fn look() -> Vec<Check> {
     let mut checks = Vec::new();

@@ -3,10 +3,10 @@
 use aws_config::SdkConfig;
 use aws_sdk_cloudcontrol::Client;
 use aws_sdk_cloudcontrol::types::{OperationStatus, ProgressEvent};
-use futures::stream::{self, StreamExt, TryStreamExt};
 use serde_json::Value;
 
 use super::super::errors::failed;
+use super::super::observed;
 use super::super::transient::principal_settling;
 use super::{Described, SETTLES, described};
 use crate::digest::hex;
@@ -82,8 +82,7 @@ impl Requests {
                 false => Ok(Some(listed)),
             }
         });
-        let found: Vec<Option<Described>> = stream::iter(looks).buffer_unordered(WIDTH).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
+        observed::found(looks, WIDTH).await
     }
 
     /// Makes a resource, and waits until it is made. AWS takes requests by one `token` for one, for 36 hours; without one, for a new one.

@@ -12,8 +12,8 @@ use crate::{
 };
 
 pub const ABOUT: &str = "One generated title.basics of 12,000,000 rows, gzipped, read by each in turn, by the release build. Polars counts the same
-partitions by a lazy scan and writes nothing; `gzip -dc` only inflates; the csv module is the original pipeline's method, timed for one
-partition, of which it needs a pass each. The default keeps movies; every title type keeps all rows, again beside the index that there
+partitions by a lazy scan and writes nothing; `gzip -dc` only inflates; Python's csv module needs a pass
+for each partition, of which one is timed. The default keeps movies; every title type keeps all rows, again beside the index that there
 is by then. Time is relative to `provision`, memory is the most that was resident. The script is
 `bench/index.py`.";
 

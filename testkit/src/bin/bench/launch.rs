@@ -10,7 +10,7 @@ use crate::{
     table::Table,
 };
 
-pub const ABOUT: &str = "8,698 messages (the partitions of the original's queue) to the AWS emulator behind the fault proxy, 20 ms a call, by the debug
+pub const ABOUT: &str = "8,698 messages (as many as all films have partitions) to the AWS emulator behind the fault proxy, 20 ms a call, by the debug
 build. The goals are five times boto3's SendMessageBatch and twenty times one SendMessage after another, of which a twentieth is timed.
 The script is `bench/launch.py`.";
 

@@ -31,13 +31,13 @@ use tokio::time::Instant;
 /// The key that the stand-in takes.
 pub const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-pub struct Bench {
+pub struct Stage {
     pub stand_in: StandIn,
     pub lake: MemoryLake,
     pub manifest: Manifest,
 }
 
-impl Bench {
+impl Stage {
     /// An index of the sample, and a stand-in that knows its films.
     pub async fn new(job_titles: u32) -> Self {
         let stand_in = StandIn::start(stand_in::Options::default()).unwrap();
