@@ -153,6 +153,10 @@ fn judge(error: CrawlError) -> Verdict {
             Verdict::Dead { reason: format!("{error}, but {idle} deliveries in a row got no further") }
         }
         CrawlError::OutOfTime { .. } => Verdict::Again { seconds: 0, reason: error.to_string() },
+        // It tried nothing, so that it is no evidence of an outage.
+        CrawlError::AskedToWait { seconds, .. } => {
+            Verdict::Again { seconds: i32::try_from(*seconds).unwrap_or(i32::MAX), reason: error.to_string() }
+        }
         CrawlError::Tmdb(tmdb) => Verdict::Spoiled {
             reason: tmdb.to_string(),
             certain: matches!(tmdb, TmdbError::Unauthorized { .. } | TmdbError::Setup { .. }),

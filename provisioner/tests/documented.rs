@@ -195,7 +195,8 @@ fn every_example_in_the_help_is_understood() {
         let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
         // What is said of a line stands apart from it.
         let lines = examples.lines().skip(1).filter_map(|line| line.trim().split("   ").next());
-        for line in lines.flat_map(|line| line.split(['|', '&', '>'])).filter_map(|part| part.split_once("provision ")) {
+        for line in lines.flat_map(|line| line.split(['|', '&', '>'])).filter_map(|part| part.split_once("provision "))
+        {
             let unquoted = line.1.split('"').step_by(2).collect::<Vec<_>>().join("quoted");
             let words = std::iter::once("provision").chain(unquoted.split_whitespace());
             let parsed = Cli::try_parse_from(words);

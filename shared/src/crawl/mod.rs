@@ -53,7 +53,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(30);
 const LAST_FILMS: f64 = 0.2;
 const LONGEST_FILM: Duration = Duration::from_secs(5);
 
-/// How long TMDb may take over the question whether it answers at all.
+/// How long TMDb may take over the questions whether it answers at all.
 const LAST_QUESTION: Duration = Duration::from_secs(1);
 
 /// Without one usable answer for so long it is not the job that gets no further.
@@ -93,6 +93,14 @@ pub enum CrawlError {
         titles: u32,
         /// Deliveries in a row, with this one, that got no further.
         idle: u32,
+    },
+    /// TMDb has asked for a pause that is longer than the delivery, before this had sent a request.
+    #[error("TMDb asks to wait {seconds} s more; {job} goes on after that")]
+    AskedToWait {
+        /// The job's name.
+        job: String,
+        /// Seconds from now.
+        seconds: u64,
     },
     /// TMDb, or the key, fails for all titles alike. What was done is saved.
     #[error(transparent)]
@@ -340,24 +348,30 @@ impl Crawler {
         let mut answers = left.map(|id| self.answer(tmdb, job, id)).buffer_unordered(side_by_side);
         let (began, heard) = (Instant::now(), tmdb.answers());
         let mut saved = began;
-        let stopped = loop {
+        let end = loop {
             let next = self.stop.run_until_cancelled(tokio::time::timeout_at(deadline, answers.next()));
             match next.await {
                 Some(Ok(Some(Ok(answer)))) => checkpoint.add(answer),
-                Some(Ok(Some(Err(error)))) => break Some(error.into()),
-                Some(Ok(None)) if ids.iter().all(|id| checkpoint.answer(*id).is_some()) => break None,
+                Some(Ok(Some(Err(error)))) => break End::Failed(error),
+                Some(Ok(None)) if ids.iter().all(|id| checkpoint.answer(*id).is_some()) => break End::Whole,
                 Some(Ok(None) | Err(_)) if began.elapsed() > SILENCE && tmdb.answers() == heard => {
-                    break Some(self.silence(tmdb, job, ids, checkpoint, side_by_side, judged).await);
+                    break End::InSilence;
                 }
-                Some(Ok(None) | Err(_)) | None => {
-                    break Some(checkpoint.out_of_time(job, before, judged && tmdb.tally().requests() > 0));
-                }
+                Some(Ok(None) | Err(_)) | None => break End::InTime,
             }
             if saved.elapsed() > SAVE_EVERY {
                 checkpoint.asked = asked_before.plus(tmdb.tally());
                 checkpoint.save(&*self.lake, job).await?;
                 saved = Instant::now();
             }
+        };
+        // What is under way holds what a last question needs.
+        drop(answers);
+        let stopped = match end {
+            End::Whole => None,
+            End::Failed(error) => Some(error.into()),
+            End::InTime => Some(checkpoint.out_of_time(job, before, judged && tmdb.tally().requests() > 0)),
+            End::InSilence => Some(self.silence(tmdb, job, ids, checkpoint, side_by_side, judged).await),
         };
         checkpoint.asked = asked_before.plus(tmdb.tally());
         self.answers.fetch_add(tmdb.tally().answers(), Ordering::Relaxed);
@@ -371,7 +385,7 @@ impl Crawler {
         Err(error)
     }
 
-    /// Not one usable answer: whether that is TMDb's fault or the films' own, one question more tells. Films that twice in a row got no
+    /// Not one usable answer: whether that is TMDb's fault or the films' own, a question more tells. Films that twice in a row got no
     /// answer while TMDb has some are set aside.
     async fn silence(
         &self,
@@ -385,7 +399,11 @@ impl Crawler {
         if tmdb.tally().too_many() > 0 {
             return TmdbError::RateLimited { retry_after: None }.into();
         }
-        match tokio::time::timeout(LAST_QUESTION, tmdb.check_key()).await {
+        let wait = tmdb.asked_to_wait();
+        if tmdb.tally().requests() == 0 && !wait.is_zero() {
+            return CrawlError::AskedToWait { job: job.name(), seconds: wait.as_secs() + 1 };
+        }
+        match tokio::time::timeout(LAST_QUESTION, tmdb.is_there()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) if matches!(error, TmdbError::Unauthorized { .. }) => return error.into(),
             Ok(Err(_)) | Err(_) => return TmdbError::silent().into(),
@@ -418,6 +436,18 @@ impl Crawler {
     fn today(&self) -> Date {
         refresh::day_of((self.clock)())
     }
+}
+
+/// How the asking came to its end.
+enum End {
+    /// Every title has its answer.
+    Whole,
+    /// Of all titles alike.
+    Failed(TmdbError),
+    /// The time is over, or somebody has stopped it.
+    InTime,
+    /// The time is over, and nothing had an answer.
+    InSilence,
 }
 
 /// How many films are asked for side by side, and for how long before the end no new one is begun: what is under way then ends, and was not

@@ -8,7 +8,7 @@ use std::{
     fmt,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -17,10 +17,14 @@ use backon::{ExponentialBuilder, Retryable as _};
 use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{StatusCode, header, redirect};
 use serde::de::DeserializeOwned;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 use url::Url;
 
-use super::{Tally, TmdbError, error, pace::Pace};
+use super::{
+    Tally, TmdbError, error,
+    outage::{Health, Kind, may_be_systemic},
+    pace::Pace,
+};
 use crate::{Secret, with_causes};
 
 /// What we say we are.
@@ -32,12 +36,6 @@ const REPEATS: usize = 5;
 const REPEATS_OF_MALFORMED: usize = 2;
 /// Times that a request is repeated because there were too many.
 const PATIENCE: usize = 40;
-/// Requests in a row, of all titles, without a usable answer: then it may not be the titles, and one question more tells.
-const OUTAGE: u32 = 10;
-/// Above any count of them: that question had no answer either.
-const KNOWN_OUTAGE: u32 = 1 << 16;
-/// Requests that another try may spend while the outage lasts, one after the other, before it asks the one question.
-const PROBES: u32 = 2;
 /// Far above any answer of TMDb; a wrong server must not fill the memory.
 const LARGEST_BODY: usize = 16 << 20;
 
@@ -80,8 +78,8 @@ struct Shared {
     in_flight: Semaphore,
     /// Held by the one request that may be in flight while it is doubtful that any is answered.
     doubt: Mutex<()>,
-    /// Requests in a row without a usable answer.
-    failures: AtomicU32,
+    /// How it stands with the answers.
+    health: Health,
     /// Usable answers to all clients that share this.
     answers: AtomicU64,
     /// The refusal, once the key was refused.
@@ -131,7 +129,7 @@ impl Client {
                 .join(","),
             in_flight: Semaphore::new(connections),
             doubt: Mutex::new(()),
-            failures: AtomicU32::new(0),
+            health: Health::default(),
             answers: AtomicU64::new(0),
             refused: RwLock::new(None),
         };
@@ -140,11 +138,8 @@ impl Client {
 
     /// Another try, if it had given up.
     pub fn try_again(&self) {
-        let shared = &self.shared;
-        shared.failures.fetch_min(OUTAGE - PROBES, Ordering::Relaxed);
-        if write(&shared.refused).take().is_some() {
-            shared.failures.fetch_max(OUTAGE - PROBES, Ordering::Relaxed);
-        }
+        let was_refused = write(&self.shared.refused).take().is_some();
+        self.shared.health.try_again(was_refused);
     }
 
     /// The same client with a tally of its own.
@@ -189,31 +184,13 @@ impl Client {
 
     /// Asks for `/3/{path}` until there is an answer or no hope. An error is of this path alone, or it is systemic.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, TmdbError> {
-        let answers = self.answers();
+        let kind = Kind::of(path);
+        let heard = self.health().heard(kind);
         match self.repeated(path, query).await {
-            Err(error) if self.answers() == answers && may_be_systemic(path, &error) => {
-                Err(self.whose_fault(error).await)
+            Err(error) if self.health().heard(kind) == heard && may_be_systemic(kind, &error) => {
+                Err(self.whose_fault(kind, heard, error).await)
             }
             result => result,
-        }
-    }
-
-    /// Whether TMDb answers at all: one question more, where nothing else had an answer meanwhile. If it does not, the error is nobody's
-    /// film's.
-    async fn whose_fault(&self, error: TmdbError) -> TmdbError {
-        match self.once::<serde_json::Value>(&PROBE, &[]).await {
-            Ok(_) => error,
-            Err(probe @ (TmdbError::Unauthorized { .. } | TmdbError::RateLimited { .. })) => probe,
-            Err(TmdbError::NotFound { .. } | TmdbError::Rejected { .. } | TmdbError::Malformed { .. }) => {
-                let base_url = self.shared.base.to_string();
-                TmdbError::Setup { base_url, cause: format!("it is not TMDb's: {}", brief(&error)).into() }
-            }
-            Err(probe) => match error {
-                TmdbError::Unavailable { status, cause, retry_after, .. } => {
-                    TmdbError::Unavailable { status, cause, retry_after, systemic: true }
-                }
-                _ => probe,
-            },
         }
     }
 
@@ -251,61 +228,76 @@ impl Client {
 
     /// Sends one request, when it is its turn.
     async fn once<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, TmdbError> {
-        let shared = &self.shared;
+        let (shared, kind) = (&self.shared, Kind::of(path));
         // The semaphore is never closed.
         let _permit = shared.in_flight.acquire().await.ok();
         let _alone = loop {
-            self.hope().await?;
-            let in_doubt = shared.failures.load(Ordering::Relaxed) >= OUTAGE - PROBES;
-            let alone = if in_doubt { Some(shared.doubt.lock().await) } else { None };
+            self.hope(kind).await?;
+            let alone = if shared.health.is_in_doubt(kind) { Some(self.alone().await) } else { None };
             shared.pace.turn().await;
             // Others may have had no answer while this one waited.
-            if self.refusal().is_none() && shared.failures.load(Ordering::Relaxed) < OUTAGE {
+            if self.refusal().is_none() && !shared.health.is_out(kind) {
                 break alone;
             }
         };
-        self.sent(path, query).await
-    }
-
-    /// Sends a request whose turn it is, and learns from its answer.
-    async fn sent<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, TmdbError> {
-        self.tally.requests.fetch_add(1, Ordering::Relaxed);
-        let result = self.send(path, query).await;
-        self.learn(&result);
+        let result = self.sent(kind, path, query).await;
+        if result.is_ok() {
+            self.tally.answers.fetch_add(1, Ordering::Relaxed);
+            shared.answers.fetch_add(1, Ordering::Relaxed);
+            shared.health.answers(kind);
+        }
         result
     }
 
-    /// Whether a request has any hope; the reason if not. Whether many failures in a row are the films' own is asked once.
-    async fn hope(&self) -> Result<(), TmdbError> {
-        let shared = &self.shared;
-        if let Some(refused) = self.refusal() {
-            return Err(refused);
-        }
-        if shared.failures.load(Ordering::Relaxed) < OUTAGE {
-            return Ok(());
-        }
-        let _alone = shared.doubt.lock().await;
-        match shared.failures.load(Ordering::Relaxed) {
-            ..OUTAGE => return Ok(()),
-            KNOWN_OUTAGE.. => return Err(given_up()),
-            _ => shared.pace.turn().await,
-        }
-        match self.sent::<serde_json::Value>(&PROBE, &[]).await {
-            Ok(_) => Ok(()),
-            Err(error @ (TmdbError::Unauthorized { .. } | TmdbError::RateLimited { .. })) => Err(error),
-            Err(_) => {
-                shared.failures.fetch_max(KNOWN_OUTAGE, Ordering::Relaxed);
-                Err(given_up())
-            }
-        }
+    /// Sends a question of our own when it is its turn.
+    pub(super) async fn asks<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<T, TmdbError> {
+        self.shared.pace.turn().await;
+        self.sent(kind, path, query).await
     }
 
-    fn refusal(&self) -> Option<TmdbError> {
+    /// Sends a request whose turn it is, and learns from its answer what is to be known of TMDb.
+    async fn sent<T: DeserializeOwned>(
+        &self,
+        kind: Kind,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<T, TmdbError> {
+        self.tally.requests.fetch_add(1, Ordering::Relaxed);
+        let result = self.send(path, query).await;
+        self.learn(kind, &result);
+        result
+    }
+
+    pub(super) fn health(&self) -> &Health {
+        &self.shared.health
+    }
+
+    /// While this is held, no other request is sent of which it is doubtful that it has an answer.
+    pub(super) async fn alone(&self) -> MutexGuard<'_, ()> {
+        self.shared.doubt.lock().await
+    }
+
+    /// Where the API is, as set.
+    pub(super) fn base_url(&self) -> String {
+        self.shared.base.to_string()
+    }
+
+    /// For how long TMDb has asked for nothing to be sent, from now on.
+    pub(crate) fn asked_to_wait(&self) -> Duration {
+        self.shared.pace.asked_to_wait()
+    }
+
+    pub(super) fn refusal(&self) -> Option<TmdbError> {
         read(&self.shared.refused).clone()
     }
 
     /// What an answer means for the requests after it.
-    fn learn<T>(&self, result: &Result<T, TmdbError>) {
+    fn learn<T>(&self, kind: Kind, result: &Result<T, TmdbError>) {
         let shared = &self.shared;
         match result {
             Err(TmdbError::RateLimited { retry_after }) => {
@@ -314,25 +306,18 @@ impl Client {
                 shared.pace.slow_down(pause);
             }
             Err(TmdbError::Unavailable { retry_after, .. }) => {
-                shared.failures.fetch_add(1, Ordering::Relaxed);
+                shared.health.fails(kind);
                 if let Some(pause) = retry_after {
                     shared.pace.pause(*pause);
                 }
             }
-            Err(TmdbError::Malformed { .. }) => {
-                shared.failures.fetch_add(1, Ordering::Relaxed);
-            }
+            Err(TmdbError::Malformed { .. }) => shared.health.fails(kind),
             Err(error @ TmdbError::Unauthorized { .. }) => {
                 *write(&shared.refused) = Some(error.clone());
             }
             // Not a word about the film: nothing is known of TMDb either.
             Err(TmdbError::NotFound { .. } | TmdbError::Rejected { .. } | TmdbError::Setup { .. }) => {}
-            Ok(_) => {
-                self.tally.answers.fetch_add(1, Ordering::Relaxed);
-                shared.answers.fetch_add(1, Ordering::Relaxed);
-                shared.failures.store(0, Ordering::Relaxed);
-                shared.pace.speed_up();
-            }
+            Ok(_) => shared.pace.speed_up(),
         }
     }
 
@@ -376,32 +361,6 @@ impl Client {
             request.bearer_auth(text)
         }
     }
-}
-
-/// What TMDb always answers, whichever films it has.
-const PROBE: [&str; 1] = ["authentication"];
-
-fn given_up() -> TmdbError {
-    let cause = format!("{OUTAGE} requests in a row had no usable answer, nor has /3/{}", PROBE[0]).into();
-    TmdbError::Unavailable { status: None, cause, retry_after: None, systemic: true }
-}
-
-/// Whether an error for this path may be that of any other: no answer, a page in the place of one, a redirect, a refusal without a word
-/// about the key, or nothing where there is always something.
-fn may_be_systemic(path: &[&str], error: &TmdbError) -> bool {
-    match error {
-        TmdbError::Unavailable { systemic, .. } => !systemic,
-        TmdbError::Rejected { status, .. } => (300..400).contains(status) || *status == 403,
-        TmdbError::NotFound { .. } => path.first() == Some(&"find"),
-        TmdbError::Malformed { .. } => true,
-        _ => false,
-    }
-}
-
-/// What a server answered that is not TMDb.
-fn brief(error: &TmdbError) -> String {
-    let status = error.status().map_or("nothing".to_owned(), |status| status.to_string());
-    format!("it answers {status} where TMDb has an answer")
 }
 
 /// What is wrong with a list of what is to be appended.

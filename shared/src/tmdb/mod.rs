@@ -9,6 +9,7 @@ mod details;
 mod error;
 mod film;
 mod find;
+mod outage;
 mod pace;
 mod reviews;
 mod tally;

@@ -91,6 +91,11 @@ impl Pace {
         self.state().put_off(Instant::now() + pause.min(LONGEST_PAUSE));
     }
 
+    /// For how long nobody may ask, from now on, because TMDb said so.
+    pub fn asked_to_wait(&self) -> Duration {
+        self.state().paused_until.saturating_duration_since(Instant::now())
+    }
+
     /// An answer came: after a quiet span a little of the share comes back.
     pub fn speed_up(&self) {
         let now = Instant::now();

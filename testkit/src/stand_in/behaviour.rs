@@ -23,6 +23,8 @@ pub struct Behaviour {
     pub retry_after: Option<u64>,
     /// The HTTP status that every request is answered with: 503 plays an outage, 401 a revoked key.
     pub all: Option<u16>,
+    /// Parts of paths (`find`, `movie`, `reviews`) whose every request has this status: an outage of some of TMDb's servers.
+    pub down: BTreeMap<String, u16>,
     /// Films (by IMDb id or TMDb id) whose every request has this status; 200 is an answer cut off in mid-JSON.
     pub broken: BTreeMap<String, u16>,
     /// Paths, without their query, that are answered with 200 and this body, whatever it is.

@@ -124,6 +124,9 @@ fn refusal(state: &State, behaviour: &Behaviour, asked: &Asked, headers: &Header
     if !is_authorised(behaviour, asked, headers) {
         return Some(Fault::Failed(401, false));
     }
+    if let Some(status) = path.split('/').find_map(|part| behaviour.down.get(part)) {
+        return Some(Fault::Failed(*status, false));
+    }
     let film = path.split('/').nth(3).unwrap_or_default();
     if let Some(status) = behaviour.broken.get(film) {
         return Some(Fault::Failed(*status, false));
