@@ -198,8 +198,11 @@ async fn a_url_that_fails_leaves_the_old_index_in_place() {
     let lake = MemoryLake::new();
     let mut url: url::Url = server.url().parse().unwrap();
     url.set_query(Some("signature=secret"));
+    url.set_username("who").unwrap();
+    url.set_password(Some("secret")).unwrap();
     let source = Source::Url(url);
     let old = build(&lake, &source).await.unwrap();
+    assert!(!format!("{old:?} {source}").contains("secret"), "{old:?}");
     for (case, served) in [
         ("gone", Served { status: 404, ..Served::default() }),
         ("forbidden", Served { status: 403, body: b"<Error/>".to_vec(), ..Served::default() }),

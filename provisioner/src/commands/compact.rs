@@ -2,8 +2,8 @@
 
 use crawler_core::compact::{CompactError, Compacted, Format, compact};
 use crawler_core::crawl::prune;
-use crawler_core::imdb::Manifest;
-use crawler_core::{Lake, with_causes};
+use crawler_core::imdb::{Manifest, ManifestError};
+use crawler_core::{CrawlError, Lake, with_causes};
 
 use super::{Run, lake};
 use crate::cli;
@@ -27,15 +27,18 @@ pub(super) async fn merge(run: &Run, lake: &dyn Lake, format: Format) -> Result<
         }
         compact(lake, format, |merged, of| busy.say(&format!("merged {merged} of {of} jobs"))).await
     };
-    let merging = async { merging.await.map_err(|error| failure(&error, &lake.uri())) };
+    let merging = async { merging.await.map_err(|error| failure(error, &lake.uri())) };
     interrupt::until(&run.interrupt, merging).await
 }
 
-fn failure(error: &CompactError, lake: &str) -> Failure {
+fn failure(error: CompactError, lake: &str) -> Failure {
     match error {
         CompactError::NoIndex { .. } => Failure::usage("this lake has no index, so there is nothing to merge", lake)
             .help("name the right lake with --lake, or fill it with `provision launch` or `provision download`"),
-        error => Failure::failed(with_causes(error), lake).help(
+        CompactError::Lake(error)
+        | CompactError::Manifest(ManifestError::Lake(error))
+        | CompactError::Object(CrawlError::Lake(error)) => error.into(),
+        error => Failure::failed(with_causes(&error), lake).help(
             "the version that was current still is; look with `provision verify`, then run the same command again",
         ),
     }

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crawler_core::crawl::{Films, Refresh, changed_films};
-use crawler_core::imdb::Manifest;
+use crawler_core::imdb::{Manifest, ManifestError};
 use crawler_core::job::most_titles;
 use crawler_core::lake::layout::Done;
-use crawler_core::tmdb::{Changes, Client, Settings};
+use crawler_core::tmdb::{Changes, Client, Settings, TmdbError};
 use crawler_core::{CrawlError, Crawler, Job, Lake, Marker, Secret, with_causes};
 use futures::{StreamExt, TryStreamExt, future, stream};
 use jiff::Timestamp;
@@ -215,9 +215,15 @@ async fn one(crawler: &Crawler, job: &Job, dataset: &str, refresh: Option<Refres
         None => crawler.run(job, dataset, never).await,
         Some(refresh) => crawler.refresh(job, dataset, &refresh, never).await,
     };
-    done.map_err(|error| failure(&error, job))
+    done.map_err(|error| failure(error, job))
 }
 
-fn failure(error: &CrawlError, job: &Job) -> Failure {
-    Failure::failed(with_causes(error), job.name()).help("run the same command again: it goes on from here")
+fn failure(error: CrawlError, job: &Job) -> Failure {
+    match error {
+        CrawlError::Lake(error) | CrawlError::Index(ManifestError::Lake(error)) => error.into(),
+        CrawlError::Tmdb(error @ TmdbError::Unauthorized { .. }) => secret::told(&error, secret::VARIABLE),
+        error => {
+            Failure::failed(with_causes(&error), job.name()).help("run the same command again: it goes on from here")
+        }
+    }
 }

@@ -48,8 +48,10 @@ pub(super) async fn given_or_stacks(run: &Run, given: Option<&str>) -> Result<Ar
 /// # Errors
 /// A failed read or delete; what is left goes the next time.
 pub(super) async fn prune(run: &Run, lake: &dyn Lake, manifest: &Manifest) -> Result<(), Failure> {
-    let failed =
-        |error: CrawlError| Failure::failed(with_causes(&error), lake.uri()).help("run the same command again");
+    let failed = |error| match error {
+        CrawlError::Lake(error) => Failure::from(error),
+        error => Failure::failed(with_causes(&error), lake.uri()).help("run the same command again"),
+    };
     let pruning = async { crawl::prune(lake, manifest).await.map_err(failed) };
     let pruned = interrupt::until(&run.interrupt, pruning).await?;
     if !pruned.is_empty() {

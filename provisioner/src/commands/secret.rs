@@ -16,7 +16,7 @@ use crate::interrupt;
 use crate::providers::failed;
 
 /// The key's place in the process's environment.
-const VARIABLE: &str = "TMDB_API_KEY";
+pub(super) const VARIABLE: &str = "TMDB_API_KEY";
 /// What SSM keeps in a standard parameter, in bytes (E56).
 const LARGEST: usize = 4096;
 
@@ -164,13 +164,19 @@ fn fits(key: &Secret) -> Result<(), Failure> {
     }
 }
 
-fn told(error: &TmdbError, whence: &str) -> Failure {
+/// A key that TMDb refuses, or that could not be tried.
+pub(super) fn told(error: &TmdbError, whence: &str) -> Failure {
+    let what = match error {
+        // What is to be done hangs on where the key is from.
+        TmdbError::Unauthorized { status, message } => format!("TMDb refuses the key ({status}: {message})"),
+        error => error.to_string(),
+    };
     let help = match error {
         TmdbError::Unauthorized { .. } if whence == VARIABLE => "set TMDB_API_KEY to a valid one",
         TmdbError::Unauthorized { .. } => "store a valid one: provision secret set",
         _ => "check the network and --tmdb-url, then run the command again",
     };
-    Failure::failed(error.to_string(), format!("the key in {whence}")).help(help)
+    Failure::failed(what, format!("the key in {whence}")).help(help)
 }
 
 #[cfg(test)]

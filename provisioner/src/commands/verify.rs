@@ -1,5 +1,6 @@
 //! `provision verify`: the lake itself, read whole and held against the index.
 
+use crawler_core::imdb::ManifestError;
 use crawler_core::verify::{VerifyError, verify};
 use crawler_core::with_causes;
 use jiff::civil::Date;
@@ -19,7 +20,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Verify) -> Result<(), Failure> {
     let busy = run.ui.busy(&format!("reading {}", lake.uri()));
     let reading = async {
         let report = verify(&*lake, before, |read, of| busy.say(&format!("read {read} of {of} jobs"))).await;
-        report.map_err(|error| failure(&error, &lake.uri()))
+        report.map_err(|error| failure(error, &lake.uri()))
     };
     let report = interrupt::until(&run.interrupt, reading).await?;
     drop(busy);
@@ -43,14 +44,17 @@ fn today() -> Date {
     TimeZone::UTC.to_datetime(Timestamp::now()).date()
 }
 
-fn failure(error: &VerifyError, lake: &str) -> Failure {
+fn failure(error: VerifyError, lake: &str) -> Failure {
     match error {
         VerifyError::NoIndex { .. } => {
             Failure::usage("this lake has no index, so nothing says what should be in it", lake).help(
                 "name the right lake with --lake, or make its index with `provision launch` or `provision download`",
             )
         }
-        error => Failure::failed(with_causes(error), lake).help("check the lake, then run the same command again"),
+        VerifyError::Lake(error) | VerifyError::Manifest(ManifestError::Lake(error)) => error.into(),
+        error @ VerifyError::Manifest(_) => {
+            Failure::failed(with_causes(&error), lake).help("check the lake, then run the same command again")
+        }
     }
 }
 

@@ -53,8 +53,8 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
-            // A presigned URL's query is a secret.
-            Self::Url(url) => write!(f, "{}", &url[..url::Position::AfterPath]),
+            // A presigned URL's query is a secret, and so is who asks.
+            Self::Url(url) => write!(f, "{}", without_userinfo(url)),
             Self::Object { lake, key } => write!(f, "{}/{key}", lake.uri()),
             Self::Stdin => f.write_str("standard input"),
         }
@@ -148,6 +148,11 @@ impl Source {
     pub(super) fn unreadable(&self, source: io::Error) -> IndexError {
         IndexError::Unreadable { uri: self.to_string(), source }
     }
+}
+
+/// A URL's scheme, host and path.
+fn without_userinfo(url: &Url) -> String {
+    format!("{}://{}", url.scheme(), &url[url::Position::BeforeHost..url::Position::AfterPath])
 }
 
 fn text(answer: &reqwest::Response, name: header::HeaderName) -> Option<String> {

@@ -144,8 +144,13 @@ pub fn records(kind: Kind, job: &Job) -> String {
 
 /// With [`Layout::Objects`], the object of one record. `name` is what tells it from others: `{id}`, `{id}-review-{review}`.
 pub fn object(kind: Kind, job: &Job, name: &str) -> String {
+    format!("{}tmdb-movie-{name}.json", objects_like(kind, job))
+}
+
+/// With [`Layout::Objects`], what the keys of a job's objects of one kind, and of its partition's other jobs, begin with.
+pub fn objects_like(kind: Kind, job: &Job) -> String {
     let year = job.year.map_or("none".to_owned(), |year| year.to_string());
-    format!("{}year-{year}/initial-{}/tmdb-movie-{name}.json", folder(kind), job.initial)
+    format!("{}year-{year}/initial-{}/", folder(kind), job.initial)
 }
 
 /// Whether TMDb's id of a review may stand in a key; where it may not, the review's place does.

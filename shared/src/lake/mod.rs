@@ -107,7 +107,7 @@ pub struct LakeError {
     pub key: String,
     /// What to do.
     pub hint: &'static str,
-    /// Whether a permission is missing.
+    /// Whether credentials or a permission are missing.
     pub denied: bool,
     /// What the store said.
     #[source]

@@ -6,6 +6,7 @@
 use std::{error::Error, ops::Range, path::Path, time::Duration};
 
 use async_trait::async_trait;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::{
     Client,
     error::{ProvideErrorMetadata, SdkError},
@@ -22,6 +23,19 @@ use super::{Entry, Lake, LakeError, Put, PutMode};
 /// Times that a write which meets another of the same key is tried again, and the first pause before it.
 const CONFLICTS: u32 = 5;
 const CONFLICT: Duration = Duration::from_millis(50);
+
+/// Our own code for a request that was never sent, for want of credentials.
+const UNSIGNED: &str = "Unsigned";
+/// What S3 says of credentials that it does not take.
+const OF_CREDENTIALS: [&str; 7] = [
+    UNSIGNED,
+    "ExpiredToken",
+    "InvalidAccessKeyId",
+    "InvalidToken",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+];
 
 /// A lake in a bucket.
 #[derive(Clone, Debug)]
@@ -56,6 +70,9 @@ impl S3Lake {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let code = error.code().map(str::to_owned);
+        let unsigned = std::iter::successors(error.source(), |cause| (*cause).source())
+            .any(|cause| cause.is::<CredentialsError>());
+        let code = if unsigned { Some(UNSIGNED.to_owned()) } else { code };
         self.failed(operation, key, said(&error), code.as_deref())
     }
 
@@ -77,9 +94,12 @@ impl S3Lake {
                 Some("AccessDenied" | "403") => {
                     "these credentials may not do this: check the role's and the bucket's policy"
                 }
+                Some(code) if OF_CREDENTIALS.contains(&code) => {
+                    "sign in again, or choose other credentials: AWS_PROFILE, aws sso login"
+                }
                 _ => "check the network and the credentials, then try again",
             },
-            denied: matches!(code, Some("AccessDenied" | "403")),
+            denied: code.is_some_and(|code| ["AccessDenied", "403"].contains(&code) || OF_CREDENTIALS.contains(&code)),
             source: source.into(),
         }
     }

@@ -55,12 +55,10 @@ impl Client {
                 let answer = self.changes_page(from, to, page).await?;
                 changes.0.extend(answer.results.into_iter().map(|changed| (changed.id, to)));
                 pages = answer.total_pages;
-            }
-            if pages > LAST_PAGE {
-                return Err(malformed(
-                    "/3/movie/changes",
-                    &format!("{pages} pages from {from} to {to}, and TMDb gives {LAST_PAGE}"),
-                ));
+                if pages > LAST_PAGE {
+                    let cause = format!("{pages} pages from {from} to {to}, and TMDb gives {LAST_PAGE}");
+                    return Err(malformed("/3/movie/changes", &cause));
+                }
             }
         }
         Ok(changes)

@@ -42,9 +42,7 @@ pub enum TmdbError {
         path: String,
     },
     /// The request was refused (any other 4xx).
-    #[error(
-        "TMDb refuses the request for {path} ({status}: {message}); the title is set aside, `provision launch --failed` asks again"
-    )]
+    #[error("TMDb refuses the request for {path} ({status}: {message})")]
     Rejected {
         /// The path that was asked for.
         path: String,
@@ -54,9 +52,7 @@ pub enum TmdbError {
         message: String,
     },
     /// The answer is not what TMDb's description says.
-    #[error(
-        "TMDb's answer for {path} cannot be read ({cause}); the title is set aside, `provision launch --failed` asks again"
-    )]
+    #[error("TMDb's answer for {path} cannot be read ({cause})")]
     Malformed {
         /// The path that was asked for.
         path: String,

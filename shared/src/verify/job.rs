@@ -12,7 +12,7 @@ use crate::{
     CrawlError, Job, Lake, Marker,
     crawl::text_of,
     imdb::{ImdbId, read_titles},
-    lake::{LakeError, layout, layout::Done, layout::Kind},
+    lake::{Entry, LakeError, layout, layout::Done, layout::Kind},
 };
 
 /// What one job comes to.
@@ -166,25 +166,27 @@ pub(super) async fn check(
     }
     if !checked.problems.is_empty() && is_ending(lake, job).await? {
         for problem in &mut checked.problems {
-            problem.which += " (a refresh of its job is being ended: its delivery mends it, or `provision redrive`, or another `provision launch --refresh`)";
+            problem.which += ENDING;
         }
     }
     Ok(checked)
 }
 
-/// Whether a refresh has all answers of the job, and has not come to its marker: those that are older than that were given up.
-async fn is_ending(lake: &dyn Lake, job: &Job) -> Result<bool, LakeError> {
+/// What is said of a fault that may be none.
+pub(super) const ENDING: &str = " (a refresh of its job is being ended: its delivery mends it, or `provision redrive`, or another `provision launch --refresh`)";
+
+/// Whether a refresh has all answers of the job, and its marker does not stand alone yet: those that are older than all markers were given
+/// up.
+pub(super) async fn is_ending(lake: &dyn Lake, job: &Job) -> Result<bool, LakeError> {
     let (mut answers, mut since) = (lake.list(&layout::checkpoints_of(job)), None);
     while let Some(entry) = answers.try_next().await? {
         if layout::settled_digest(&entry.key) == Some(&job.digest) && layout::is_of_refresh(&entry.key) {
             since = since.max(Some(entry.modified));
         }
     }
-    let mut markers = lake.list(&layout::done_prefix(job));
-    while let Some(entry) = markers.try_next().await? {
-        since = since.filter(|since| *since >= entry.modified);
-    }
-    Ok(since.is_some())
+    let markers: Vec<Entry> = lake.list(&layout::done_prefix(job)).try_collect().await?;
+    let oldest = markers.iter().map(|entry| entry.modified).min();
+    Ok(since.is_some_and(|since| oldest.is_none_or(|oldest| since >= oldest)))
 }
 
 /// The job's marker, or the one that a refresh has put in its place since it was listed; none if it cannot be read.

@@ -140,6 +140,7 @@ async fn strangers(
     let is_done =
         |job: &Job| markers.get(&job.name()).is_some_and(|markers| markers.iter().any(|done| done.is_of(job)));
     let complete = report.jobs_done == report.jobs;
+    let mut ending: Option<Vec<&Job>> = None;
     for kind in Kind::ALL {
         let folder = layout::folder(kind);
         let mut entries = lake.list(&folder);
@@ -148,18 +149,48 @@ async fn strangers(
                 continue;
             }
             let job = layout::job_beneath(&folder, &entry.key).and_then(|name| jobs.get(name));
-            match job {
-                Some(job) if !is_done(job) => report.unfinished_objects += 1,
+            let fault = match job {
+                Some(job) if !is_done(job) => {
+                    report.unfinished_objects += 1;
+                    continue;
+                }
                 // A refresh may have ended since the markers were listed.
                 Some(job) if markers_now(lake, job).await?.iter().any(|marker| marker.objects.contains(&entry.key)) => {
+                    continue;
                 }
-                None if !complete => report.left_over_objects += 1,
-                Some(_) => report.problem(Problem::new(Fault::Unnamed, entry.key)),
-                None => report.problem(Problem::new(Fault::LeftOver, entry.key)),
+                None if !complete => {
+                    report.left_over_objects += 1;
+                    continue;
+                }
+                Some(_) => Fault::Unnamed,
+                None => Fault::LeftOver,
+            };
+            if ending.is_none() {
+                ending = Some(jobs_that_end(lake, manifest).await?);
+            }
+            let is_of = |job: &&Job| {
+                entry.key == layout::records(kind, job) || entry.key.starts_with(&layout::objects_like(kind, job))
+            };
+            match ending.iter().flatten().any(is_of) {
+                true => report.problem(Problem::new(Fault::Unnamed, entry.key + job::ENDING)),
+                false => report.problem(Problem::new(fault, entry.key)),
             }
         }
     }
     Ok(())
+}
+
+/// The jobs of which a refresh has all answers and no marker yet: it may have written what no marker names.
+async fn jobs_that_end<'m>(lake: &dyn Lake, manifest: &'m Manifest) -> Result<Vec<&'m Job>, LakeError> {
+    let keys: Vec<String> = lake.list(layout::CHECKPOINTS).map_ok(|entry| entry.key).try_collect().await?;
+    let names: HashSet<&str> = keys.iter().filter_map(|key| layout::job_beneath(layout::CHECKPOINTS, key)).collect();
+    let mut ending = Vec::new();
+    for job in manifest.jobs.iter().filter(|job| names.contains(job.name().as_str())) {
+        if job::is_ending(lake, job).await? {
+            ending.push(job);
+        }
+    }
+    Ok(ending)
 }
 
 /// The job's markers as they stand by now, of whatever titles; none where one cannot be read.

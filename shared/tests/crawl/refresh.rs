@@ -232,3 +232,14 @@ fn gzip(text: &str) -> Vec<u8> {
     gzip.write_all(text.as_bytes()).unwrap();
     gzip.finish().unwrap()
 }
+
+#[tokio::test]
+async fn a_list_of_changes_that_tmdb_does_not_give_to_its_end_is_an_error_at_its_first_page() {
+    let stage = Stage::new(100).await;
+    let page = r#"{"results":[{"id":1}],"page":1,"total_pages":501,"total_results":50100}"#.to_owned();
+    stage.stand_in.behave(|behaviour| behaviour.scripted = [("/3/movie/changes".to_owned(), page)].into());
+    let asked = stage.client(super::stage::KEY, 100_000.0).changes("2026-11-22".parse().unwrap()).await;
+    let told = asked.unwrap_err().to_string();
+    assert!(told.contains("501 pages") && !told.contains("title"), "{told}");
+    assert_eq!(stage.stand_in.requests().len(), 1);
+}

@@ -126,3 +126,26 @@ async fn of_two_markers_of_a_job_the_newer_is_the_job_s() {
     assert_eq!(pair.first(Killed::never(&lake), false).await.unwrap(), new);
     pair.holds(&lake, "the older is gone").await;
 }
+
+#[tokio::test]
+async fn what_a_refresh_has_written_when_it_is_killed_is_told_as_such() {
+    for layout in [Layout::Ndjson, Layout::Objects] {
+        let pair = Pair::new(layout).await;
+        let (mut told, mut writes) = (0, 1);
+        loop {
+            let lake = pair.lake().await;
+            pair.first(Killed::never(&lake), false).await.unwrap();
+            let refreshed = pair.refreshed(Killed::after(writes, &lake), true).await;
+            let problems = proof(&lake).await.problems;
+            told += problems.len();
+            for problem in problems.iter().map(ToString::to_string) {
+                assert!(problem.contains("is being ended"), "{layout}, {writes} writes: {problem}");
+            }
+            if refreshed.is_ok() {
+                break;
+            }
+            writes += 1;
+        }
+        assert!(told > 0, "{layout}");
+    }
+}

@@ -46,7 +46,7 @@ impl Parameters {
         let parameters = Self {
             rate: parsed(settings, "TmdbRate", tmdb::RATE)?,
             connections: parsed(settings, "MaxConnections", tmdb::MOST_CONNECTIONS)?,
-            tmdb_url: settings.parameter("TmdbApiUrl").unwrap_or_else(|| settings.tmdb_url.clone()),
+            tmdb_url: settings.tmdb_url.clone(),
             fetch: parsed(settings, "Fetch", FetchMode::default())?,
             append: tmdb::appended(&settings.parameter("Append").unwrap_or_default()),
             layout: parsed(settings, "LakeLayout", Layout::default())?,
