@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::engine::{EngineError, ProviderError};
 use crate::exit;
-use crate::fleet::FleetError;
+use crate::fleet::{FleetError, is_no_queue};
 use crate::package::PackageError;
 use crate::template::{Diagnostic, Diagnostics, LoadError, Position};
 
@@ -261,11 +261,6 @@ fn placed(file: &str, problem: &Diagnostic) -> Value {
     })
 }
 
-/// SQS has two names for this (E2).
-fn no_queue(error: &ProviderError) -> bool {
-    error.is("AWS.SimpleQueueService.NonExistentQueue") || error.is("QueueDoesNotExist")
-}
-
 fn code_of(error: &ProviderError) -> u8 {
     match error {
         ProviderError::Denied { .. } | ProviderError::Credentials { .. } => exit::DENIED,
@@ -364,7 +359,7 @@ impl From<EngineError> for Failure {
 impl From<FleetError> for Failure {
     fn from(error: FleetError) -> Self {
         match error {
-            FleetError::Queue(error) if no_queue(&error) => {
+            FleetError::Queue(error) if is_no_queue(&error) => {
                 Self::failed("the stack has no queues", "the jobs queue and its dead letters")
                     .help("make the stack first: provision up")
             }

@@ -74,6 +74,12 @@ fn with_json_a_mistake_on_the_command_line_is_a_document_too() {
 }
 
 #[test]
+fn run_wants_its_yes_before_the_hours_and_not_after_them() {
+    let user = user(&[("templates/crawler.yaml", TEMPLATE)]);
+    tells(&user, "run", 2, &["needs a yes", "this deletes stack crawler", "--yes"]);
+}
+
+#[test]
 fn what_is_typed_wrong_is_told_before_anything_is_asked() {
     let user = user(&[("templates/crawler.yaml", TEMPLATE)]);
     for command in ["launch", "run", "redrive", "download --all"] {

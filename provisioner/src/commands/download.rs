@@ -227,3 +227,29 @@ fn failure(error: CrawlError, job: &Job) -> Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crawler_core::lake::LakeError;
+
+    use super::*;
+
+    #[test]
+    fn a_refused_key_is_the_one_that_download_was_given_and_a_closed_lake_is_a_permission() {
+        let job = Job {
+            year: Some(2004),
+            initial: "AD".into(),
+            part: 0,
+            offset: 0,
+            length: 1,
+            titles: 1,
+            digest: "0".repeat(16),
+        };
+        let refused = TmdbError::Unauthorized { status: 401, message: "no".into() };
+        let told = failure(CrawlError::Tmdb(refused), &job).to_string();
+        assert!(told.contains("set TMDB_API_KEY") && !told.contains("secret set"), "{told}");
+        let (uri, key, source) = ("s3://lake".to_owned(), "k".to_owned(), "no".into());
+        let closed = LakeError { operation: "write", uri, key, hint: "", denied: true, source };
+        assert_eq!(failure(CrawlError::Lake(closed), &job).told().code, crate::exit::DENIED);
+    }
+}

@@ -52,6 +52,11 @@ impl Run {
     fn for_step(&self) -> Self {
         Self { ui: Arc::new(self.ui.for_step()), ..self.clone() }
     }
+
+    /// The same of a step that the person has said yes to.
+    fn for_agreed_step(&self) -> Self {
+        Self { ui: Arc::new(self.ui.for_step().agreed()), ..self.clone() }
+    }
 }
 
 /// Does what was typed.

@@ -12,6 +12,13 @@ use crate::ui::crawl;
 
 pub(super) async fn run(run: &Run, flags: &cli::Run) -> Result<(), Failure> {
     titles::check(run, &flags.selection, &flags.titles)?;
+    if !flags.keep_up {
+        // Asked now: at the end, hours later, nobody may be there to answer.
+        let stack = &run.settings.stack;
+        let question =
+            format!("when the crawl is whole, this deletes stack {stack}, all but what its DeletionPolicy keeps");
+        interrupt::until(&run.interrupt, run.ui.confirm(&question)).await?;
+    }
     let steps = run.for_step();
     up::run(&steps, &cli::Up::default()).await?;
     let opened = Opened::open(&steps).await?;
@@ -40,15 +47,19 @@ pub(super) async fn run(run: &Run, flags: &cli::Run) -> Result<(), Failure> {
     if flags.keep_up {
         return Ok(());
     }
-    down::run(&steps, &cli::Down::default()).await
+    down::run(&run.for_agreed_step(), &cli::Down::default()).await
 }
 
 /// Waits for the crawl's end, showing how far it is.
 async fn wait(run: &Run, launch: &Launch) -> Result<Ended, Failure> {
     let busy = run.ui.busy("waiting for the fleet");
     let fleet = &launch.crawl.fleet;
-    let waiting = fleet
-        .wait(&launch.manifest, &launch.selection, Waiting::default(), |progress| busy.say(&crawl::line(progress)));
+    let waiting = fleet.wait(&launch.manifest, &launch.selection, Waiting::default(), |looked| {
+        busy.say(&match looked {
+            Ok(progress) => crawl::line(progress),
+            Err(error) => format!("the crawl goes on, and could not be looked at; looking again: {error}"),
+        })
+    });
     interrupt::until(&run.interrupt, waiting).await
 }
 

@@ -68,6 +68,21 @@ impl FleetError {
         }
     }
 
+    /// Whether the same may go well later though nobody does anything.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Queue(error) => {
+                !matches!(error, ProviderError::Denied { .. } | ProviderError::Credentials { .. })
+                    && !is_no_queue(error)
+            }
+            Self::Lake(error)
+            | Self::Object(CrawlError::Lake(error))
+            | Self::Index(IndexError::Lake(error))
+            | Self::Manifest(ManifestError::Lake(error)) => !error.denied,
+            _ => false,
+        }
+    }
+
     /// What the person can do about it.
     pub fn help(&self) -> String {
         match self {
@@ -87,4 +102,9 @@ impl FleetError {
             Self::NothingSelected { .. } => "see the years and initials that there are: provision verify --json".into(),
         }
     }
+}
+
+/// SQS has two names for this (E2).
+pub(crate) fn is_no_queue(error: &ProviderError) -> bool {
+    error.is("AWS.SimpleQueueService.NonExistentQueue") || error.is("QueueDoesNotExist")
 }

@@ -28,6 +28,7 @@ use crate::providers::s3_client;
 
 pub use dead_letters::DeadLetter;
 pub use error::FleetError;
+pub(crate) use error::is_no_queue;
 pub use estimate::{Estimate, FleetSettings, Price, Workload};
 pub use launch::{LaunchPlan, Launched, Wanted};
 pub use log::Log;

@@ -18,6 +18,8 @@ pub struct Waiting {
     pub every: Duration,
     /// How long an empty queue must stay empty to be taken for drained while jobs are missing.
     pub settled: Duration,
+    /// How long looks may fail in a row: a line that is down for minutes is not the end of a crawl of hours.
+    pub patience: Duration,
 }
 
 impl Waiting {
@@ -29,7 +31,7 @@ impl Waiting {
 
 impl Default for Waiting {
     fn default() -> Self {
-        Self { every: Duration::from_secs(2), settled: Duration::from_secs(60) }
+        Self { every: Duration::from_secs(2), settled: Duration::from_secs(60), patience: Duration::from_secs(600) }
     }
 }
 
@@ -45,21 +47,34 @@ pub enum Ended {
 }
 
 impl Fleet {
-    /// Looks until all these jobs are done, the fleet is paused, or the queue stays empty though jobs are not done; `look` learns each look's result.
+    /// Looks until all these jobs are done, the fleet is paused, or the queue stays empty though jobs are not done; `look` learns each look's
+    /// result.
     ///
     /// # Errors
-    /// A failed look.
+    /// Looks that failed for too long, or for a reason that does not pass by itself.
     pub async fn wait(
         &self,
         manifest: &Manifest,
         selection: &Selection,
         pace: Waiting,
-        mut look: impl FnMut(&Progress),
+        mut look: impl FnMut(Result<&Progress, &FleetError>),
     ) -> Result<Ended, FleetError> {
-        let mut empty_since: Option<Instant> = None;
+        let (mut empty_since, mut failing_since): (Option<Instant>, Option<Instant>) = (None, None);
         loop {
-            let progress = self.progress(Some(manifest), selection).await?;
-            look(&progress);
+            let looked = self.progress(Some(manifest), selection).await;
+            look(looked.as_ref());
+            let progress = match looked {
+                Ok(progress) => progress,
+                Err(error) => {
+                    let since = *failing_since.get_or_insert_with(Instant::now);
+                    if !error.may_pass() || since.elapsed() >= pace.patience {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(pace.after(manifest.jobs.len())).await;
+                    continue;
+                }
+            };
+            failing_since = None;
             if progress.is_complete() && progress.is_idle() {
                 return Ok(Ended::Complete(progress));
             }

@@ -17,7 +17,7 @@ impl Ui {
         self.stderr(&format!("{} {parts}", "error:".red().bold()));
         if self.json && !self.answered.load(Ordering::Relaxed) {
             // The failure is told already, and its code is what counts.
-            let _ = self.result(String::new, &failure.document());
+            let _ = self.document(&failure.document());
         }
         code
     }

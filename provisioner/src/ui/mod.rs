@@ -34,7 +34,7 @@ pub struct Ui {
     quiet: bool,
     yes: bool,
     bars: MultiProgress,
-    answered: AtomicBool,
+    answered: Arc<AtomicBool>,
     step: bool,
     hidden: Arc<Hidden>,
 }
@@ -68,17 +68,22 @@ impl Ui {
             quiet: flags.quiet,
             yes: flags.yes,
             bars: MultiProgress::with_draw_target(target),
-            answered: AtomicBool::new(false),
+            answered: Arc::default(),
             step: false,
             hidden: Arc::default(),
         }
     }
 
-    /// The same voice for a step of a larger command: what would be its result is told as a note.
+    /// The same voice for a step of a larger command: what would be its result is told as a note; what ends it ends the command.
     pub fn for_step(&self) -> Self {
         let Self { json, quiet, yes, .. } = *self;
-        let (bars, hidden) = (self.bars.clone(), Arc::clone(&self.hidden));
-        Self { json, quiet, yes, bars, answered: AtomicBool::new(false), step: true, hidden }
+        let (bars, answered, hidden) = (self.bars.clone(), Arc::clone(&self.answered), Arc::clone(&self.hidden));
+        Self { json, quiet, yes, bars, answered, step: true, hidden }
+    }
+
+    /// The same voice where the person has said yes already.
+    pub fn agreed(self) -> Self {
+        Self { yes: true, ..self }
     }
 
     /// From now on these values are in nothing that is printed.
@@ -108,13 +113,18 @@ impl Ui {
             self.note(&text());
             return Ok(());
         }
+        if self.json { self.document(document) } else { self.stdout(&text()) }
+    }
+
+    /// The one document of `--json`.
+    fn document(&self, document: &impl serde::Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(document)
+            .map_err(|error| Failure::failed("cannot write JSON", error.to_string()))?;
+        self.stdout(&text)
+    }
+
+    fn stdout(&self, text: &str) -> Result<(), Failure> {
         self.answered.store(true, Ordering::Relaxed);
-        let text = if self.json {
-            serde_json::to_string_pretty(document)
-                .map_err(|error| Failure::failed("cannot write JSON", error.to_string()))?
-        } else {
-            text()
-        };
         self.bars.suspend(|| {
             let mut stdout = anstream::stdout().lock();
             writeln!(stdout, "{}", self.hidden.mask(text.trim_end()))?;

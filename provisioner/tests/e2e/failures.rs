@@ -43,6 +43,17 @@ fn e13_a_person_who_may_not_pass_the_role_is_told_so_and_not_sent_after_another_
 }
 
 #[test]
+fn what_ends_a_step_of_run_is_its_document() {
+    let (_emulator, proxy) = Emulator::start_behind_proxy(&Default::default()).unwrap();
+    let user = light_user(&proxy.url());
+    let message = "User: arn:aws:iam::000000000000:user/ada is not authorized to perform: lambda:CreateFunction";
+    proxy.rule(Rule::on("lambda", "CreateFunction").answer(403, "AccessDeniedException", message));
+    let document = user.run(["run", "--yes", "--json"]).exits(4).json();
+    assert_eq!(document["exit_code"], 4, "{document}");
+    assert!(document["error"]["what"].as_str().unwrap().contains("lambda:CreateFunction"), "{document}");
+}
+
+#[test]
 fn e25_a_quota_that_is_used_up_is_told_in_awss_words() {
     let (_emulator, proxy) = Emulator::start_behind_proxy(&Default::default()).unwrap();
     let user = light_user(&proxy.url());
@@ -71,14 +82,21 @@ fn without_network_up_names_the_call_and_the_remedy() {
 fn without_tmdb_secret_check_says_so() {
     let stage = Stage::new();
     let user = user(&stage.proxy.url(), DEAD);
-    user.run(["secret", "check"]).exits(1).complains("help:").never_says(super::stage::KEY);
+    let told =
+        user.run(["secret", "check"]).exits(1).complains("TMDb does not answer").complains("the key in TMDB_API_KEY");
+    told.complains("help: check the network").never_says(super::stage::KEY);
 }
 
 #[test]
 fn a_wrong_key_is_told_and_never_shown() {
     let stage = Stage::new();
     stage.tmdb.behave(|behaviour| behaviour.key = Some("f".repeat(32)));
-    stage.user.run(["secret", "check"]).exits(1).complains("secret set").never_says(super::stage::KEY);
+    stage
+        .user
+        .run(["secret", "check"])
+        .exits(1)
+        .complains("set TMDB_API_KEY to a valid one")
+        .never_says(super::stage::KEY);
 }
 
 #[test]

@@ -57,10 +57,12 @@ async fn e46_a_queue_that_only_seems_empty_is_not_drained() {
         let depth = depths.get(looks.fetch_add(1, Ordering::Relaxed)).unwrap_or(&0);
         json["Attributes"]["ApproximateNumberOfMessages"] = depth.to_string().into();
     }));
-    let pace = Waiting { every: Duration::from_millis(20), settled: Duration::from_millis(400) };
+    let pace = Waiting { every: Duration::from_millis(20), settled: Duration::from_millis(400), ..Waiting::default() };
     let mut seen = Vec::new();
     let ended = fleet
-        .wait(&without_jobs(), &Selection::default(), pace, |look| seen.push((look.queue.visible, Instant::now())))
+        .wait(&without_jobs(), &Selection::default(), pace, |look| {
+            seen.push((look.unwrap().queue.visible, Instant::now()))
+        })
         .await
         .unwrap();
     assert!(matches!(ended, Ended::Incomplete(_)), "{ended:?}");
@@ -165,7 +167,7 @@ async fn a_run_of_some_years_ends_whatever_became_of_a_larger_launch_before() {
     aws_sdk_sqs::Client::new(&stage.config).purge_queue().queue_url(fleet.jobs.url()).send().await.unwrap();
     let key = "tmdb/_done/year=2004/AD-000.0000000000002004.1t-1l-0m-0o-0f.json";
     fleet.lake.put(key, "{}".into(), PutMode::Overwrite).await.unwrap();
-    let pace = Waiting { every: Duration::from_millis(20), settled: Duration::from_millis(200) };
+    let pace = Waiting { every: Duration::from_millis(20), settled: Duration::from_millis(200), ..Waiting::default() };
     let of = |years: &str| Selection { years: Some(years.parse().unwrap()), initials: None };
     let ended = fleet.wait(&manifest, &of("2004"), pace, |_| {}).await.unwrap();
     assert!(matches!(&ended, Ended::Complete(progress) if progress.jobs.total == 1), "{ended:?}");
@@ -256,4 +258,30 @@ async fn an_interrupted_redrive_ends_with_its_batch_and_leaves_sqs_s_own_task_to
     let watched = || proxy.calls().iter().filter(|call| call.operation == "ListMessageMoveTasks").count();
     fleet.redrive(None, &interrupt, |_, _| ()).await.unwrap();
     assert_eq!(watched(), 2, "one look before the start, and none again after one at the task");
+}
+
+#[tokio::test]
+async fn a_look_that_fails_is_not_the_end_of_a_crawl_but_one_that_is_not_allowed_is() {
+    let (proxy, _stage, fleet) = fleet("fleet-looks").await;
+    let pace = Waiting { every: Duration::from_millis(20), settled: Duration::from_millis(50), ..Waiting::default() };
+    let looks = |code: u16, error: &str| {
+        proxy.behave();
+        proxy.rule(Rule::on("sqs", "GetQueueAttributes").answer(code, error, "not now"));
+    };
+    let (all, manifest) = (Selection::default(), without_jobs());
+    looks(503, "ServiceUnavailable");
+    let mut failed = 0;
+    let ended = fleet.wait(&manifest, &all, pace, |looked| {
+        if looked.is_err() {
+            failed += 1;
+            proxy.behave();
+        }
+    });
+    assert!(matches!(ended.await.unwrap(), Ended::Incomplete(_)));
+    assert_eq!(failed, 1);
+    looks(503, "ServiceUnavailable");
+    let at_once = Waiting { patience: Duration::ZERO, ..pace };
+    assert!(fleet.wait(&manifest, &all, at_once, |_| {}).await.is_err(), "its patience ends");
+    looks(403, "AccessDenied");
+    assert!(fleet.wait(&manifest, &all, pace, |_| {}).await.is_err(), "it does not pass by itself");
 }
