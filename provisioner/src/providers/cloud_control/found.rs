@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudcontrol::types::ResourceDescription;
 use serde_json::{Map, Value};
 
+use super::partners::partners;
 use super::tagging::{Before, fields_digest};
 
 /// What AWS has.
@@ -34,32 +35,31 @@ pub(super) fn within(observed: &Value, wanted: &Value, given_before: &BTreeMap<&
         Some(wanted) => {
             let before = given_before.get(name.as_str()).and_then(|before| before.fields);
             let same_fields = before.is_none() || before == fields_digest(wanted).as_deref();
-            Some((name.clone(), if same_fields { cut(value, &[wanted]) } else { value.clone() }))
+            Some((name.clone(), if same_fields { cut(value, wanted) } else { value.clone() }))
         }
         None => given_before.contains_key(name.as_str()).then(|| (name.clone(), value.clone())),
     });
     Value::Object(kept.collect())
 }
 
-/// The fields of objects within lists that none of the template's items has are AWS's own.
-fn cut(observed: &Value, wanted: &[&Value]) -> Value {
-    match observed {
-        Value::Object(fields) => {
-            let kept = fields.iter().filter_map(|(name, value)| {
-                let wanted: Vec<&Value> = wanted.iter().filter_map(|wanted| wanted.get(name)).collect();
-                (!wanted.is_empty()).then(|| (name.clone(), cut(value, &wanted)))
+/// The fields of objects that the template's do not have are AWS's own. An object that the template gives as text, or gives empty, is
+/// compared as it is.
+fn cut(observed: &Value, wanted: &Value) -> Value {
+    match (observed, wanted) {
+        (Value::Object(observed), Value::Object(wanted)) if !wanted.is_empty() => {
+            let both = observed.iter().filter_map(|(name, value)| Some((name, value, wanted.get(name)?)));
+            Value::Object(both.map(|(name, value, wanted)| (name.clone(), cut(value, wanted))).collect())
+        }
+        (Value::Array(observed), Value::Array(wanted)) => {
+            let partners = partners(observed, wanted);
+            let items = observed.iter().enumerate();
+            let items = items.map(|(index, item)| match partners.get(&index) {
+                Some(partner) => cut(item, &wanted[*partner]),
+                None => item.clone(),
             });
-            // An object that the template gives as text, or gives empty, is compared as it is.
-            match wanted.iter().all(|wanted| wanted.as_object().is_some_and(|fields| !fields.is_empty())) {
-                true => Value::Object(kept.collect()),
-                false => observed.clone(),
-            }
+            items.collect()
         }
-        Value::Array(items) => {
-            let wanted: Vec<&Value> = wanted.iter().filter_map(|wanted| wanted.as_array()).flatten().collect();
-            Value::Array(items.iter().map(|item| cut(item, &wanted)).collect())
-        }
-        other => other.clone(),
+        _ => observed.clone(),
     }
 }
 
@@ -80,6 +80,20 @@ mod tests {
             within(&observed, &wanted, &[("OKActions", Before::default())].into()),
             json!({"AlarmName": "a", "Dimensions": [{"Name": "q", "Value": "x"}], "OKActions": ["t"]})
         );
+    }
+
+    #[test]
+    fn what_aws_fills_into_one_object_of_a_list_is_not_compared_though_another_gives_it() {
+        let wanted = json!({"ContainerDefinitions": [{"Name": "app", "Essential": true}, {"Name": "sidecar"}]});
+        let (app, sidecar) = (json!({"Name": "app", "Essential": true}), json!({"Name": "sidecar", "Essential": true}));
+        let compared = |list: Value| within(&json!({"ContainerDefinitions": list}), &wanted, &BTreeMap::new());
+        assert_eq!(compared(json!([app, sidecar])), wanted);
+        let turned = compared(json!([sidecar, app]));
+        assert_eq!(turned, json!({"ContainerDefinitions": [{"Name": "sidecar"}, app]}), "a set, in AWS's order");
+        let more = compared(json!([app, sidecar, {"Name": "third"}]));
+        assert_eq!(more["ContainerDefinitions"][2], json!({"Name": "third"}));
+        let other = compared(json!([{"Name": "app", "Essential": false}, sidecar]));
+        assert_eq!(other["ContainerDefinitions"][0]["Essential"], false);
     }
 
     #[test]

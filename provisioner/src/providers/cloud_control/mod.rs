@@ -21,6 +21,7 @@ mod keeping;
 mod left_behind;
 mod naming;
 mod other_types;
+mod partners;
 mod patch;
 mod references;
 mod registry;

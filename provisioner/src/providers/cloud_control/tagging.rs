@@ -79,7 +79,10 @@ fn fields(path: &str, value: &Value, names: &mut BTreeSet<String>) {
             fields(&path, value, names);
             names.insert(path);
         }),
-        Value::Array(items) => items.iter().for_each(|item| fields(path, item, names)),
+        // Each item by itself: a field that left one of them may stand in another.
+        Value::Array(items) => {
+            names.extend(items.iter().filter_map(fields_digest).map(|item| format!("{path}/{item}")))
+        }
         _ => {}
     }
 }
@@ -145,7 +148,8 @@ mod tests {
         let of = |value: Value| remembers(resource(json!({"Name": "n", "Target": value})))[tag::GIVEN].clone();
         let told = of(json!({"Arn": "a", "Retry": {"Most": 1}, "Inputs": [{"A": 1}, {"B": 1}]}));
         assert!(told.starts_with("Name Target=") && told.len() == "Name Target=1f0a".len(), "{told}");
-        assert_eq!(told, of(json!({"Retry": {"Most": 2}, "Inputs": [{"B": 2, "A": 2}], "Arn": "b"})));
+        assert_eq!(told, of(json!({"Retry": {"Most": 2}, "Inputs": [{"B": 2}, {"A": 2}], "Arn": "b"})));
+        assert_ne!(told, of(json!({"Retry": {"Most": 1}, "Inputs": [{"A": 1}, {"A": 1, "B": 1}], "Arn": "a"})));
         assert_ne!(told, of(json!({"Arn": "a", "Retry": {}, "Inputs": [{"A": 1}, {"B": 1}]})));
         assert_eq!(of(json!(["a"])), "Name Target");
     }
