@@ -227,8 +227,9 @@ impl Stack<'_> {
                 Ok(observed.clone())
             }
             (Some(observed), Action::Update | Action::Adopt) => {
-                let differences = super::diff::diff(resource, observed, provider.schema());
-                provider.update(resource, observed, &differences, progress).await
+                let observed = provider.held_against(resource, observed.clone());
+                let differences = super::diff::diff(resource, &observed, provider.schema());
+                provider.update(resource, &observed, &differences, progress).await
             }
             (Some(observed), Action::Replace) => {
                 async {

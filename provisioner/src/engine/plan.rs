@@ -198,11 +198,16 @@ impl Stack<'_> {
             if purpose == Purpose::Plan {
                 self.prepare(&mut resource).await?;
             }
-            if resource.physical_id != before.physical_id {
-                let read = self.provider_of(&resource)?.read(&resource).await;
-                looks[index].observed =
-                    read.map_err(|error| EngineError::provider(&resource.logical_id, &resource.physical_id, error))?;
-            }
+            let provider = self.provider_of(&resource)?;
+            looks[index].observed = match looks[index].observed.take() {
+                there if resource.physical_id == before.physical_id => {
+                    there.map(|observed| provider.held_against(&resource, observed))
+                }
+                _ => provider
+                    .read(&resource)
+                    .await
+                    .map_err(|error| EngineError::provider(&resource.logical_id, &resource.physical_id, error))?,
+            };
             looks[index].resource = resource;
         }
         Ok(looks)

@@ -9,6 +9,7 @@ use crate::in_process::observer;
 use crate::stage::{Stage, config, endpoint};
 
 const ALARM: &str = "AWS::CloudWatch::Alarm";
+const DATABASE: &str = "AWS::RDS::DBInstance";
 const DOMAIN: &str = "AWS::OpenSearchService::Domain";
 pub const SCHEDULE: &str = "AWS::Scheduler::Schedule";
 const TABLE: &str = "AWS::DynamoDB::Table";
@@ -373,4 +374,32 @@ async fn a_value_that_aws_does_not_give_is_told_and_nothing_is_made_of_it() {
     assert!(failed[0].1.contains("AWS gives no value for Table.StreamArn"), "{failed:?}");
     assert!(!changing(&proxy).contains(&"PutParameter".to_owned()));
     stage.down(&resources).await;
+}
+
+#[tokio::test]
+async fn what_aws_has_other_words_for_is_no_change_and_replaces_nothing() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-Reworded", &proxy.url()).await.with_types(&[DATABASE, "AWS::KMS::Key"]).await;
+    let database = |name: Value, version: &str, key: Value| {
+        let properties =
+            json!({"DBInstanceIdentifier": name, "Engine": "Postgres", "EngineVersion": version, "KmsKeyId": key});
+        json!({"Type": DATABASE, "Properties": properties})
+    };
+    let of = |version: &str, alias: &str| {
+        let (named, alias) = (json!("cc-Reworded-Named"), json!(format!("alias/{alias}")));
+        let mut made = database(Value::Null, version, json!({"Ref": "Key"}));
+        made["Properties"].as_object_mut().unwrap().remove("DBInstanceIdentifier");
+        let key = json!({"Type": "AWS::KMS::Key", "Properties": {"Description": "films"}});
+        json!({"Key": key, "Made": made, "Named": database(named, version, alias)})
+    };
+    stage.up(&of("15", "films")).await;
+    let plan = stage.plan(&of("15", "films")).await.unwrap();
+    assert!(plan.is_empty(), "{:?}", plan.changes);
+    let newer = stage.plan(&of("16", "films")).await.unwrap();
+    let changed = newer.changes.iter().flat_map(|change| &change.differences).map(|one| one.path.as_str());
+    assert_eq!(changed.collect::<Vec<_>>(), ["EngineVersion", "EngineVersion"]);
+    let other = stage.plan(&of("15", "other")).await.unwrap();
+    let replaced = other.changes.iter().filter(|change| change.action == Action::Replace);
+    assert_eq!(replaced.map(|change| change.logical_id.as_str()).collect::<Vec<_>>(), ["Named"]);
+    stage.down(&of("15", "films")).await;
 }

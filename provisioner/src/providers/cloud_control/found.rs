@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::partners::partners;
 use super::tagging::{Before, fields_digest};
+use super::transform::Transform;
 
 /// What AWS has.
 #[derive(Clone, Debug)]
@@ -28,38 +29,59 @@ pub(super) fn described(description: ResourceDescription) -> Option<Described> {
 
 /// Of the properties that AWS has, those that the template gives or gave: AWS fills in a great many more, also within a property. Where
 /// an earlier run gave a property other fields than the template does now, all of it is compared, as nobody knows which of them left.
-pub(super) fn within(observed: &Value, wanted: &Value, given_before: &BTreeMap<&str, Before<'_>>) -> Value {
+pub(super) fn within(
+    observed: &Value,
+    wanted: &Value,
+    given_before: &BTreeMap<&str, Before<'_>>,
+    transforms: &BTreeMap<String, Option<Transform>>,
+) -> Value {
     let empty = Map::new();
     let (observed, wanted) = (observed.as_object().unwrap_or(&empty), wanted.as_object().unwrap_or(&empty));
     let kept = observed.iter().filter_map(|(name, value)| match wanted.get(name) {
         Some(wanted) => {
             let before = given_before.get(name.as_str()).and_then(|before| before.fields);
-            let same_fields = before.is_none() || before == fields_digest(wanted).as_deref();
-            Some((name.clone(), if same_fields { cut(value, wanted) } else { value.clone() }))
+            let cuts = before.is_none() || before == fields_digest(wanted).as_deref();
+            Some((name.clone(), Sight { cuts, transforms }.seen(value, wanted, &format!("/{name}"))))
         }
         None => given_before.contains_key(name.as_str()).then(|| (name.clone(), value.clone())),
     });
     Value::Object(kept.collect())
 }
 
-/// The fields of objects that the template's do not have are AWS's own. An object that the template gives as text, or gives empty, is
-/// compared as it is.
-fn cut(observed: &Value, wanted: &Value) -> Value {
-    match (observed, wanted) {
-        (Value::Object(observed), Value::Object(wanted)) if !wanted.is_empty() => {
-            let both = observed.iter().filter_map(|(name, value)| Some((name, value, wanted.get(name)?)));
-            Value::Object(both.map(|(name, value, wanted)| (name.clone(), cut(value, wanted))).collect())
+/// How AWS's values are looked at.
+struct Sight<'s> {
+    /// Whether the fields of objects that the template's do not have are AWS's own.
+    cuts: bool,
+    transforms: &'s BTreeMap<String, Option<Transform>>,
+}
+
+impl Sight<'_> {
+    /// The observed value in the template's own words where it means the same. An object that the template gives as text, or gives
+    /// empty, is compared as it is.
+    fn seen(&self, observed: &Value, wanted: &Value, pointer: &str) -> Value {
+        match (observed, wanted) {
+            (Value::Object(observed), Value::Object(wanted)) if !wanted.is_empty() => {
+                let fields = observed.iter().filter_map(|(name, value)| match wanted.get(name) {
+                    Some(wanted) => Some((name.clone(), self.seen(value, wanted, &format!("{pointer}/{name}")))),
+                    None => (!self.cuts).then(|| (name.clone(), value.clone())),
+                });
+                Value::Object(fields.collect())
+            }
+            (Value::Array(observed), Value::Array(wanted)) => {
+                let partners = partners(observed, wanted);
+                let items = observed.iter().enumerate();
+                let items = items.map(|(index, item)| match partners.get(&index) {
+                    Some(partner) => self.seen(item, &wanted[*partner], pointer),
+                    None => item.clone(),
+                });
+                items.collect()
+            }
+            _ => {
+                let transform = self.transforms.get(pointer).and_then(Option::as_ref);
+                let same = transform.is_some_and(|transform| transform.makes(wanted, observed));
+                if same { wanted.clone() } else { observed.clone() }
+            }
         }
-        (Value::Array(observed), Value::Array(wanted)) => {
-            let partners = partners(observed, wanted);
-            let items = observed.iter().enumerate();
-            let items = items.map(|(index, item)| match partners.get(&index) {
-                Some(partner) => cut(item, &wanted[*partner]),
-                None => item.clone(),
-            });
-            items.collect()
-        }
-        _ => observed.clone(),
     }
 }
 
@@ -68,6 +90,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn within(observed: &Value, wanted: &Value, given_before: &BTreeMap<&str, Before<'_>>) -> Value {
+        super::within(observed, wanted, given_before, &BTreeMap::new())
+    }
 
     #[test]
     fn what_aws_fills_in_is_not_compared_and_what_the_template_gave_before_is() {
@@ -101,9 +127,24 @@ mod tests {
         let observed = json!({"Target": {"Arn": "a", "Input": "left", "Filled": 1}});
         let wanted = json!({"Target": {"Arn": "a"}});
         let given = |digest: &Option<String>| {
-            within(&observed, &wanted, &[("Target", Before { fields: digest.as_deref(), unseen: None })].into())
+            within(&observed, &wanted, &[("Target", Before { fields: digest.as_deref(), values: None })].into())
         };
         assert_eq!(given(&fields_digest(&json!({"Arn": "", "Input": ""}))), observed);
         assert_eq!(given(&fields_digest(&wanted["Target"])), wanted);
+    }
+
+    #[test]
+    fn what_aws_writes_in_another_way_is_what_the_template_says() {
+        let lower = |name: &str| Transform::parse(&format!("$lowercase({name})"), name);
+        let transforms = [("/Engine", lower("Engine")), ("/Users/Name", lower("Name"))];
+        let transforms: BTreeMap<String, _> = transforms.map(|(at, how)| (at.to_owned(), how)).into();
+        let wanted = json!({"Engine": "MySQL", "Users": [{"Name": "A"}], "Other": "X"});
+        let observed = json!({"Engine": "mysql", "Users": [{"Name": "a", "Id": 1}], "Other": "x"});
+        let mut seen = wanted.clone();
+        seen["Other"] = "x".into();
+        assert_eq!(super::within(&observed, &wanted, &BTreeMap::new(), &transforms), seen);
+        let before = [("Users", Before { fields: Some("else"), values: None })].into();
+        seen["Users"][0]["Id"] = 1.into();
+        assert_eq!(super::within(&observed, &wanted, &before, &transforms), seen, "whole, and in the same words");
     }
 }
