@@ -350,8 +350,9 @@ impl From<EngineError> for Failure {
             )
             .help("mend what AWS names; if it stays so, delete it by hand, and provision up makes it anew"),
             EngineError::ReplaceLosesData { logical_id, physical_id } => {
-                Self::usage("a change would replace what holds data", format!("{logical_id} ({physical_id})"))
-                    .help("take the change of its name back, empty it first, or give the new one another logical id")
+                Self::usage("a change would replace what holds data", format!("{logical_id} ({physical_id})")).help(
+                    "take the change back, empty it first if it is a bucket, or give the new one another logical id",
+                )
             }
             EngineError::UnknownType { type_name, logical_id } => {
                 Self::failed(format!("there is no provider of the type {type_name}"), logical_id)

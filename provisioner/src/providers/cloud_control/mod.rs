@@ -18,6 +18,7 @@
 
 mod digests;
 mod found;
+mod holding;
 mod keeping;
 mod left_behind;
 mod naming;
@@ -368,7 +369,7 @@ impl Provider for CloudControlProvider {
                 false => scope.name(&[&logical_id], 255),
             };
             let attributes = self.attributes_of(&described);
-            let handle = json!({"Identifier": described.identifier});
+            let handle = json!({"Identifier": described.identifier, "Properties": described.properties});
             Some(Observed { handle, ..listed(self.type_name(), physical_id, tags, attributes) })
         });
         Ok(ours.filter(|one| !named.contains(&one.physical_id)).collect())
@@ -408,6 +409,10 @@ impl Provider for CloudControlProvider {
             Some(Put { type_name, physical_id, property: "Policies", item: json!({"PolicyName": name}) })
         };
         into.filter_map(put).collect()
+    }
+
+    async fn holds_data(&self, observed: &Observed) -> Result<bool, ProviderError> {
+        Ok(holding::holds_data(self.type_name(), &observed.handle["Properties"]))
     }
 
     fn is_slow(&self) -> bool {
