@@ -403,3 +403,28 @@ async fn what_aws_has_other_words_for_is_no_change_and_replaces_nothing() {
     assert!(is_it(&refused), "another key would be another database: {refused}");
     stage.down(&of("15", "films")).await;
 }
+
+#[tokio::test]
+async fn a_role_and_its_policy_go_after_the_slow_one_that_stands_on_them() {
+    let proxy = proxy();
+    proxy.play(Edge::CloudControlTakesItsTime(2));
+    let stage = Stage::at("cc-stands", &proxy.url()).await.with_types(&[GROUP]).await;
+    let statement =
+        json!({"Effect": "Allow", "Principal": {"Service": "autoscaling.amazonaws.com"}, "Action": "sts:AssumeRole"});
+    let role = json!({"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}});
+    let statement = json!({"Effect": "Allow", "Action": "sqs:*", "Resource": "*"});
+    let policy = json!({"PolicyName": "use", "Roles": [{"Ref": "Role"}], "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}});
+    let group = json!({"MinSize": "0", "MaxSize": "1", "ServiceLinkedRoleARN": {"Fn::GetAtt": ["Role", "Arn"]}});
+    let resources = json!({
+        "Role": {"Type": "AWS::IAM::Role", "Properties": role},
+        "Policy": {"Type": "AWS::IAM::Policy", "Properties": policy},
+        "Group": {"Type": GROUP, "DependsOn": "Policy", "Properties": group},
+    });
+    stage.up(&resources).await;
+    proxy.forget();
+    stage.down(&resources).await;
+    let calls: Vec<String> = proxy.calls().into_iter().map(|call| call.operation).collect();
+    let first = |operation: &str| calls.iter().position(|call| call == operation).unwrap();
+    let gone = calls.iter().rposition(|call| call == "GetResourceRequestStatus").unwrap();
+    assert!(gone < first("DeleteRolePolicy") && gone < first("DeleteRole"), "{calls:?}");
+}
