@@ -313,6 +313,11 @@ pub trait Provider: Send + Sync {
         Ok(false)
     }
 
+    /// What AWS keeps of it by itself when it is deleted, as a person is told it: a database's last snapshot.
+    fn leaves(&self, _observed: &Observed) -> Option<&'static str> {
+        None
+    }
+
     /// Whether AWS takes its time over every change of this type, which a plan says.
     fn is_slow(&self) -> bool {
         false

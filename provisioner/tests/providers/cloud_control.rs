@@ -401,6 +401,10 @@ async fn what_aws_has_other_words_for_is_no_change_and_replaces_nothing() {
     let refused = stage.plan(&of("15", "other")).await.unwrap_err();
     let is_it = |error: &EngineError| matches!(error, EngineError::ReplaceLosesData { logical_id, .. } if logical_id == "Named");
     assert!(is_it(&refused), "another key would be another database: {refused}");
+    let template = stage.template(of("15", "films"));
+    let gone = stage.stack(&template).plan_destroy(Default::default()).await.unwrap().deletions;
+    let leave = gone.iter().filter(|change| change.leaves.is_some()).map(|change| change.logical_id.as_str());
+    assert_eq!(leave.collect::<Vec<_>>(), ["Made", "Named"], "RDS makes a snapshot of each");
     stage.down(&of("15", "films")).await;
 }
 

@@ -32,6 +32,13 @@ pub(super) fn holds_data(type_name: &str, properties: &Value) -> bool {
     HOLD_DATA.contains(&type_name) && !in_cluster
 }
 
+/// What AWS keeps of what is deleted. RDS makes a last snapshot unless it is told not to, and Cloud Control cannot tell it.
+pub(super) fn leaves(type_name: &str, properties: &Value) -> Option<&'static str> {
+    let makes = ["AWS::RDS::DBCluster", "AWS::RDS::DBInstance"].contains(&type_name);
+    (makes && holds_data(type_name, properties))
+        .then_some("RDS makes a final snapshot, but of a read replica; it stays and is billed")
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -46,5 +53,8 @@ mod tests {
         assert_eq!(holds("AWS::RDS::DBInstance"), [true, false]);
         assert_eq!(holds("AWS::RDS::DBCluster"), [true, true]);
         assert_eq!(holds("AWS::SNS::Topic"), [false, false]);
+        let leaves = |type_name: &str| [&alone, &member].map(|properties| leaves(type_name, properties).is_some());
+        assert_eq!(leaves("AWS::RDS::DBInstance"), [true, false]);
+        assert_eq!(leaves("AWS::DynamoDB::Table"), [false, false]);
     }
 }

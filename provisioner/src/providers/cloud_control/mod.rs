@@ -415,6 +415,10 @@ impl Provider for CloudControlProvider {
         Ok(holding::holds_data(self.type_name(), &observed.handle["Properties"]))
     }
 
+    fn leaves(&self, observed: &Observed) -> Option<&'static str> {
+        holding::leaves(self.type_name(), &observed.handle["Properties"])
+    }
+
     fn is_slow(&self) -> bool {
         true
     }
