@@ -354,6 +354,11 @@ impl From<EngineError> for Failure {
                     "take the change back, empty it first if it is a bucket, or give the new one another logical id",
                 )
             }
+            EngineError::NotReplaced { logical_id, physical_id, error } => {
+                let which = format!("{logical_id} ({physical_id})");
+                Self::failed(format!("it is replaced by deleting it first, and {error}"), which)
+                    .help("if something still uses it, give it another logical id: the new one is then made first, and this one goes last")
+            }
             EngineError::UnknownType { type_name, logical_id } => {
                 Self::failed(format!("there is no provider of the type {type_name}"), logical_id)
                     .help("a newer provision may know it; nothing was done with it")

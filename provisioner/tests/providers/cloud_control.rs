@@ -432,3 +432,23 @@ async fn a_role_and_its_policy_go_after_the_slow_one_that_stands_on_them() {
     let gone = calls.iter().rposition(|call| call == "GetResourceRequestStatus").unwrap();
     assert!(gone < first("DeleteRolePolicy") && gone < first("DeleteRole"), "{calls:?}");
 }
+
+#[tokio::test]
+async fn what_is_in_use_is_not_replaced_under_its_logical_id_and_goes_last_under_another() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-in-use", &proxy.url()).await.with_types(&[TOPIC]).await;
+    let topic = |id: &str, name: &str| json!({id: {"Type": TOPIC, "Properties": {"TopicName": name}}});
+    stage.up(&topic("Told", "cc-in-use-a")).await;
+    proxy.rule(Rule::on("*", "DeleteResource").times(1).answer(
+        400,
+        "DependencyViolation",
+        "it has a dependent object",
+    ));
+    let report = stage.try_up(&topic("Told", "cc-in-use-b")).await;
+    let [(_, error @ EngineError::NotReplaced { .. })] = &report.failed[..] else { panic!("{report:?}") };
+    assert!(error.to_string().contains("a dependent object"), "{error}");
+    proxy.forget();
+    stage.up(&topic("ToldNow", "cc-in-use-b")).await;
+    assert_eq!(changing(&proxy), ["CreateResource", "DeleteResource"]);
+    stage.down(&topic("ToldNow", "cc-in-use-b")).await;
+}
