@@ -345,8 +345,14 @@ impl From<EngineError> for Failure {
             )
             .help("mend what AWS names; if it stays so, delete it by hand, and provision up makes it anew"),
             EngineError::ReplaceLosesData { logical_id, physical_id } => {
-                Self::usage("a change would replace what holds data", format!("{logical_id} ({physical_id})"))
-                    .help("take the change of its name back, empty it first, or give the new one another logical id")
+                Self::usage("a change would replace what holds data", format!("{logical_id} ({physical_id})")).help(
+                    "take the change back, empty it first if it is a bucket, or give the new one another logical id",
+                )
+            }
+            EngineError::NotReplaced { logical_id, physical_id, error } => {
+                let which = format!("{logical_id} ({physical_id})");
+                Self::failed(format!("it is replaced by deleting it first, and {error}"), which)
+                    .help("if something still uses it, give it another logical id: the new one is then made first, and this one goes last")
             }
             EngineError::UnknownType { type_name, logical_id } => {
                 Self::failed(format!("there is no provider of the type {type_name}"), logical_id)

@@ -63,7 +63,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
 }
 
 async fn confirm(run: &Run, plan: &DestroyPlan) -> Result<(), Failure> {
-    let names: Vec<_> = plan.deletions.iter().map(plan::named).collect();
+    let names: Vec<_> = plan.deletions.iter().map(plan::going).collect();
     let buckets = plan.deletions.iter().any(|change| change.type_name == "AWS::S3::Bucket");
     let data = if buckets { ", with all data in it" } else { "" };
     let question = format!("this deletes {}{data}", names.join(", "));

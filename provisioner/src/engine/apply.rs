@@ -227,17 +227,13 @@ impl Stack<'_> {
                 Ok(observed.clone())
             }
             (Some(observed), Action::Update | Action::Adopt) => {
-                let differences = super::diff::diff(resource, observed, provider.schema());
-                provider.update(resource, observed, &differences, progress).await
+                let observed = provider.held_against(resource, observed.clone());
+                let differences = super::diff::diff(resource, &observed, provider.schema());
+                provider.update(resource, &observed, &differences, progress).await
             }
             (Some(observed), Action::Replace) => {
-                async {
-                    let options = DeleteOptions::default();
-                    provider.delete(observed, options, progress).await?;
-                    provider.gone(observed, options, progress).await?;
-                    provider.create(&still_keeping(resource, observed), progress).await
-                }
-                .await
+                self.make_room(change, observed, progress).await?;
+                provider.create(&still_keeping(resource, observed), progress).await
             }
             _ => provider.create(resource, progress).await,
         };
@@ -252,6 +248,22 @@ impl Stack<'_> {
             self.keep_given(resource, observed, progress).await.map_err(failed)?;
         }
         Ok(made)
+    }
+}
+
+impl Stack<'_> {
+    /// Deletes what is replaced under its own name.
+    async fn make_room(&self, change: &Change, observed: &Observed, progress: &Progress) -> Result<(), EngineError> {
+        let (provider, options) = (self.provider_for(&change.type_name, &change.logical_id)?, DeleteOptions::default());
+        let (logical_id, physical_id) = (change.logical_id.clone(), change.physical_id.clone());
+        match provider.delete(observed, options, progress).await {
+            Err(error @ ProviderError::Api { .. }) => {
+                return Err(EngineError::NotReplaced { logical_id, physical_id, error });
+            }
+            deleted => deleted.map_err(|error| EngineError::provider(&logical_id, &physical_id, error))?,
+        }
+        let gone = provider.gone(observed, options, progress).await;
+        gone.map_err(|error| EngineError::provider(&logical_id, &physical_id, error))
     }
 }
 

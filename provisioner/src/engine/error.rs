@@ -176,6 +176,16 @@ pub enum EngineError {
         /// The name under which AWS knows it.
         physical_id: String,
     },
+    /// AWS does not delete what is to be replaced.
+    #[error("{logical_id} ({physical_id}) is not replaced: {error}")]
+    NotReplaced {
+        /// The name within the template.
+        logical_id: String,
+        /// The name under which AWS knows it.
+        physical_id: String,
+        /// AWS's answer to the deletion.
+        error: ProviderError,
+    },
     /// A resource that carries the stack's tags has a type without a provider.
     #[error("{logical_id} has the type {type_name}, which provision does not know")]
     UnknownType {

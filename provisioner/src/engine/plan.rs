@@ -47,6 +47,8 @@ pub struct Change {
     pub slow: bool,
     /// Whether nothing finds it again once the template no longer names it.
     pub untracked: bool,
+    /// What AWS keeps of it when it goes.
+    pub leaves: Option<&'static str>,
 }
 
 impl Plan {
@@ -198,11 +200,16 @@ impl Stack<'_> {
             if purpose == Purpose::Plan {
                 self.prepare(&mut resource).await?;
             }
-            if resource.physical_id != before.physical_id {
-                let read = self.provider_of(&resource)?.read(&resource).await;
-                looks[index].observed =
-                    read.map_err(|error| EngineError::provider(&resource.logical_id, &resource.physical_id, error))?;
-            }
+            let provider = self.provider_of(&resource)?;
+            looks[index].observed = match looks[index].observed.take() {
+                there if resource.physical_id == before.physical_id => {
+                    there.map(|observed| provider.held_against(&resource, observed))
+                }
+                _ => provider
+                    .read(&resource)
+                    .await
+                    .map_err(|error| EngineError::provider(&resource.logical_id, &resource.physical_id, error))?,
+            };
             looks[index].resource = resource;
         }
         Ok(looks)
@@ -322,6 +329,10 @@ impl Stack<'_> {
         self.provider_for(type_name, type_name).is_ok_and(|provider| provider.is_slow())
     }
 
+    fn leaves(&self, observed: &Observed) -> Option<&'static str> {
+        self.provider_for(&observed.type_name, &observed.type_name).ok()?.leaves(observed)
+    }
+
     pub(super) fn is_untracked(&self, type_name: &str) -> bool {
         self.provider_for(type_name, type_name).is_ok_and(|provider| provider.is_untracked())
     }
@@ -338,6 +349,7 @@ impl Stack<'_> {
             resource: None,
             slow: self.is_slow(&observed.type_name),
             untracked: false,
+            leaves: self.leaves(&observed),
             observed: Some(observed),
         }
     }
@@ -385,6 +397,7 @@ impl Stack<'_> {
             observed: observed.clone(),
             slow: self.is_slow(&resource.type_name),
             untracked: false,
+            leaves: observed.as_ref().filter(|_| action == Action::Replace).and_then(|observed| self.leaves(observed)),
         }))
     }
 }

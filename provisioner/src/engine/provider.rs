@@ -269,6 +269,11 @@ pub trait Provider: Send + Sync {
         Ok(None)
     }
 
+    /// What is there, held against the resource as it is known by now: when it was read, what it refers to may not have been.
+    fn held_against(&self, _resource: &Resource, observed: Observed) -> Observed {
+        observed
+    }
+
     /// What is there, seen by one who knows what the template gave before: of what takes no tags only its keeper tells it.
     fn remembering(&self, _resource: &Resource, observed: Observed, _given: &str) -> Observed {
         observed
@@ -306,6 +311,11 @@ pub trait Provider: Send + Sync {
     /// Any failed call.
     async fn holds_data(&self, _observed: &Observed) -> Result<bool, ProviderError> {
         Ok(false)
+    }
+
+    /// What AWS keeps of it by itself when it is deleted, as a person is told it: a database's last snapshot.
+    fn leaves(&self, _observed: &Observed) -> Option<&'static str> {
+        None
     }
 
     /// Whether AWS takes its time over every change of this type, which a plan says.

@@ -1,4 +1,4 @@
-//! Deletes side by side: rank by rank, and what has no rank as the template's dependencies say.
+//! Deletes side by side: rank by rank, and what has no rank, and what that stands on, as the template's dependencies say.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -17,7 +17,7 @@ use super::{Action, DeleteOptions, EngineError, Event, Observed, Observer, Progr
 struct Leaving<'c> {
     logical_id: &'c str,
     observed: Observed,
-    rank: u8,
+    rank: Option<u8>,
     /// Others whose delete AWS must have taken before.
     after_call: Vec<&'c str>,
     /// Others that must be gone before.
@@ -64,43 +64,22 @@ impl Stack<'_> {
         report.interrupted |= interrupt.is_cancelled();
     }
 
-    /// In an order in which nothing waits for a later one, so that a limited width cannot block.
     fn leaving<'c>(&self, changes: &[&'c Change]) -> Vec<Leaving<'c>> {
-        let rank = |change: &Change| self.provider_for(&change.type_name, &change.logical_id).ok()?.teardown_rank();
-        let users = |id: &str| -> Vec<&'c str> {
-            let depends = |change: &&&Change| {
-                change.resource.iter().any(|resource| resource.depends_on.iter().any(|needed| needed == id))
-            };
-            changes.iter().filter(depends).map(|change| change.logical_id.as_str()).collect()
-        };
-        let ranked: Vec<(&str, u8)> =
-            changes.iter().filter_map(|change| Some((change.logical_id.as_str(), rank(change)?))).collect();
         let going = changes.iter().filter_map(|change| taggable_arn(&change.observed.as_ref()?.attributes)).collect();
         // Reversed, as changes come in dependency order.
-        let mut leaving: Vec<Leaving<'c>> = changes
-            .iter()
-            .rev()
-            .filter_map(|change| {
-                let own = rank(change);
-                let (after_call, after_gone) = match own {
-                    Some(own) => (ranked.iter().filter(|(_, r)| *r < own).map(|(id, _)| *id).collect(), vec![]),
-                    None => (vec![], users(&change.logical_id)),
-                };
-                let observed = forgotten_by_others(change.observed.clone()?, &going);
-                let keeps = self.kept_by(change, changes);
-                // What stands on a kind without a rank goes before it, whatever its own rank.
-                Some(Leaving {
-                    logical_id: &change.logical_id,
-                    observed,
-                    rank: own.unwrap_or(0),
-                    after_call,
-                    after_gone: after_gone.into_iter().chain(keeps.iter().copied()).collect(),
-                    keeps,
-                })
-            })
-            .collect();
-        leaving.sort_by_key(|one| (one.rank, !one.after_gone.is_empty()));
-        leaving
+        let leaving = changes.iter().rev().filter_map(|change| {
+            let (rank, keeps) = (self.rank(change), self.kept_by(change, changes));
+            // Among kinds with a rank the ranks tell it; what AWS takes its time over goes before all that it stands on.
+            let users = users(&change.logical_id, changes).filter(|user| rank.is_none() || self.rank(user).is_none());
+            let after_gone = users.map(|user| user.logical_id.as_str()).chain(keeps.iter().copied()).collect();
+            let observed = forgotten_by_others(change.observed.clone()?, &going);
+            Some(Leaving { logical_id: &change.logical_id, observed, rank, after_call: vec![], after_gone, keeps })
+        });
+        in_order(leaving.collect())
+    }
+
+    fn rank(&self, change: &Change) -> Option<u8> {
+        self.provider_for(&change.type_name, &change.logical_id).ok()?.teardown_rank()
     }
 
     /// Deletes it, when its turn has come; otherwise why not: an interruption, or what it keeps and could not be deleted.
@@ -173,10 +152,106 @@ impl Stack<'_> {
     }
 }
 
+/// What the template lets stand on that of this name.
+fn users<'a, 'c>(id: &'a str, changes: &'a [&'c Change]) -> impl Iterator<Item = &'c Change> {
+    let needs = move |change: &&Change| {
+        change.resource.iter().any(|resource| resource.depends_on.iter().any(|needed| needed == id))
+    };
+    changes.iter().copied().filter(needs)
+}
+
+/// An order in which nothing waits for a later one, so that no two wait for each other and a limited width cannot block. Where a
+/// dependency and a rank contradict each other, the rank gives way.
+fn in_order(mut waiting: Vec<Leaving<'_>>) -> Vec<Leaving<'_>> {
+    let mut left: BTreeSet<&str> = waiting.iter().map(|one| one.logical_id).collect();
+    let mut ordered: Vec<Leaving<'_>> = Vec::new();
+    let next = |waiting: &[Leaving<'_>], left: &BTreeSet<&str>| {
+        let stands = |one: &Leaving<'_>| one.after_gone.iter().any(|id| left.contains(id));
+        let key = |one: &Leaving<'_>| (stands(one), one.rank.unwrap_or(0), !one.after_gone.is_empty());
+        (0..waiting.len()).min_by_key(|index| key(&waiting[*index]))
+    };
+    while let Some(index) = next(&waiting, &left) {
+        let mut one = waiting.remove(index);
+        one.after_gone.retain(|id| ordered.iter().any(|other| other.logical_id == *id));
+        let lower = |other: &&Leaving<'_>| other.rank.zip(one.rank).is_some_and(|(other, own)| other < own);
+        one.after_call = ordered.iter().filter(lower).map(|other| other.logical_id).collect();
+        left.remove(one.logical_id);
+        ordered.push(one);
+    }
+    ordered
+}
+
 /// Keepers that go too need not forget it.
 fn forgotten_by_others(mut observed: Observed, going: &BTreeSet<String>) -> Observed {
     let left = keepers(&observed.tags).difference(going).cloned().collect();
     observed.tags.remove(tag::KEPT_BY);
     keep_by(&mut observed.tags, &left);
     observed
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::super::State;
+    use super::*;
+
+    fn one(logical_id: &'static str, rank: Option<u8>, after_gone: &[&'static str]) -> Leaving<'static> {
+        let observed = Observed {
+            type_name: String::new(),
+            physical_id: logical_id.into(),
+            properties: Value::Null,
+            tags: Default::default(),
+            attributes: Default::default(),
+            state: State::Ready("exists".into()),
+            handle: Value::Null,
+        };
+        Leaving { logical_id, observed, rank, after_call: vec![], after_gone: after_gone.to_vec(), keeps: vec![] }
+    }
+
+    fn ordered(waiting: Vec<Leaving<'static>>) -> Vec<(&'static str, Vec<&'static str>, Vec<&'static str>)> {
+        in_order(waiting).into_iter().map(|one| (one.logical_id, one.after_call, one.after_gone)).collect()
+    }
+
+    #[test]
+    fn a_rank_goes_after_the_calls_of_the_lower_ones_and_what_a_slow_one_stands_on_after_that() {
+        let waiting = vec![
+            one("Bucket", Some(1), &[]),
+            one("Role", Some(0), &["Service"]),
+            one("Service", None, &[]),
+            one("Queue", Some(0), &[]),
+        ];
+        let expected = vec![
+            ("Service", vec![], vec![]),
+            ("Queue", vec![], vec![]),
+            ("Role", vec![], vec!["Service"]),
+            ("Bucket", vec!["Queue", "Role"], vec![]),
+        ];
+        assert_eq!(ordered(waiting), expected);
+    }
+
+    #[test]
+    fn nothing_waits_for_what_waits_for_it() {
+        // Each bucket stands on a slow one that stands on the role of the other's.
+        let waiting = vec![
+            one("BucketA", Some(1), &[]),
+            one("SlowA", None, &["BucketA"]),
+            one("RoleA", Some(0), &["SlowA"]),
+            one("BucketB", Some(1), &[]),
+            one("SlowB", None, &["BucketB"]),
+            one("RoleB", Some(0), &["SlowB"]),
+        ];
+        let (mut gone, mut needs) = (BTreeSet::new(), 0);
+        for (id, after_call, after_gone) in ordered(waiting) {
+            assert!(
+                after_call.iter().chain(&after_gone).all(|id| gone.contains(id)),
+                "{id} {after_call:?} {after_gone:?}"
+            );
+            gone.insert(id);
+            needs += after_gone.len();
+        }
+        assert_eq!((gone.len(), needs), (6, 4), "what stands on something goes first, whatever the ranks");
+        let [first, second] = &ordered(vec![one("A", None, &["B"]), one("B", None, &["A"])])[..] else { panic!("two") };
+        assert_eq!((first.2.len(), second.2.len()), (0, 1), "a circle is broken");
+    }
 }

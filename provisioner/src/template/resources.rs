@@ -36,7 +36,7 @@ pub enum DeletionPolicy {
     Retain,
     /// It is kept, unless it was made by the very operation that failed.
     RetainExceptOnCreate,
-    /// A snapshot of it is kept: nobody here makes one, so a template that wants it is refused.
+    /// A snapshot of it is kept: where AWS makes one by itself. A template that wants another is refused.
     Snapshot,
 }
 
@@ -143,6 +143,7 @@ impl Resource {
         if fields.iter().all(|field| field.key.text != "Type") {
             reader.report(&path, key.position, "the resource has no Type", "write 'Type: AWS::...' under its name");
         }
+        resource.makes_its_snapshots(fields, &path, reader);
         resource
     }
 
@@ -179,6 +180,27 @@ impl Resource {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Refuses a snapshot that AWS does not make by itself when the resource is deleted.
+    fn makes_its_snapshots(&self, fields: &[Entry], path: &str, reader: &mut Reader<'_>) {
+        let is_member = || self.properties().any(|(name, _)| name == "DBClusterIdentifier");
+        let refused = match self.type_name.as_str() {
+            "AWS::RDS::DBCluster" => return,
+            "AWS::RDS::DBInstance" if !is_member() => return,
+            "AWS::RDS::DBInstance" => {
+                ("an instance of a cluster has no snapshot of its own", "write it at the cluster")
+            }
+            _ => (
+                "the policy Snapshot is not supported here: nothing would ask AWS for a snapshot",
+                "write Retain, or make the snapshot yourself and write Delete",
+            ),
+        };
+        let policies =
+            fields.iter().filter(|field| ["DeletionPolicy", "UpdateReplacePolicy"].contains(&&*field.key.text));
+        for Entry { key, value } in policies.filter(|field| field.value.as_text() == Some("Snapshot")) {
+            reader.report(&format!("{path}.{}", key.text), value.position, refused.0, refused.1);
         }
     }
 
@@ -268,10 +290,6 @@ fn policy(node: &Node, path: &str, reader: &mut Reader<'_>, known: &[DeletionPol
         };
         let names = known.iter().map(|policy| policy.name());
         reader.report(path, node.position, message, suggest(text, names, "policies"));
-    }
-    if found == Some(DeletionPolicy::Snapshot) {
-        let message = "the policy Snapshot is not supported: no snapshot would be made";
-        reader.report(path, node.position, message, "write Retain, or make the snapshot yourself and write Delete");
     }
     found.unwrap_or_default()
 }

@@ -64,7 +64,8 @@ fn marks(change: &Change) -> String {
     let untracked = change.untracked.then_some("no tags: delete it by hand once it left the template");
     let lowered = (!change.lowered.is_empty()).then(|| format!("loses data: {} is lowered", change.lowered.join(", ")));
     let failed = failed(change).map(|reason| format!("Failed: {reason}"));
-    let marks = [slow.map(str::to_owned), untracked.map(str::to_owned), lowered, failed];
+    let leaves = change.leaves.map(str::to_owned);
+    let marks = [slow.map(str::to_owned), untracked.map(str::to_owned), leaves, lowered, failed];
     let marks: Vec<_> = marks.into_iter().flatten().collect();
     if marks.is_empty() { String::new() } else { format!("  ({})", marks.join("; ")) }
 }
@@ -95,10 +96,16 @@ pub fn named(change: &Change) -> String {
     format!("{} ({})", change.logical_id, change.physical_id)
 }
 
+/// The same where it goes: with what AWS keeps of it.
+pub fn going(change: &Change) -> String {
+    let leaves = change.leaves.map(|leaves| format!(", of which {leaves}"));
+    format!("{}{}", named(change), leaves.unwrap_or_default())
+}
+
 /// What a person should say yes to before it is lost; none where nothing is.
 pub fn losses(plan: &Plan) -> Option<String> {
     let (gone, lowered): (Vec<_>, Vec<_>) = plan.destructive().into_iter().partition(|change| change.goes());
-    let gone: Vec<_> = gone.into_iter().map(named).collect();
+    let gone: Vec<_> = gone.into_iter().map(going).collect();
     let gone = (!gone.is_empty()).then(|| format!("deletes or replaces {}", gone.join(", ")));
     let losses: Vec<_> = gone.into_iter().chain(lowered.into_iter().map(lowers)).collect();
     (!losses.is_empty()).then(|| format!("this {}", losses.join(", and ")))
@@ -132,6 +139,9 @@ fn change(change: &Change) -> Value {
     });
     if let Some(reason) = failed(change) {
         document["failed"] = json!(reason);
+    }
+    if let Some(leaves) = change.leaves {
+        document["leaves"] = json!(leaves);
     }
     document
 }
@@ -301,6 +311,7 @@ mod tests {
             observed: None,
             slow: false,
             untracked: false,
+            leaves: None,
         };
         let secret = Difference { secret: true, ..difference("Key", Some(json!("old")), Some(json!("new"))) };
         let waits = Difference { after_apply: Some("Role.Arn".into()), ..difference("Role", Some(json!("a")), None) };
@@ -312,7 +323,7 @@ mod tests {
             made,
             change("Letters", Action::Update, vec![secret, waits, removed]),
             change("Third", Action::Replace, vec![replaces]),
-            change("Fourth", Action::Delete, vec![]),
+            Change { leaves: Some("AWS keeps a snapshot"), ..change("Fourth", Action::Delete, vec![]) },
             Change { slow: true, untracked: true, ..change("Nightly", Action::Create, vec![]) },
             change("Fifth", Action::None, vec![]),
         ];
@@ -336,7 +347,7 @@ mod tests {
     #[test]
     fn what_deletes_and_what_keeps_less_is_asked_for() {
         let mut plan = plan();
-        let goes = "this deletes or replaces Third (films-Third), Fourth (films-Fourth)";
+        let goes = "this deletes or replaces Third (films-Third), Fourth (films-Fourth), of which AWS keeps a snapshot";
         assert_eq!(losses(&plan).as_deref(), Some(goes));
         plan.changes.retain(|change| !change.goes());
         assert_eq!(losses(&plan), None);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::progress::{done, seconds};
 use super::{Ui, plan};
-use crate::engine::{DestroyPlan, Observed, Plan, Remaining, Report, Scope};
+use crate::engine::{Change, DestroyPlan, Observed, Plan, Remaining, Report, Scope};
 use crate::error::Failure;
 use crate::exit;
 
@@ -95,6 +95,9 @@ impl Down<'_> {
         for kept in self.plan.kept.iter().filter(|kept| kept.type_name != "AWS::S3::Bucket") {
             let _ = write!(text, "\nKept by its DeletionPolicy: {} {}", kept.type_name, kept.physical_id);
         }
+        for (change, leaves) in self.left() {
+            let _ = write!(text, "\nSomething is left of {}: {leaves}", plan::named(change));
+        }
         for foreign in &self.plan.foreign {
             let _ = write!(text, "\nNot this stack's, left alone: {} {}", foreign.type_name, foreign.physical_id);
         }
@@ -102,6 +105,12 @@ impl Down<'_> {
             let _ = write!(text, "\nStill there, run `down` again: {type_name} {physical_id}, {why}");
         }
         text
+    }
+
+    /// Of what was deleted, what AWS keeps by itself.
+    fn left(&self) -> impl Iterator<Item = (&Change, &'static str)> {
+        let left = self.plan.deletions.iter().filter_map(|change| Some((change, change.leaves?)));
+        left.filter(|(change, _)| self.report.done.iter().any(|(done, _)| *done == change.logical_id))
     }
 
     /// For a program.
@@ -117,6 +126,9 @@ impl Down<'_> {
             "region": self.scope.region,
             "deletions": self.plan.deletions.iter().map(|change| json!({
                 "logical_id": change.logical_id, "type": change.type_name, "physical_id": change.physical_id,
+            })).collect::<Vec<_>>(),
+            "left": self.left().map(|(change, leaves)| json!({
+                "type": change.type_name, "physical_id": change.physical_id, "what": leaves,
             })).collect::<Vec<_>>(),
             "kept": named(&self.plan.kept),
             "foreign": named(&self.plan.foreign),
@@ -182,4 +194,38 @@ fn summary(report: &Report, took: Duration) -> String {
         (true, false) => "",
     };
     format!("{how}: {} in {}{again}", parts.join(", "), seconds(took))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Action;
+
+    #[test]
+    fn what_aws_keeps_of_what_was_deleted_is_told() {
+        let database = |logical_id: &str| Change {
+            logical_id: logical_id.into(),
+            type_name: "AWS::RDS::DBInstance".into(),
+            physical_id: format!("films-{logical_id}"),
+            action: Action::Delete,
+            differences: vec![],
+            lowered: vec![],
+            resource: None,
+            observed: None,
+            slow: true,
+            untracked: false,
+            leaves: Some("AWS keeps a snapshot"),
+        };
+        let scope =
+            Scope { stack: "films".into(), account: "1".into(), region: "eu-west-1".into(), partition: "aws".into() };
+        let plan = DestroyPlan { deletions: vec![database("Gone"), database("Stays")], kept: vec![], foreign: vec![] };
+        let mut report = Report::default();
+        report.done.push(("Gone".into(), Action::Delete));
+        let took = Duration::from_secs(1);
+        let down = Down { scope: &scope, plan: &plan, report: &report, remaining: &[], lakes: &[], took };
+        let text = down.text();
+        assert!(text.contains("Something is left of Gone (films-Gone): AWS keeps a snapshot"), "{text}");
+        assert!(!text.contains("films-Stays"), "{text}");
+        assert_eq!(down.document()["left"][0]["physical_id"], "films-Gone");
+    }
 }

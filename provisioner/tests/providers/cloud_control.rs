@@ -9,6 +9,7 @@ use crate::in_process::observer;
 use crate::stage::{Stage, config, endpoint};
 
 const ALARM: &str = "AWS::CloudWatch::Alarm";
+const DATABASE: &str = "AWS::RDS::DBInstance";
 const DOMAIN: &str = "AWS::OpenSearchService::Domain";
 pub const SCHEDULE: &str = "AWS::Scheduler::Schedule";
 const TABLE: &str = "AWS::DynamoDB::Table";
@@ -373,4 +374,81 @@ async fn a_value_that_aws_does_not_give_is_told_and_nothing_is_made_of_it() {
     assert!(failed[0].1.contains("AWS gives no value for Table.StreamArn"), "{failed:?}");
     assert!(!changing(&proxy).contains(&"PutParameter".to_owned()));
     stage.down(&resources).await;
+}
+
+#[tokio::test]
+async fn what_aws_has_other_words_for_is_no_change_and_replaces_nothing() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-Reworded", &proxy.url()).await.with_types(&[DATABASE, "AWS::KMS::Key"]).await;
+    let database = |name: Value, version: &str, key: Value| {
+        let properties =
+            json!({"DBInstanceIdentifier": name, "Engine": "Postgres", "EngineVersion": version, "KmsKeyId": key});
+        json!({"Type": DATABASE, "Properties": properties})
+    };
+    let of = |version: &str, alias: &str| {
+        let (named, alias) = (json!("cc-Reworded-Named"), json!(format!("alias/{alias}")));
+        let mut made = database(Value::Null, version, json!({"Ref": "Key"}));
+        made["Properties"].as_object_mut().unwrap().remove("DBInstanceIdentifier");
+        let key = json!({"Type": "AWS::KMS::Key", "Properties": {"Description": "films"}});
+        json!({"Key": key, "Made": made, "Named": database(named, version, alias)})
+    };
+    stage.up(&of("15", "films")).await;
+    let plan = stage.plan(&of("15", "films")).await.unwrap();
+    assert!(plan.is_empty(), "{:?}", plan.changes);
+    let newer = stage.plan(&of("16", "films")).await.unwrap();
+    let changed = newer.changes.iter().flat_map(|change| &change.differences).map(|one| one.path.as_str());
+    assert_eq!(changed.collect::<Vec<_>>(), ["EngineVersion", "EngineVersion"]);
+    let refused = stage.plan(&of("15", "other")).await.unwrap_err();
+    let is_it = |error: &EngineError| matches!(error, EngineError::ReplaceLosesData { logical_id, .. } if logical_id == "Named");
+    assert!(is_it(&refused), "another key would be another database: {refused}");
+    let template = stage.template(of("15", "films"));
+    let gone = stage.stack(&template).plan_destroy(Default::default()).await.unwrap().deletions;
+    let leave = gone.iter().filter(|change| change.leaves.is_some()).map(|change| change.logical_id.as_str());
+    assert_eq!(leave.collect::<Vec<_>>(), ["Made", "Named"], "RDS makes a snapshot of each");
+    stage.down(&of("15", "films")).await;
+}
+
+#[tokio::test]
+async fn a_role_and_its_policy_go_after_the_slow_one_that_stands_on_them() {
+    let proxy = proxy();
+    proxy.play(Edge::CloudControlTakesItsTime(2));
+    let stage = Stage::at("cc-stands", &proxy.url()).await.with_types(&[GROUP]).await;
+    let statement =
+        json!({"Effect": "Allow", "Principal": {"Service": "autoscaling.amazonaws.com"}, "Action": "sts:AssumeRole"});
+    let role = json!({"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}});
+    let statement = json!({"Effect": "Allow", "Action": "sqs:*", "Resource": "*"});
+    let policy = json!({"PolicyName": "use", "Roles": [{"Ref": "Role"}], "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}});
+    let group = json!({"MinSize": "0", "MaxSize": "1", "ServiceLinkedRoleARN": {"Fn::GetAtt": ["Role", "Arn"]}});
+    let resources = json!({
+        "Role": {"Type": "AWS::IAM::Role", "Properties": role},
+        "Policy": {"Type": "AWS::IAM::Policy", "Properties": policy},
+        "Group": {"Type": GROUP, "DependsOn": "Policy", "Properties": group},
+    });
+    stage.up(&resources).await;
+    proxy.forget();
+    stage.down(&resources).await;
+    let calls: Vec<String> = proxy.calls().into_iter().map(|call| call.operation).collect();
+    let first = |operation: &str| calls.iter().position(|call| call == operation).unwrap();
+    let gone = calls.iter().rposition(|call| call == "GetResourceRequestStatus").unwrap();
+    assert!(gone < first("DeleteRolePolicy") && gone < first("DeleteRole"), "{calls:?}");
+}
+
+#[tokio::test]
+async fn what_is_in_use_is_not_replaced_under_its_logical_id_and_goes_last_under_another() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-in-use", &proxy.url()).await.with_types(&[TOPIC]).await;
+    let topic = |id: &str, name: &str| json!({id: {"Type": TOPIC, "Properties": {"TopicName": name}}});
+    stage.up(&topic("Told", "cc-in-use-a")).await;
+    proxy.rule(Rule::on("*", "DeleteResource").times(1).answer(
+        400,
+        "DependencyViolation",
+        "it has a dependent object",
+    ));
+    let report = stage.try_up(&topic("Told", "cc-in-use-b")).await;
+    let [(_, error @ EngineError::NotReplaced { .. })] = &report.failed[..] else { panic!("{report:?}") };
+    assert!(error.to_string().contains("a dependent object"), "{error}");
+    proxy.forget();
+    stage.up(&topic("ToldNow", "cc-in-use-b")).await;
+    assert_eq!(changing(&proxy), ["CreateResource", "DeleteResource"]);
+    stage.down(&topic("ToldNow", "cc-in-use-b")).await;
 }

@@ -77,6 +77,7 @@ fn plan(stack: &Stack<'_>) -> Plan {
         observed: None,
         slow: false,
         untracked: false,
+        leaves: None,
     };
     Plan { changes: stack.declare().unwrap().into_iter().map(create).collect(), kept: vec![], late: Default::default() }
 }

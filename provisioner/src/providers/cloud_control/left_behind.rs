@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use super::super::fields::Fields;
 use super::super::observed::listed;
 use super::super::tagged::{Tagged, Tags};
+use super::found::Described;
+use super::holding;
 use super::requests::Requests;
 use super::tagging::TYPE_TAG;
 use crate::engine::{
@@ -105,26 +107,26 @@ fn has_tag(properties: &Value, key: &str, value: &str) -> bool {
 }
 
 impl LeftBehind {
-    /// The primary identifier of what carries these tags; an error where it cannot be told, none where it is gone.
-    async fn identify(&self, type_name: &str, arn: &str, tags: &Tags) -> Result<Option<String>, ProviderError> {
+    /// What carries these tags; an error where it cannot be told, none where it is gone.
+    async fn identify(&self, type_name: &str, arn: &str, tags: &Tags) -> Result<Option<Described>, ProviderError> {
         for identifier in likely(arn) {
-            if self.is_ours(type_name, identifier, tags).await? {
-                return Ok(Some(identifier.to_owned()));
+            if let Some(ours) = self.ours(type_name, identifier, tags).await? {
+                return Ok(Some(ours));
             }
         }
-        for described in self.requests.list(type_name, None).await?.iter().filter(|one| is_of(&one.identifier, arn)) {
-            if self.is_ours(type_name, &described.identifier, tags).await? {
-                return Ok(Some(described.identifier.clone()));
+        for listed in self.requests.list(type_name, None).await?.iter().filter(|one| is_of(&one.identifier, arn)) {
+            if let Some(ours) = self.ours(type_name, &listed.identifier, tags).await? {
+                return Ok(Some(ours));
             }
         }
         Ok(None)
     }
 
-    /// Whether there is such a resource, and it carries the tags itself.
-    async fn is_ours(&self, type_name: &str, identifier: &str, tags: &Tags) -> Result<bool, ProviderError> {
+    /// The resource of this name, if there is one and it carries the tags itself.
+    async fn ours(&self, type_name: &str, identifier: &str, tags: &Tags) -> Result<Option<Described>, ProviderError> {
         match self.requests.get(type_name, identifier).await {
-            Ok(found) => Ok(found.is_some_and(|found| carry(&found.properties, tags))),
-            Err(error) if is_of_another_form(&error) => Ok(false),
+            Ok(found) => Ok(found.filter(|found| carry(&found.properties, tags))),
+            Err(error) if is_of_another_form(&error) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -186,7 +188,9 @@ impl Provider for LeftBehind {
         for (type_name, tagged) in self.tagged(scope).await? {
             for (arn, tags) in tagged {
                 let (name, handle) = match self.identify(&type_name, &arn, &tags).await {
-                    Ok(Some(identifier)) => (identifier.clone(), json!({"Identifier": identifier})),
+                    Ok(Some(Described { identifier, properties })) => {
+                        (identifier.clone(), json!({"Identifier": identifier, "Properties": properties}))
+                    }
                     Ok(None) => continue,
                     Err(error) if is_of_another_form(&error) && self.unlisted.contains(&type_name) => continue,
                     // Some types are listed only within another resource. What is ours is told even where it cannot be deleted.
@@ -211,6 +215,10 @@ impl Provider for LeftBehind {
             Ok(there.then(|| Observed { handle, ..listed(&type_name, name, tags, BTreeMap::new()) }))
         });
         Ok(try_join_all(looks).await?.into_iter().flatten().collect())
+    }
+
+    fn leaves(&self, observed: &Observed) -> Option<&'static str> {
+        holding::leaves(&observed.type_name, &observed.handle["Properties"])
     }
 
     fn is_slow(&self) -> bool {

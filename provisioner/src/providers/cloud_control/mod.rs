@@ -4,7 +4,7 @@
 //! | property | a change | left out |
 //! |---|---|---|
 //! | the part of the primary identifier that may be left out | replaces | stack and logical id, where the type has such a name |
-//! | createOnly in the type's schema | replaces | as below |
+//! | createOnly in the type's schema | replaces, if the template gave another before, or if nothing remembers what it gave and AWS has another | as below |
 //! | any other | in place, by a JSON patch of the whole property | removed, also within another, if the template gave it before, else not compared |
 //! | readOnly | refused in a template | what `Fn::GetAtt` gives |
 //! | writeOnly, also within another | in place; AWS does not give it back, so it is compared by a digest that the tags remember. A secret (NoEcho) is not: it goes with any other change, or with `--resend-secrets` | stays |
@@ -16,18 +16,22 @@
 //! resource of the stack, or a keeper remembers it. One that left the template is found by its tags, or by those of its keeper, even if the template names no
 //! resource of its type any more.
 
+mod digests;
 mod found;
+mod holding;
 mod keeping;
 mod left_behind;
 mod naming;
 mod other_types;
+mod partners;
 mod patch;
 mod references;
 mod registry;
 mod requests;
+mod shapes;
 mod tagging;
+mod transform;
 mod type_schema;
-mod unseen;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -97,10 +101,7 @@ impl CloudControlProvider {
                 resource.tags.iter().filter(|(key, _)| seen.contains_key(*key) && !claims.contains(&key.as_str()));
             tags.extend(kept.map(|(key, value)| (key.clone(), value.clone())));
         }
-        let mut handle = json!({"Identifier": described.identifier});
-        if self.is_untracked() {
-            handle["Properties"] = described.properties.clone();
-        }
+        let handle = json!({"Identifier": described.identifier, "Properties": described.properties});
         Observed {
             attributes: self.attributes_of(&described),
             properties: self.compared(resource, &described.properties, given_before),
@@ -119,9 +120,12 @@ impl CloudControlProvider {
     ) -> Value {
         // A name that is made is the template's too, though it stands not there.
         given_before.extend(self.about.name.as_ref().map(|name| (name.property.as_str(), Before::default())));
-        let mut compared = within(properties, &resource.properties, &given_before);
-        for name in unseen::changed(&given_before, resource, &self.about.schema) {
+        let mut compared = within(properties, &resource.properties, &given_before, &self.about.transforms);
+        for name in digests::changed(&given_before, resource, &self.about.schema) {
             compared[name] = NOT_GIVEN_BACK.into();
+        }
+        for name in digests::unchanged(&given_before, resource, &self.about.schema) {
+            compared[name] = resource.properties[name].clone();
         }
         compared
     }
@@ -167,9 +171,13 @@ impl CloudControlProvider {
     fn has_name_of(&self, described: &Described, wanted: &Value) -> bool {
         let kind = self.type_name().rsplit("::").next().unwrap_or_default();
         let is_name = |name: &str| name == "Name" || name.strip_suffix("Name") == Some(kind);
+        let made_of = |name: &str| {
+            let how = self.about.transform(name);
+            how.is_some_and(|how| how.makes(&wanted[name], &described.properties[name]))
+        };
         let same = |name: &str| match (Fields(&described.properties).text(name), Fields(wanted).text(name)) {
             (Some(there), None) => !["Name", "Id", "Arn"].iter().any(|end| name.ends_with(end)) || there == "default",
-            (there, wanted) => there == wanted,
+            (there, wanted) => there == wanted || made_of(name),
         };
         let fixed = self.about.schema.properties.iter().filter(|one| one.on_change == OnChange::Replace && !one.unseen);
         let fixed: Vec<&str> = fixed.map(|property| property.name.as_str()).collect();
@@ -361,7 +369,7 @@ impl Provider for CloudControlProvider {
                 false => scope.name(&[&logical_id], 255),
             };
             let attributes = self.attributes_of(&described);
-            let handle = json!({"Identifier": described.identifier});
+            let handle = json!({"Identifier": described.identifier, "Properties": described.properties});
             Some(Observed { handle, ..listed(self.type_name(), physical_id, tags, attributes) })
         });
         Ok(ours.filter(|one| !named.contains(&one.physical_id)).collect())
@@ -377,11 +385,20 @@ impl Provider for CloudControlProvider {
         self.has_fixed_tags() && difference.property() == "Tags"
     }
 
-    fn remembering(&self, resource: &Resource, mut observed: Observed, given: &str) -> Observed {
-        let before: BTreeMap<String, String> = [(tag::GIVEN.to_owned(), given.to_owned())].into();
-        observed.properties = self.compared(resource, &observed.handle["Properties"], given_before(&before));
-        observed.tags.extend(before);
+    fn held_against(&self, resource: &Resource, mut observed: Observed) -> Observed {
+        let properties = observed.handle["Properties"].take();
+        if !self.is_untracked() {
+            return self.observed(resource, Described { identifier: identifier_of(&observed), properties });
+        }
+        let tags = observed.tags.clone();
+        observed.properties = self.compared(resource, &properties, given_before(&tags));
+        observed.handle["Properties"] = properties;
         observed
+    }
+
+    fn remembering(&self, resource: &Resource, mut observed: Observed, given: &str) -> Observed {
+        observed.tags.insert(tag::GIVEN.to_owned(), given.to_owned());
+        self.held_against(resource, observed)
     }
 
     fn puts(&self, resource: &Resource) -> Vec<Put> {
@@ -392,6 +409,14 @@ impl Provider for CloudControlProvider {
             Some(Put { type_name, physical_id, property: "Policies", item: json!({"PolicyName": name}) })
         };
         into.filter_map(put).collect()
+    }
+
+    async fn holds_data(&self, observed: &Observed) -> Result<bool, ProviderError> {
+        Ok(holding::holds_data(self.type_name(), &observed.handle["Properties"]))
+    }
+
+    fn leaves(&self, observed: &Observed) -> Option<&'static str> {
+        holding::leaves(self.type_name(), &observed.handle["Properties"])
     }
 
     fn is_slow(&self) -> bool {

@@ -35,7 +35,7 @@ impl CloudControlProvider {
     /// The identifier as far as the template names it; `None` where AWS makes it, or where a part is known only after apply.
     pub(super) fn identifier(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Option<String> {
         let parts = self.about.identifier.iter().map(|part| match (Fields(properties).text(part), &self.about.name) {
-            (Some(given), _) => Some(given),
+            (Some(given), _) => Some(self.about.transform(part).map_or(given.clone(), |how| how.of_name(&given))),
             (None, Some(name)) if name.property == *part => self.made_name(logical_id, scope),
             (None, _) => None,
         });
@@ -70,6 +70,7 @@ impl CloudControlProvider {
         let is_global = GLOBAL.iter().any(|start| self.type_name().starts_with(start));
         let parts = [logical_id, &scope.region];
         let made = scope.name(if is_global { &parts } else { &parts[..1] }, name.longest);
+        let made = self.about.transform(&name.property).map_or(made.clone(), |how| how.of_made_name(&made));
         let pattern = name.pattern.as_deref().and_then(|pattern| fancy_regex::Regex::new(pattern).ok());
         let fits = |text: &str| pattern.as_ref().is_none_or(|pattern| pattern.is_match(text).unwrap_or(true));
         [made.clone(), made.to_lowercase()].into_iter().find(|text| fits(text))

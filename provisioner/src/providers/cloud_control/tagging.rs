@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
+use super::digests::digest_of;
 use super::type_schema::TagProperty;
-use super::unseen::digest_of;
 use crate::digest::hex;
 use crate::engine::{Resource, Schema, flag_key, remember, remembered, tag, tags_of};
 
@@ -44,8 +44,8 @@ pub(super) fn tags_out(tags: &Tags, property: &TagProperty) -> Value {
 pub(super) struct Before<'t> {
     /// What tells the names of the fields within it.
     pub(super) fields: Option<&'t str>,
-    /// What tells the values that AWS does not give back.
-    pub(super) unseen: Option<&'t str>,
+    /// What tells the values that AWS does not give back, or cannot change.
+    pub(super) values: Option<&'t str>,
 }
 
 /// Lets the tags remember what the template gives: `AlarmName Metrics=1f0a Definition=77c2:20b1c9e4`.
@@ -60,7 +60,7 @@ fn one(name: &str, value: &Value, resource: &Resource, schema: &Schema) -> Strin
     match (fields_digest(value), digest_of(name, resource, schema)) {
         (None, None) => name.to_owned(),
         (Some(fields), None) => format!("{name}={fields}"),
-        (fields, Some(unseen)) => format!("{name}={}:{unseen}", fields.unwrap_or_default()),
+        (fields, Some(values)) => format!("{name}={}:{values}", fields.unwrap_or_default()),
     }
 }
 
@@ -79,7 +79,10 @@ fn fields(path: &str, value: &Value, names: &mut BTreeSet<String>) {
             fields(&path, value, names);
             names.insert(path);
         }),
-        Value::Array(items) => items.iter().for_each(|item| fields(path, item, names)),
+        // Each item by itself: a field that left one of them may stand in another.
+        Value::Array(items) => {
+            names.extend(items.iter().filter_map(fields_digest).map(|item| format!("{path}/{item}")))
+        }
         _ => {}
     }
 }
@@ -88,9 +91,9 @@ fn fields(path: &str, value: &Value, names: &mut BTreeSet<String>) {
 pub(super) fn given_before(tags: &Tags) -> BTreeMap<&str, Before<'_>> {
     let told = |one| {
         let (name, digests) = str::split_once(one, '=').unwrap_or((one, ""));
-        let (fields, unseen) = digests.split_once(':').unwrap_or((digests, ""));
+        let (fields, values) = digests.split_once(':').unwrap_or((digests, ""));
         let some = |digest: &'_ str| !digest.is_empty();
-        (name, Before { fields: Some(fields).filter(|one| some(one)), unseen: Some(unseen).filter(|one| some(one)) })
+        (name, Before { fields: Some(fields).filter(|one| some(one)), values: Some(values).filter(|one| some(one)) })
     };
     remembered(tags, tag::GIVEN, BETWEEN).map(told).collect()
 }
@@ -145,7 +148,8 @@ mod tests {
         let of = |value: Value| remembers(resource(json!({"Name": "n", "Target": value})))[tag::GIVEN].clone();
         let told = of(json!({"Arn": "a", "Retry": {"Most": 1}, "Inputs": [{"A": 1}, {"B": 1}]}));
         assert!(told.starts_with("Name Target=") && told.len() == "Name Target=1f0a".len(), "{told}");
-        assert_eq!(told, of(json!({"Retry": {"Most": 2}, "Inputs": [{"B": 2, "A": 2}], "Arn": "b"})));
+        assert_eq!(told, of(json!({"Retry": {"Most": 2}, "Inputs": [{"B": 2}, {"A": 2}], "Arn": "b"})));
+        assert_ne!(told, of(json!({"Retry": {"Most": 1}, "Inputs": [{"A": 1}, {"A": 1, "B": 1}], "Arn": "a"})));
         assert_ne!(told, of(json!({"Arn": "a", "Retry": {}, "Inputs": [{"A": 1}, {"B": 1}]})));
         assert_eq!(of(json!(["a"])), "Name Target");
     }
@@ -158,13 +162,13 @@ mod tests {
         let told = given_before(&before);
         assert!(told["Name"] == Before::default() && told["Definition"].fields.is_some(), "{told:?}");
         let (other, third) = (of("b", "p"), of("a", "q"));
-        assert_ne!(given_before(&other)["Definition"].unseen, told["Definition"].unseen);
+        assert_ne!(given_before(&other)["Definition"].values, told["Definition"].values);
         assert_eq!(given_before(&other)["Users"], told["Users"], "a name is given back");
-        assert_ne!(given_before(&third)["Users"].unseen, told["Users"].unseen);
+        assert_ne!(given_before(&third)["Users"].values, told["Users"].values);
         let mut secret = resource(with("a", "p"));
         secret.secret.insert("/Users/0/Password".into());
         let kept = remembers(secret);
-        assert_eq!(given_before(&kept)["Users"].unseen, None, "a digest could tell it");
+        assert_eq!(given_before(&kept)["Users"].values, None, "a digest could tell it");
         assert_eq!(given_before(&kept)["Definition"], told["Definition"]);
     }
 }

@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::naming::is_own_name;
-use crate::engine::{Absent, OnChange, Parent, Property, ProviderError, Schema, Shape};
-
-/// How deep objects are followed into each other; beyond it, and where a schema contains itself, a value is compared as JSON.
-const DEEPEST: usize = 12;
+use super::shapes::{Reader, of_items, resolved};
+use super::transform::Transform;
+use crate::engine::{Absent, Parent, Property, ProviderError, Schema, Shape};
 
 /// What the registry says of one type.
 pub(super) struct TypeSchema {
@@ -24,6 +23,8 @@ pub(super) struct TypeSchema {
     pub(super) write_only: BTreeSet<String>,
     /// Properties that only AWS sets: what `Fn::GetAtt` gives, dotted, each with its JSON pointer.
     pub(super) read_only: BTreeMap<String, String>,
+    /// How AWS writes what it gives back, by pointers without `*`; none for a way that is not understood.
+    pub(super) transforms: BTreeMap<String, Option<Transform>>,
     /// Whether a listing of the type needs no more than its name.
     pub(super) listable: bool,
     /// IAM actions of what AWS does on the caller's behalf: `create`, `read`, `update`, `delete`, `list`.
@@ -60,12 +61,14 @@ impl TypeSchema {
         let read_only = pointers(schema, "readOnlyProperties");
         let hidden: BTreeSet<&str> = read_only.iter().map(String::as_str).collect();
         let write_only = pointers(schema, "writeOnlyProperties");
+        let transforms = transforms(schema);
         let reader = Reader {
             type_name,
             root: schema,
             replaces: pointers(schema, "createOnlyProperties"),
             read_only: &hidden,
             write_only: write_only.iter().map(|pointer| of_items(pointer)).collect(),
+            transforms: &transforms,
         };
         let tags = tag_property(schema);
         let mut properties = reader.properties(schema, "", 0);
@@ -90,6 +93,7 @@ impl TypeSchema {
             schema: engine_schema(type_name, properties, &identifier, tags.is_none(), schema),
             identifier,
             tags,
+            transforms,
         };
         found.check(type_name, all_settable)?;
         Ok(found)
@@ -120,10 +124,26 @@ impl TypeSchema {
         self.identifier.iter().all(|name| self.schema.property(name).is_some())
     }
 
+    /// What tells how AWS writes one of the properties.
+    pub(super) fn transform(&self, property: &str) -> Option<&Transform> {
+        self.transforms.get(&format!("/{property}"))?.as_ref()
+    }
+
     /// The IAM actions of some handlers, each once.
     pub(super) fn actions(&self, handlers: &[&str]) -> BTreeSet<&str> {
         handlers.iter().filter_map(|name| self.handlers.get(*name)).flatten().map(String::as_str).collect()
     }
+}
+
+fn transforms(schema: &Value) -> BTreeMap<String, Option<Transform>> {
+    let transforms = schema.get("propertyTransform").and_then(Value::as_object).into_iter().flatten();
+    let read = transforms.filter_map(|(pointer, expression)| {
+        let pointer = of_items(pointer.strip_prefix("/properties")?);
+        let property = pointer.rsplit('/').next()?;
+        let transform = expression.as_str().and_then(|expression| Transform::parse(expression, property));
+        Some((pointer, transform))
+    });
+    read.collect()
 }
 
 /// An untagged kind belongs to what a part of its identifier names, if any; its own name may be another's by chance.
@@ -164,12 +184,7 @@ fn top_level(pointer: &str) -> Option<String> {
     pointer.strip_prefix('/')?.split('/').next().map(str::to_owned)
 }
 
-/// A pointer without the `*` for a list's items, which some schemas write and others do not.
-fn of_items(pointer: &str) -> String {
-    pointer.replace("/*", "")
-}
-
-fn texts(list: Option<&Value>) -> Vec<&str> {
+pub(super) fn texts(list: Option<&Value>) -> Vec<&str> {
     list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
@@ -228,151 +243,12 @@ fn timeout(schema: &Value) -> u64 {
     handlers.filter_map(|handler| handler.get("timeoutInMinutes")?.as_u64()).max().unwrap_or(120)
 }
 
-/// A schema's part, its reference followed.
-fn resolved<'s>(root: &'s Value, part: &'s Value) -> &'s Value {
-    let mut part = part;
-    for _ in 0..DEEPEST {
-        let target =
-            part.get("$ref").and_then(Value::as_str).and_then(|target| root.pointer(target.strip_prefix('#')?));
-        match target {
-            Some(target) => part = target,
-            None => break,
-        }
-    }
-    part
-}
-
-/// Lists that AWS gives back in an order of its own, though the schemas do not say so.
-const UNORDERED: [(&str, &[&str]); 3] = [
-    (
-        "AWS::CloudFront::Distribution",
-        &[
-            "Aliases",
-            "AllowedMethods",
-            "CachedMethods",
-            "Headers",
-            "Locations",
-            "OriginSSLProtocols",
-            "QueryStringCacheKeys",
-            "TrustedKeyGroups",
-            "TrustedSigners",
-            "WhitelistedNames",
-        ],
-    ),
-    (
-        "AWS::Cognito::UserPool",
-        &[
-            "AliasAttributes",
-            "AutoVerifiedAttributes",
-            "EnabledMfas",
-            "RecoveryMechanisms",
-            "Schema",
-            "UsernameAttributes",
-        ],
-    ),
-    ("AWS::DynamoDB::Table", &["GlobalSecondaryIndexes", "LocalSecondaryIndexes", "NonKeyAttributes"]),
-];
-
-fn is_unordered(type_name: &str, list: &str) -> bool {
-    UNORDERED.iter().any(|(of, lists)| *of == type_name && lists.contains(&list))
-}
-
-struct Reader<'s> {
-    type_name: &'s str,
-    root: &'s Value,
-    replaces: Vec<String>,
-    read_only: &'s BTreeSet<&'s str>,
-    write_only: BTreeSet<String>,
-}
-
-impl Reader<'_> {
-    fn properties(&self, object: &Value, pointer: &str, depth: usize) -> Vec<Property> {
-        let required = texts(object.get("required"));
-        let properties = object.get("properties").and_then(Value::as_object).into_iter().flatten();
-        let properties = properties.map(|(name, part)| (name, format!("{pointer}/{name}"), part));
-        properties
-            .filter(|(_, pointer, _)| !self.read_only.contains(pointer.as_str()))
-            .map(|(name, pointer, part)| Property {
-                name: name.clone(),
-                shape: self.shape(name, part, &pointer, depth + 1),
-                required: required.contains(&name.as_str()),
-                on_change: match self.replaces.contains(&pointer) {
-                    true => OnChange::Replace,
-                    false => OnChange::Update,
-                },
-                absent: default(resolved(self.root, part)),
-                by_name: false,
-                or_json_text: false,
-                loses_when_lowered: false,
-                unseen: self.write_only.contains(&of_items(&pointer)),
-            })
-            .collect()
-    }
-
-    fn shape(&self, name: &str, part: &Value, pointer: &str, depth: usize) -> Shape {
-        let part = resolved(self.root, part);
-        if depth > DEEPEST {
-            return Shape::Any;
-        }
-        match part.get("type") {
-            Some(Value::String(word)) => match word.as_str() {
-                "string" => Shape::Text,
-                "integer" => Shape::Integer,
-                "number" => Shape::Number,
-                "boolean" => Shape::Boolean,
-                "array" => self.list(name, part, pointer, depth),
-                _ => self.object(name, part, pointer, depth),
-            },
-            Some(Value::Array(words)) if words.iter().any(|word| word == "object") => document(name),
-            None if part.get("properties").is_some() => self.object(name, part, pointer, depth),
-            _ => Shape::Any,
-        }
-    }
-
-    fn list(&self, name: &str, part: &Value, pointer: &str, depth: usize) -> Shape {
-        let items = part.get("items").unwrap_or(&Value::Null);
-        let of = self.shape(name, items, &format!("{pointer}/*"), depth + 1);
-        let flag = |name: &str| part.get(name).and_then(Value::as_bool);
-        let is_set = match flag("insertionOrder") {
-            Some(ordered) => !ordered,
-            None => flag("uniqueItems") == Some(true) || is_unordered(self.type_name, name),
-        };
-        if is_set { Shape::set(of) } else { Shape::list(of) }
-    }
-
-    fn object(&self, name: &str, part: &Value, pointer: &str, depth: usize) -> Shape {
-        if part.get("properties").and_then(Value::as_object).is_some_and(|properties| !properties.is_empty()) {
-            return Shape::Object(self.properties(part, pointer, depth));
-        }
-        let patterns = part.get("patternProperties").and_then(Value::as_object);
-        match patterns.and_then(|patterns| patterns.values().next()) {
-            Some(of) => Shape::map(self.shape(name, of, &format!("{pointer}/*"), depth + 1)),
-            None => document(name),
-        }
-    }
-}
-
-/// JSON of the user's own; a policy by its name.
-fn document(name: &str) -> Shape {
-    match name.ends_with("PolicyDocument") || name == "KeyPolicy" || name == "ResourcePolicy" {
-        true => Shape::Policy,
-        false => Shape::Json,
-    }
-}
-
-fn default(part: &Value) -> Absent {
-    match part.get("default") {
-        Some(value) if !value.is_object() && !value.is_array() => Absent::Default(value.clone()),
-        // Of what the template does not give, a read tells only what it gave before.
-        _ => Absent::Removed,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::engine::OnChange;
 
     fn topic() -> Value {
         json!({

@@ -1,5 +1,5 @@
-//! Cloud Control as AWS has it: the identifier of the type's schema, an ARN that only AWS sets, a property that it does not give back,
-//! requests that take their time. The emulator keeps what it is given, under an identifier that it guesses.
+//! Cloud Control as AWS has it: the identifier of the type's schema, an ARN that only AWS sets, a property that it does not give back
+//! or has other words for, requests that take their time. The emulator keeps what it is given, under an identifier that it guesses.
 
 use std::{
     collections::HashMap,
@@ -14,6 +14,9 @@ use super::{
     Edges,
 };
 
+/// AWS's words for the template's.
+type Reworded = fn(&str) -> String;
+
 /// A type that tests use.
 struct Known {
     type_name: &'static str,
@@ -25,9 +28,11 @@ struct Known {
     by_arn: bool,
     /// A property that AWS does not give back.
     write_only: Option<&'static str>,
+    /// What AWS has other words for.
+    reworded: &'static [(&'static str, Reworded)],
 }
 
-const KNOWN: [Known; 7] = [
+const KNOWN: [Known; 8] = [
     Known {
         type_name: "AWS::AutoScaling::AutoScalingGroup",
         name: "AutoScalingGroupName",
@@ -37,6 +42,7 @@ const KNOWN: [Known; 7] = [
         )),
         by_arn: false,
         write_only: None,
+        reworded: &[],
     },
     Known {
         type_name: "AWS::CloudWatch::Alarm",
@@ -44,6 +50,7 @@ const KNOWN: [Known; 7] = [
         arn: Some(("Arn", "arn:aws:cloudwatch:us-east-1:000000000000:alarm:")),
         by_arn: false,
         write_only: None,
+        reworded: &[],
     },
     Known {
         type_name: "AWS::DynamoDB::Table",
@@ -51,14 +58,39 @@ const KNOWN: [Known; 7] = [
         arn: Some(("Arn", "arn:aws:dynamodb:us-east-1:000000000000:table/")),
         by_arn: false,
         write_only: None,
+        reworded: &[],
     },
-    Known { type_name: "AWS::KMS::Alias", name: "AliasName", arn: None, by_arn: false, write_only: None },
+    Known {
+        type_name: "AWS::KMS::Alias",
+        name: "AliasName",
+        arn: None,
+        by_arn: false,
+        write_only: None,
+        reworded: &[],
+    },
+    Known {
+        type_name: "AWS::RDS::DBInstance",
+        name: "DBInstanceIdentifier",
+        arn: Some(("DBInstanceArn", "arn:aws:rds:us-east-1:000000000000:db:")),
+        by_arn: false,
+        write_only: None,
+        reworded: &[
+            ("DBInstanceIdentifier", str::to_lowercase),
+            ("Engine", str::to_lowercase),
+            ("EngineVersion", |asked| format!("{asked}.4")),
+            ("KmsKeyId", |key| match key.strip_prefix("alias/") {
+                Some(alias) => format!("arn:aws:kms:us-east-1:000000000000:key/of-{alias}"),
+                None => format!("arn:aws:kms:us-east-1:000000000000:key/{key}"),
+            }),
+        ],
+    },
     Known {
         type_name: "AWS::Scheduler::Schedule",
         name: "Name",
         arn: Some(("Arn", "arn:aws:scheduler:us-east-1:000000000000:schedule/default/")),
         by_arn: false,
         write_only: None,
+        reworded: &[],
     },
     Known {
         type_name: "AWS::SNS::Topic",
@@ -66,6 +98,7 @@ const KNOWN: [Known; 7] = [
         arn: Some(("TopicArn", "arn:aws:sns:us-east-1:000000000000:")),
         by_arn: true,
         write_only: None,
+        reworded: &[],
     },
     Known {
         type_name: "AWS::StepFunctions::StateMachine",
@@ -73,8 +106,23 @@ const KNOWN: [Known; 7] = [
         arn: Some(("Arn", "arn:aws:states:us-east-1:000000000000:stateMachine:")),
         by_arn: true,
         write_only: Some("Definition"),
+        reworded: &[],
     },
 ];
+
+impl Known {
+    fn reworded_patch(&self, patch: &str) -> Option<String> {
+        let mut steps: Vec<Value> = serde_json::from_str(patch).ok()?;
+        for step in &mut steps {
+            let is_it = |(property, _): &&(&str, Reworded)| step["path"] == format!("/{property}");
+            let reworded = self.reworded.iter().find(is_it).and_then(|(_, words)| Some(words(step["value"].as_str()?)));
+            if let Some(reworded) = reworded {
+                step["value"] = reworded.into();
+            }
+        }
+        Some(Value::Array(steps).to_string())
+    }
+}
 
 /// What was asked for.
 #[derive(Default)]
@@ -95,9 +143,18 @@ fn known(passing: &Passing) -> Option<&'static Known> {
 impl Edges {
     /// The body with what AWS would set by itself; the emulator takes `Id` for the identifier.
     pub(super) fn identified(&self, passing: &Passing) -> Option<Bytes> {
-        let known = known(passing).filter(|_| passing.operation.name == "CreateResource")?;
+        let known = known(passing)?;
         let mut body: Value = serde_json::from_slice(&passing.body).ok()?;
+        if let Some(patch) = body["PatchDocument"].as_str() {
+            body["PatchDocument"] = known.reworded_patch(patch)?.into();
+            return Some(body.to_string().into());
+        }
         let mut desired: Value = serde_json::from_str(body["DesiredState"].as_str()?).ok()?;
+        for (property, reworded) in known.reworded {
+            if let Some(Value::String(asked)) = desired.get_mut(property) {
+                *asked = reworded(asked);
+            }
+        }
         let made_up = || format!("made-by-aws-{}", self.requests.named.fetch_add(1, Ordering::Relaxed));
         let name = desired[known.name].as_str().map_or_else(made_up, str::to_owned);
         desired["Id"] = name.as_str().into();
