@@ -1,7 +1,7 @@
 //! E39: a batch of more than ten messages needs a window to gather them in.
 
 use super::Findings;
-use super::view::{Feed, Said, View};
+use super::view::{Feed, Said, View, is_fifo};
 
 /// The most that a queue's mapping takes, in messages; of a FIFO queue, and of any without a window, ten.
 const LARGEST: i64 = 10_000;
@@ -17,7 +17,7 @@ pub(super) fn check(view: &View<'_>, findings: &mut Findings) {
             let said = Said { what, help: help.into() };
             findings.errors.push(view.problem(mapping, &format!("/{property}"), "E39", said));
         };
-        let fifo = queue.is_some_and(|queue| queue.physical_id.ends_with(".fifo"));
+        let fifo = queue.is_some_and(is_fifo);
         if !(1..=LARGEST).contains(&size) {
             problem("BatchSize", format!("a batch has 1 to {LARGEST} messages, not {size}"), "1 suits jobs of minutes");
         } else if fifo && size > WITHOUT_WINDOW {

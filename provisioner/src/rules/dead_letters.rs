@@ -1,13 +1,14 @@
-//! E50: a dead letter keeps the age that it had in its queue, so it must be kept for longer than there.
+//! E50: a dead letter keeps the age that it had in its queue, so it must be kept for longer than there. Not of a FIFO queue, whose
+//! dead letters begin anew.
 
 use super::Findings;
-use super::view::{QUEUE, Said, View, text};
+use super::view::{QUEUE, Said, View, is_fifo, text};
 
 const RETENTION: &str = "MessageRetentionPeriod";
 const DAY: i64 = 86_400;
 
 pub(super) fn check(view: &View<'_>, findings: &mut Findings) {
-    for queue in view.of_type(QUEUE) {
+    for queue in view.of_type(QUEUE).filter(|queue| !is_fifo(queue)) {
         let target = text(queue, "/RedrivePolicy/deadLetterTargetArn").and_then(|arn| view.queue(arn));
         let Some(dead) = target else { continue };
         let (Some(alive), Some(kept)) = (view.number(queue, RETENTION), view.number(dead, RETENTION)) else { continue };
