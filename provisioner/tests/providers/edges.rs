@@ -30,6 +30,19 @@ async fn e6_tags_that_may_not_be_read_stop_everything() {
 }
 
 #[tokio::test]
+async fn a_queue_of_somebody_else_that_refuses_to_tell_its_tags_stops_nothing() {
+    let (proxy, stage) = stage("edge-closed").await;
+    let (ours, theirs) = (json!({"Jobs": {"Type": "AWS::SQS::Queue"}}), "edge-theirs-closed");
+    stage.up(&ours).await;
+    aws_sdk_sqs::Client::new(&stage.config).create_queue().queue_name(theirs).send().await.unwrap();
+    proxy.rule(Rule::on("sqs", "ListQueueTags").of(theirs).answer(403, "AccessDenied", "by its policy"));
+    assert!(stage.plan(&ours).await.unwrap().is_empty());
+    stage.down(&ours).await;
+    let refused = |call: &testkit::fault_proxy::Call| call.operation == "ListQueueTags" && call.status == 403;
+    assert!(proxy.calls().iter().any(refused), "it was asked");
+}
+
+#[tokio::test]
 async fn e7_a_new_role_is_waited_for() {
     let (proxy, stage) = stage("edge-role").await;
     proxy.play(Edge::RoleNotAssumable(Duration::from_millis(600)));
