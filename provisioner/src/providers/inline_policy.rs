@@ -39,6 +39,9 @@ const MISSING: &str = "NoSuchEntity";
 /// What a role's tag for such a policy begins with; the policy's name follows, the value is its key.
 pub(super) const MARK: &str = "provision:policy:";
 
+/// How long another writer of the role, or a new role, is waited for (E9, E14).
+const SETTLES: Limit = Limit::seconds(60);
+
 /// What the mark leaves of the 128 characters of a tag's key.
 const LONGEST_NAME: usize = 128 - MARK.len();
 
@@ -95,7 +98,7 @@ impl InlinePolicyProvider {
 
     async fn put_in_all(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
         let roles = roles(&resource.properties);
-        retry_until("IAM to know the role", Limit::seconds(60), progress, iam_settling, || async {
+        retry_until("IAM to know the role", SETTLES, progress, iam_settling, || async {
             try_join_all(roles.iter().map(|role| self.put(role, resource))).await
         })
         .await?;
@@ -180,15 +183,18 @@ impl Provider for InlinePolicyProvider {
         &self,
         observed: &Observed,
         _options: DeleteOptions,
-        _progress: &Progress,
+        progress: &Progress,
     ) -> Result<(), ProviderError> {
         let name = Fields(&observed.handle).text("PolicyName").unwrap_or_default();
         let (roles, mark) = (roles(&observed.handle), Fields(&observed.handle).text("Mark"));
-        let removals = roles.iter().map(async |role| match &mark {
-            Some(mark) if !self.still_marked(role, &name, mark).await? => Ok(()),
-            _ => self.remove(role, &name).await,
-        });
-        try_join_all(removals).await.map(drop)
+        let remove_all = || async {
+            let removals = roles.iter().map(async |role| match &mark {
+                Some(mark) if !self.still_marked(role, &name, mark).await? => Ok(()),
+                _ => self.remove(role, &name).await,
+            });
+            try_join_all(removals).await
+        };
+        retry_until("IAM to take the policy away", SETTLES, progress, iam_settling, remove_all).await.map(drop)
     }
 
     /// The marks tell it: no call is needed. A role that a policy of the template has by now is no longer the earlier one's.

@@ -265,3 +265,24 @@ async fn e53_a_bucket_name_that_someone_else_owns_is_told() {
     let refused = stage.provider("AWS::S3::Bucket").create(&bucket, &silent()).await.unwrap_err();
     assert!(refused.to_string().contains("taken by someone else"), "{refused}");
 }
+
+#[tokio::test]
+async fn e14_another_change_of_the_role_is_waited_for_when_its_policy_goes() {
+    let (proxy, stage) = stage("edge-role-busy").await;
+    let role = function::role(&stage).await;
+    let statement = json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"});
+    let own = json!({
+        "PolicyName": "own", "Roles": [role.physical_id],
+        "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+    });
+    let policy = stage.resource("AWS::IAM::Policy", "Policy", own).await;
+    let made = stage.create(&policy).await;
+    let busy =
+        "The request was rejected because multiple requests to change this object were submitted simultaneously.";
+    for operation in ["DeleteRolePolicy", "UntagRole"] {
+        proxy.rule(Rule::on("iam", operation).times(1).answer(409, "ConcurrentModification", busy));
+    }
+    stage.delete(&made).await;
+    assert_eq!(stage.read(&policy).await, None);
+    assert_eq!(stage.found("AWS::IAM::Policy").await, Vec::<String>::new(), "its mark is off");
+}
