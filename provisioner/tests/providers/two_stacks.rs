@@ -69,3 +69,39 @@ async fn what_a_stack_of_the_same_name_in_another_region_put_in_a_role_of_this_o
     there.down(&puts).await;
     here.down(&role).await;
 }
+
+/// The policies that are attached to a role.
+async fn attached(stage: &Stage, role: &str) -> usize {
+    let iam = aws_sdk_iam::Client::new(&stage.config);
+    iam.list_attached_role_policies().role_name(role).send().await.unwrap().attached_policies().len()
+}
+
+#[tokio::test]
+async fn a_policy_of_one_stack_and_a_role_of_another_stay_together_whichever_names_the_other() {
+    let role = |name: &str, policies: &[&str]| {
+        json!({"Type": "AWS::IAM::Role", "Properties": {
+            "RoleName": name, "AssumeRolePolicyDocument": trust(), "ManagedPolicyArns": policies,
+        }})
+    };
+    let policy = |name: &str, roles: &[&str]| {
+        json!({"Type": "AWS::IAM::ManagedPolicy", "Properties": {
+            "ManagedPolicyName": name, "PolicyDocument": document("s3:GetObject"), "Roles": roles,
+        }})
+    };
+    let (infra, app) = (Stage::new("two-giver").await, Stage::new("two-taker").await);
+    let gives = json!({
+        "Read": policy("two-read", &["two-reader"]), "Reader": role("two-reader", &[]), "Open": role("two-open", &[]),
+    });
+    infra.up(&gives).await;
+    let arn = "arn:aws:iam::000000000000:policy/two-read";
+    let takes = json!({"Taker": role("two-taker", &[arn]), "Write": policy("two-write", &["two-open"])});
+    app.up(&takes).await;
+    for (stage, template) in [(&infra, &gives), (&app, &takes)] {
+        stage.up(template).await;
+        for role in ["two-reader", "two-taker", "two-open"] {
+            assert_eq!(attached(&infra, role).await, 1, "{role}");
+        }
+    }
+    app.down(&takes).await;
+    infra.down(&gives).await;
+}
