@@ -74,11 +74,6 @@ pub(super) struct Said {
     pub(super) help: String,
 }
 
-/// Whether a queue is a FIFO queue, as its name must say.
-pub(super) fn is_fifo(queue: &Resource) -> bool {
-    queue.physical_id.ends_with(".fifo")
-}
-
 /// A text in a resource's properties.
 pub(super) fn text<'r>(resource: &'r Resource, pointer: &str) -> Option<&'r str> {
     resource.properties.pointer(pointer).and_then(Value::as_str)
