@@ -306,15 +306,17 @@ impl Provider for ManagedPolicyProvider {
     }
 
     fn puts(&self, resource: &Resource) -> Vec<Put> {
-        let roles = Fields(&resource.properties).texts("Roles").unwrap_or_default().into_iter();
         let item = Value::from(arn_of(&resource.attributes));
-        let put = |role| Put {
-            type_name: "AWS::IAM::Role",
-            physical_id: role,
+        let into = |holder: Holder| {
+            holder.named_in(&resource.properties).into_iter().map(move |physical_id| (holder.type_name(), physical_id))
+        };
+        let put = |(type_name, physical_id)| Put {
+            type_name,
+            physical_id,
             property: "ManagedPolicyArns",
             item: item.clone(),
         };
-        roles.map(put).collect()
+        Holder::ALL.into_iter().flat_map(into).map(put).collect()
     }
 
     fn permissions(&self) -> Permissions<'_> {

@@ -39,6 +39,15 @@ impl Holder {
         }
     }
 
+    /// CloudFormation's name of the kind.
+    pub(super) fn type_name(self) -> &'static str {
+        match self {
+            Self::Role => "AWS::IAM::Role",
+            Self::User => "AWS::IAM::User",
+            Self::Group => "AWS::IAM::Group",
+        }
+    }
+
     /// The holders of this kind that a policy's properties name.
     pub(super) fn named_in(self, properties: &Value) -> BTreeSet<String> {
         Fields(properties).texts(self.property()).unwrap_or_default().into_iter().collect()

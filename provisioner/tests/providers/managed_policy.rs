@@ -223,3 +223,16 @@ async fn what_cloudformation_attached_stays_attached_when_it_is_taken_over() {
     assert!(theirs.plan(&resources).await.unwrap().is_empty());
     theirs.down(&resources).await;
 }
+
+/// Of users and groups, which go over Cloud Control, the emulator makes none.
+#[tokio::test]
+async fn a_policy_that_attaches_itself_is_no_drift_of_users_and_groups_either() {
+    let stage = Stage::new("managedpolicy-puts").await;
+    let named = json!({"PolicyDocument": document("s3:GetObject"), "Users": ["ann"], "Groups": ["readers"]});
+    let policy = of(&stage, named).await;
+    let puts = stage.provider(POLICY).puts(&policy);
+    let into: Vec<_> = puts.iter().map(|put| (put.type_name, put.physical_id.as_str(), put.property)).collect();
+    let property = "ManagedPolicyArns";
+    assert_eq!(into, [("AWS::IAM::User", "ann", property), ("AWS::IAM::Group", "readers", property)]);
+    assert!(puts.iter().all(|put| put.item == policy.attributes["PolicyArn"]));
+}
