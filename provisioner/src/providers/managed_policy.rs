@@ -161,18 +161,14 @@ impl ManagedPolicyProvider {
     }
 
     /// The tags remember whom the template names: set after the policy is taken off others, and before it is attached.
-    async fn change(
+    async fn settle_holders(
         &self,
         resource: &Resource,
         observed: &Observed,
         differences: &[Difference],
     ) -> Result<(), ProviderError> {
-        let arn = arn_of(&observed.attributes);
-        if differences.iter().any(|difference| difference.property() == "PolicyDocument") {
-            self.put_version(resource, &arn).await?;
-        }
         self.detach(resource, &observed.properties).await?;
-        self.set_tags(&arn, TagChanges::of(resource, differences)).await?;
+        self.set_tags(&arn_of(&observed.attributes), TagChanges::of(resource, differences)).await?;
         self.attach(resource, &observed.properties).await
     }
 
@@ -278,8 +274,14 @@ impl Provider for ManagedPolicyProvider {
         differences: &[Difference],
         progress: &Progress,
     ) -> Result<Observed, ProviderError> {
-        let change = || self.change(resource, observed, differences);
-        retry_until("IAM to take the change", SETTLES, progress, iam_settling, change).await?;
+        // By itself: a holder that is waited for would cost a version at each try.
+        if differences.iter().any(|difference| difference.property() == "PolicyDocument") {
+            let arn = arn_of(&observed.attributes);
+            let put = || self.put_version(resource, &arn);
+            retry_until("IAM to take the document", SETTLES, progress, iam_settling, put).await?;
+        }
+        let settle = || self.settle_holders(resource, observed, differences);
+        retry_until("IAM to know whom the policy is for", SETTLES, progress, iam_settling, settle).await?;
         Ok(as_wanted(resource))
     }
 

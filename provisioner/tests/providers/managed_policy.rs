@@ -120,6 +120,20 @@ async fn a_run_that_loses_the_last_place_for_a_version_to_another_makes_room_aga
     assert_eq!(stage.paths(&policy).await, Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn e9_a_holder_that_iam_does_not_know_yet_is_waited_for_and_costs_no_versions() {
+    let proxy = FaultProxy::start(&endpoint()).unwrap();
+    let stage = Stage::at("managedpolicy-waits", &proxy.url()).await;
+    let role = function::role(&stage).await;
+    stage.create(&of(&stage, json!({"PolicyDocument": document("s3:A")})).await).await;
+    proxy.rule(Rule::on("iam", "AttachRolePolicy").times(2).answer(404, "NoSuchEntity", "no such role"));
+    let policy = of(&stage, json!({"PolicyDocument": document("s3:B"), "Roles": [role.physical_id]})).await;
+    stage.update(&policy).await;
+    assert_eq!(stage.paths(&policy).await, Vec::<String>::new());
+    let calls = |operation: &str| proxy.calls().iter().filter(|call| call.operation == operation).count();
+    assert_eq!((calls("AttachRolePolicy"), calls("CreatePolicyVersion")), (3, 1));
+}
+
 const ROLE: &str = "AWS::IAM::Role";
 
 /// A role and a policy, which names the role or is named by it.
