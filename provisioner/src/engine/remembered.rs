@@ -54,7 +54,8 @@ fn numbered(key: &str, index: usize) -> String {
 /// The tags that an earlier template gave and this one does not. What anybody else added stays (E58), and so does AWS's own.
 pub(super) fn no_longer_given<'o>(wanted: &Tags, observed: &'o Tags) -> impl Iterator<Item = (&'o String, &'o String)> {
     let given: BTreeSet<&str> = remembered(observed, tag::GIVEN_TAGS, BETWEEN).collect();
-    let memory = [tag::GIVEN_TAGS, tag::GIVEN].into_iter().flat_map(|key| (0..MOST).map(|index| numbered(key, index)));
+    let memory = [tag::GIVEN_TAGS, tag::GIVEN, tag::ATTACHED].into_iter();
+    let memory = memory.flat_map(|key| (0..MOST).map(move |index| numbered(key, index)));
     let memory: BTreeSet<String> = memory.collect();
     let left = observed.iter().filter(|(key, _)| !wanted.contains_key(*key) && !key.starts_with("aws:"));
     left.filter(move |(key, _)| memory.contains(*key) || given.contains(key.as_str()))

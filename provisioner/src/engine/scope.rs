@@ -20,6 +20,8 @@ pub mod tag {
     pub const GIVEN_TAGS: &str = "provision:tags";
     /// The names of the properties that the template gave to a type over Cloud Control: one of these that it no longer gives is removed.
     pub const GIVEN: &str = "provision:given";
+    /// Digests of whom the template attached the resource to: from one of these that it no longer names it is taken off.
+    pub const ATTACHED: &str = "provision:attached";
     /// What a tag begins with that remembers the DeletionPolicy of something untagged that hangs on the resource.
     pub const OF_CHILD: &str = "provision:deletion-policy:";
     /// What a tag begins with that remembers the type and the name of something untagged.

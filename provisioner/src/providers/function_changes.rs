@@ -102,7 +102,7 @@ impl FunctionProvider {
         let mut tags = TagChanges::of(resource, differences);
         let role_id = Fields(&observed.handle).text("RoleId").filter(|_| changed("Tags"));
         tags.set.extend(role_id.map(|id| (ROLE_ID_TAG.to_owned(), role_tag(&role_of(resource), &id))));
-        set_tags(&self.lambda, &arn_of(resource), tags).await
+        self.set_tags(resource, tags, progress).await
     }
 
     /// A statement that is added to the function's policy meanwhile conflicts with it (E14).
@@ -134,12 +134,20 @@ impl FunctionProvider {
     /// Not one of the tags that make it ours, so it may follow the create call.
     pub(super) async fn tag_role_id(&self, resource: &Resource, progress: &Progress) -> Result<(), ProviderError> {
         let Some(id) = self.roles.id(&role_of(resource)).await? else { return Ok(()) };
-        let limit = Limit::seconds(60);
-        retry_until("Lambda to take the function's tags", limit, progress, function_busy, || async {
-            let set = [(ROLE_ID_TAG.to_owned(), role_tag(&role_of(resource), &id))].into();
-            set_tags(&self.lambda, &arn_of(resource), TagChanges { set, removed: vec![] }).await
-        })
-        .await
+        let set = [(ROLE_ID_TAG.to_owned(), role_tag(&role_of(resource), &id))].into();
+        self.set_tags(resource, TagChanges { set, removed: vec![] }, progress).await
+    }
+
+    /// Another update of the function, somebody else's, may be under way (E14).
+    async fn set_tags(
+        &self,
+        resource: &Resource,
+        changes: TagChanges,
+        progress: &Progress,
+    ) -> Result<(), ProviderError> {
+        let arn = arn_of(resource);
+        let set = || set_tags(&self.lambda, &arn, changes.clone());
+        retry_until("Lambda to take the function's tags", Limit::seconds(60), progress, function_busy, set).await
     }
 }
 

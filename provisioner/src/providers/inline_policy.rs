@@ -1,7 +1,7 @@
 //! `AWS::IAM::Policy`: one inline policy in one or more roles; takes no tags, and belongs to its roles.
 //!
 //! Each role carries the policy's key as a tag: by it a policy that left the template is found, and the role itself knows that
-//! the policy is not one of its own `Policies`.
+//! the policy is not one of its own `Policies`. The key is the policy's stack and region, its name and its roles'.
 //!
 //! | property | a change | left out |
 //! |---|---|---|
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use super::errors::{failed, none_if};
 use super::fields::Fields;
-use super::names::as_mark;
+use super::names::{is_key_of, own_key, parts_of};
 use super::observed::{as_wanted, listed};
 use super::owned_roles::{plain_tags, role_arn, role_named};
 use super::policy_document::{odd_one, parsed};
@@ -38,6 +38,9 @@ const MISSING: &str = "NoSuchEntity";
 
 /// What a role's tag for such a policy begins with; the policy's name follows, the value is its key.
 pub(super) const MARK: &str = "provision:policy:";
+
+/// How long another writer of the role, or a new role, is waited for (E9, E14).
+const SETTLES: Limit = Limit::seconds(60);
 
 /// What the mark leaves of the 128 characters of a tag's key.
 const LONGEST_NAME: usize = 128 - MARK.len();
@@ -95,7 +98,7 @@ impl InlinePolicyProvider {
 
     async fn put_in_all(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
         let roles = roles(&resource.properties);
-        retry_until("IAM to know the role", Limit::seconds(60), progress, iam_settling, || async {
+        retry_until("IAM to know the role", SETTLES, progress, iam_settling, || async {
             try_join_all(roles.iter().map(|role| self.put(role, resource))).await
         })
         .await?;
@@ -109,10 +112,11 @@ fn roles(properties: &Value) -> BTreeSet<String> {
 
 /// Whether one of these policies is of this name, and of the role among others.
 fn covers(keys: &BTreeSet<String>, name: &str, role: &str) -> bool {
-    let parts = |key: &String| {
-        key.split_once('/').is_some_and(|(of, roles)| of == name && roles.split('/').any(|one| one == role))
+    let is_of = |key: &String| {
+        let mut parts = parts_of(key);
+        parts.next() == Some(name) && parts.any(|one| one == role)
     };
-    keys.iter().any(parts)
+    keys.iter().any(is_of)
 }
 
 /// What a delete needs: the policy's name and its roles.
@@ -131,8 +135,8 @@ impl Provider for InlinePolicyProvider {
         &self.schema
     }
 
-    /// The policy's name and its roles'.
-    fn physical_id(&self, logical_id: &str, properties: &Value, _scope: &Scope) -> Result<String, ProviderError> {
+    /// Its key.
+    fn physical_id(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Result<String, ProviderError> {
         let name = Fields(properties).text("PolicyName").unwrap_or_else(|| logical_id.to_owned());
         if name.chars().count() > LONGEST_NAME || name.contains(',') {
             return Err(ProviderError::BadName {
@@ -141,7 +145,8 @@ impl Provider for InlinePolicyProvider {
                 help: format!("give a PolicyName of at most {LONGEST_NAME} characters and without commas"),
             });
         }
-        Ok(as_mark(&std::iter::once(name).chain(roles(properties)).collect::<Vec<_>>().join("/")))
+        let roles = roles(properties);
+        Ok(own_key(scope, std::iter::once(&name).chain(&roles).map(String::as_str)))
     }
 
     fn attributes(&self, physical_id: &str, _properties: &Value, _scope: &Scope) -> BTreeMap<String, Value> {
@@ -180,35 +185,36 @@ impl Provider for InlinePolicyProvider {
         &self,
         observed: &Observed,
         _options: DeleteOptions,
-        _progress: &Progress,
+        progress: &Progress,
     ) -> Result<(), ProviderError> {
         let name = Fields(&observed.handle).text("PolicyName").unwrap_or_default();
         let (roles, mark) = (roles(&observed.handle), Fields(&observed.handle).text("Mark"));
-        let removals = roles.iter().map(async |role| match &mark {
-            Some(mark) if !self.still_marked(role, &name, mark).await? => Ok(()),
-            _ => self.remove(role, &name).await,
-        });
-        try_join_all(removals).await.map(drop)
+        let remove_all = || async {
+            let removals = roles.iter().map(async |role| match &mark {
+                Some(mark) if !self.still_marked(role, &name, mark).await? => Ok(()),
+                _ => self.remove(role, &name).await,
+            });
+            try_join_all(removals).await
+        };
+        retry_until("IAM to take the policy away", SETTLES, progress, iam_settling, remove_all).await.map(drop)
     }
 
-    /// The marks tell it: no call is needed. A role that a policy of the template has by now is no longer the earlier one's.
+    /// The marks tell it: no call is needed. Another stack's policy in the role is that stack's, and a role that a policy of the template
+    /// has by now is no longer the earlier one's.
     async fn find_on(&self, parents: &[&Observed], named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let mut by_key: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
         for role in parents {
-            for (key, value) in &role.tags {
-                if let Some(name) = key
-                    .strip_prefix(MARK)
-                    .filter(|name| !named.contains(value) && !covers(named, name, &role.physical_id))
-                {
-                    by_key.entry((value.clone(), name.to_owned())).or_default().push(role.physical_id.clone());
-                }
+            let marks = role.tags.iter().filter_map(|(key, value)| Some((key.strip_prefix(MARK)?, value)));
+            let own = marks.filter(|(_, key)| is_key_of(key, &role.tags) && !named.contains(*key));
+            for (name, key) in own.filter(|(name, _)| !covers(named, name, &role.physical_id)) {
+                by_key.entry((key.clone(), name.to_owned())).or_default().push(role.physical_id.clone());
             }
         }
         Ok(by_key.into_iter().map(|((key, name), roles)| found(key, name, roles)).collect())
     }
 
     async fn find_kept(&self, physical_id: &str, named: &BTreeSet<String>) -> Result<Option<Observed>, ProviderError> {
-        let mut names = physical_id.split('/').map(str::to_owned);
+        let mut names = parts_of(physical_id).map(str::to_owned);
         let name = names.next().unwrap_or_default();
         let mut roles = Vec::new();
         for role in names.filter(|role| !covers(named, &name, role)) {

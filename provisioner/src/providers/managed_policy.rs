@@ -6,7 +6,7 @@
 //! | Path | replaces | / |
 //! | Description | replaces | empty |
 //! | PolicyDocument | in place: a new version, the oldest of IAM's five going first | required |
-//! | Roles, Users, Groups | in place; taken out of the template, the policy is taken off all of the kind, but off the stack's own roles by these | not compared: a role may name the policy itself |
+//! | Roles, Users, Groups | in place: whom the template no longer names, the policy is taken off | the same. To whom somebody else attached it, it stays |
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,10 +21,10 @@ use super::errors::{failed, none_if};
 use super::fields::{Fields, list, object};
 use super::names::Naming;
 use super::observed::{as_wanted, listed};
-use super::owned_policies::{ATTACHES_TAG, arn_named, attaches, of_one_stack, owned_policies};
-use super::owned_roles::{iam_tags, plain_tags, role_named};
+use super::owned_policies::{arn_named, owned_policies};
+use super::owned_roles::{iam_tags, plain_tags};
 use super::policy_document::parsed;
-use super::policy_holders::{Holder, held_by};
+use super::policy_holders::{Holder, held_by, remember_holders};
 use super::tags::TagChanges;
 use super::transient::iam_settling;
 use crate::engine::{
@@ -49,7 +49,7 @@ pub(super) struct ManagedPolicyProvider {
 
 impl ManagedPolicyProvider {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        let names = |name: &str| Property::new(name, Shape::set(Shape::Text));
+        let names = |name: &str| Property::new(name, Shape::set(Shape::Text)).removed_when_absent();
         let properties = vec![
             Property::new("ManagedPolicyName", Shape::Text).replaces(),
             Property::new("Path", Shape::Text).replaces().default("/"),
@@ -126,59 +126,50 @@ impl ManagedPolicyProvider {
         call.send().await.map_err(failed("iam:CreatePolicyVersion")).map(drop)
     }
 
-    /// Attached to what the template names, and taken off all else, for each kind of holder that the template names or named.
-    async fn settle_holders(&self, resource: &Resource, there: Option<&Observed>) -> Result<(), ProviderError> {
-        let arn = &arn_of(&resource.attributes);
+    /// Attached to whom the template names and who has it not.
+    async fn attach(&self, resource: &Resource, there: &Value) -> Result<(), ProviderError> {
+        let arn = arn_of(&resource.attributes);
         for holder in Holder::ALL {
-            let named = Fields(&resource.properties).has(holder.property());
-            if !named && !there.is_some_and(|there| attaches(&there.tags, holder)) {
-                continue;
-            }
-            let names = |properties: &Value| {
-                Fields(properties).texts(holder.property()).unwrap_or_default().into_iter().collect::<BTreeSet<_>>()
-            };
-            let wanted = names(&resource.properties);
-            let before = there.map(|there| names(&there.properties)).unwrap_or_default();
-            for name in wanted.difference(&before) {
-                holder.attach(&self.iam, name, arn).await?;
-            }
-            for name in before.difference(&wanted) {
-                // A role of this stack may name the policy from now on; where it does not, it takes it off itself.
-                if named || holder != Holder::Role || !self.is_of_the_stack(name, resource).await? {
-                    holder.detach(&self.iam, name, arn).await?;
-                }
+            for name in &holder.named_in(&resource.properties) - &holder.named_in(there) {
+                holder.attach(&self.iam, &name, &arn).await?;
             }
         }
         Ok(())
     }
 
-    /// Whether a role carries the tags of the stack that the policy is of.
-    async fn is_of_the_stack(&self, role: &str, policy: &Resource) -> Result<bool, ProviderError> {
-        let role = role_named(&self.iam, role).await?;
-        Ok(role.is_some_and(|role| of_one_stack(&plain_tags(role.tags()), &policy.tags)))
+    /// Taken off whom the template no longer names.
+    async fn detach(&self, resource: &Resource, there: &Value) -> Result<(), ProviderError> {
+        let arn = arn_of(&resource.attributes);
+        for holder in Holder::ALL {
+            for name in &holder.named_in(there) - &holder.named_in(&resource.properties) {
+                holder.detach(&self.iam, &name, &arn).await?;
+            }
+        }
+        Ok(())
     }
 
-    async fn change(
+    async fn set_tags(&self, arn: &str, changes: TagChanges) -> Result<(), ProviderError> {
+        if !changes.removed.is_empty() {
+            let call = self.iam.untag_policy().policy_arn(arn).set_tag_keys(Some(changes.removed));
+            call.send().await.map_err(failed("iam:UntagPolicy"))?;
+        }
+        if !changes.set.is_empty() {
+            let call = self.iam.tag_policy().policy_arn(arn).set_tags(Some(iam_tags(&changes.set)));
+            call.send().await.map_err(failed("iam:TagPolicy"))?;
+        }
+        Ok(())
+    }
+
+    /// The tags remember whom the template names: set after the policy is taken off others, and before it is attached.
+    async fn settle_holders(
         &self,
         resource: &Resource,
         observed: &Observed,
         differences: &[Difference],
     ) -> Result<(), ProviderError> {
-        let arn = arn_of(&observed.attributes);
-        if differences.iter().any(|difference| difference.property() == "PolicyDocument") {
-            self.put_version(resource, &arn).await?;
-        }
-        self.settle_holders(resource, Some(observed)).await?;
-        let changes = TagChanges::of(resource, differences);
-        if !changes.removed.is_empty() {
-            let call = self.iam.untag_policy().policy_arn(&arn).set_tag_keys(Some(changes.removed));
-            call.send().await.map_err(failed("iam:UntagPolicy"))?;
-        }
-        if !changes.set.is_empty() {
-            let call = self.iam.tag_policy().policy_arn(&arn).set_tags(Some(iam_tags(&changes.set)));
-            call.send().await.map_err(failed("iam:TagPolicy"))?;
-        }
-        Ok(())
+        self.detach(resource, &observed.properties).await?;
+        self.set_tags(&arn_of(&observed.attributes), TagChanges::of(resource, differences)).await?;
+        self.attach(resource, &observed.properties).await
     }
 
     /// IAM deletes only a policy of one version that nothing holds, also nothing by hand.
@@ -240,10 +231,7 @@ impl Provider for ManagedPolicyProvider {
     }
 
     async fn prepare(&self, resource: &mut Resource) -> Result<(), ProviderError> {
-        let named = Holder::ALL.map(Holder::property).into_iter().filter(|name| Fields(&resource.properties).has(name));
-        let named: Vec<_> = named.collect();
-        let told = if named.is_empty() { "no".to_owned() } else { named.join(" ") };
-        resource.tags.insert(ATTACHES_TAG.into(), told);
+        remember_holders(&mut resource.tags, &resource.properties);
         Ok(())
     }
 
@@ -255,9 +243,14 @@ impl Provider for ManagedPolicyProvider {
         if arn != wanted {
             holders = held_by(&self.iam, &arn).await?;
         }
+        let tags = plain_tags(policy.tags());
+        // All others are those of whoever attached it.
+        holders.retain(|(holder, name)| {
+            holder.named_in(&resource.properties).contains(name) || holder.is_remembered(&tags, name)
+        });
         Ok(Some(Observed {
             properties: properties(&policy, document, &holders),
-            tags: plain_tags(policy.tags()),
+            tags,
             attributes: attributes(&arn),
             ..as_wanted(resource)
         }))
@@ -269,7 +262,7 @@ impl Provider for ManagedPolicyProvider {
             Err(error) if error.is("EntityAlreadyExists") => return take_over(self, resource, progress).await,
             made => made?,
         };
-        let attach = || self.settle_holders(resource, None);
+        let attach = || self.attach(resource, &Value::Null);
         retry_until("IAM to know the new policy", SETTLES, progress, iam_settling, attach).await?;
         Ok(as_wanted(resource))
     }
@@ -281,8 +274,14 @@ impl Provider for ManagedPolicyProvider {
         differences: &[Difference],
         progress: &Progress,
     ) -> Result<Observed, ProviderError> {
-        let change = || self.change(resource, observed, differences);
-        retry_until("IAM to take the change", SETTLES, progress, iam_settling, change).await?;
+        // By itself: a holder that is waited for would cost a version at each try.
+        if differences.iter().any(|difference| difference.property() == "PolicyDocument") {
+            let arn = arn_of(&observed.attributes);
+            let put = || self.put_version(resource, &arn);
+            retry_until("IAM to take the document", SETTLES, progress, iam_settling, put).await?;
+        }
+        let settle = || self.settle_holders(resource, observed, differences);
+        retry_until("IAM to know whom the policy is for", SETTLES, progress, iam_settling, settle).await?;
         Ok(as_wanted(resource))
     }
 
@@ -309,15 +308,17 @@ impl Provider for ManagedPolicyProvider {
     }
 
     fn puts(&self, resource: &Resource) -> Vec<Put> {
-        let roles = Fields(&resource.properties).texts("Roles").unwrap_or_default().into_iter();
         let item = Value::from(arn_of(&resource.attributes));
-        let put = |role| Put {
-            type_name: "AWS::IAM::Role",
-            physical_id: role,
+        let into = |holder: Holder| {
+            holder.named_in(&resource.properties).into_iter().map(move |physical_id| (holder.type_name(), physical_id))
+        };
+        let put = |(type_name, physical_id)| Put {
+            type_name,
+            physical_id,
             property: "ManagedPolicyArns",
             item: item.clone(),
         };
-        roles.map(put).collect()
+        Holder::ALL.into_iter().flat_map(into).map(put).collect()
     }
 
     fn permissions(&self) -> Permissions<'_> {
@@ -338,7 +339,6 @@ impl Provider for ManagedPolicyProvider {
                 "iam:DeletePolicyVersion",
                 "iam:AttachRolePolicy",
                 "iam:DetachRolePolicy",
-                "iam:GetRole",
                 "iam:AttachUserPolicy",
                 "iam:DetachUserPolicy",
                 "iam:AttachGroupPolicy",

@@ -1,10 +1,12 @@
 //! Physical names: the template's own, else one that follows from the stack (E5).
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::fields::Fields;
 use crate::digest::hex;
-use crate::engine::{ProviderError, Scope};
+use crate::engine::{ProviderError, Scope, tag};
 
 /// What AWS takes as a name of one kind.
 pub(super) struct Naming {
@@ -62,7 +64,7 @@ const LONGEST_MARK: usize = 256;
 
 /// A key as it can stand in a tag's value: one that is too long, or has characters that no tag takes, is cut with a digest at its
 /// end.
-pub(super) fn as_mark(key: &str) -> String {
+fn as_mark(key: &str) -> String {
     let fits = |c: &char| c.is_alphanumeric() || " _.:/=+-@".contains(*c);
     if key.chars().count() <= LONGEST_MARK && key.chars().all(|c| fits(&c)) {
         return key.to_owned();
@@ -70,6 +72,24 @@ pub(super) fn as_mark(key: &str) -> String {
     let digest = hex(key, 8);
     let kept: String = key.chars().filter(fits).take(LONGEST_MARK - digest.len() - 1).collect();
     format!("{kept}-{digest}")
+}
+
+/// The key of what takes no tags, as its mark on what it hangs on: it begins with the stack and the region, as others may put theirs on
+/// the same thing.
+pub(super) fn own_key<'p>(scope: &'p Scope, parts: impl IntoIterator<Item = &'p str>) -> String {
+    let owner = [scope.stack.as_str(), &scope.region];
+    as_mark(&owner.into_iter().chain(parts).collect::<Vec<_>>().join("/"))
+}
+
+/// The parts of a key after its owner.
+pub(super) fn parts_of(key: &str) -> impl Iterator<Item = &str> {
+    key.split('/').skip(2)
+}
+
+/// Whether a key is of the stack that these tags tell.
+pub(super) fn is_key_of(key: &str, tags: &BTreeMap<String, String>) -> bool {
+    let mut owner = key.split('/');
+    [tag::STACK, tag::REGION].iter().all(|one| tags.get(*one).map(String::as_str) == owner.next())
 }
 
 #[cfg(test)]
@@ -80,9 +100,12 @@ mod tests {
 
     const NAMING: Naming = Naming { kind: "queue", property: "QueueName", longest: 10, marks: "-_" };
 
+    fn scope() -> Scope {
+        Scope { stack: "films".into(), account: "1".into(), region: "r".into(), partition: "aws".into() }
+    }
+
     fn name(properties: Value) -> Result<String, ProviderError> {
-        let scope = Scope { stack: "films".into(), account: "1".into(), region: "r".into(), partition: "aws".into() };
-        NAMING.name("Jobs", &[], &properties, &scope)
+        NAMING.name("Jobs", &[], &properties, &scope())
     }
 
     #[test]
@@ -98,6 +121,18 @@ mod tests {
         assert_eq!(long('a').chars().count(), LONGEST_MARK);
         assert_ne!(long('a'), long('b'));
         assert!(!as_mark("a,b/role").contains(',') && as_mark("a,b") != as_mark("ab"));
+    }
+
+    #[test]
+    fn a_key_is_of_its_stack_in_its_region_alone() {
+        let key = own_key(&scope(), ["jobs", "letters"]);
+        assert_eq!(parts_of(&key).collect::<Vec<_>>(), ["jobs", "letters"]);
+        assert!(is_key_of(&key, &scope().ownership_tags("Jobs", "Delete")));
+        let others = [Scope { stack: "films-r".into(), ..scope() }, Scope { region: "r2".into(), ..scope() }];
+        for other in others {
+            assert!(!is_key_of(&key, &other.ownership_tags("Jobs", "Delete")), "{other:?}");
+        }
+        assert!(!is_key_of(&key, &BTreeMap::new()) && !is_key_of("", &BTreeMap::new()));
     }
 
     #[test]

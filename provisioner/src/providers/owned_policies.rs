@@ -8,26 +8,12 @@ use aws_sdk_iam::types::{Policy, PolicyScopeType};
 use super::errors::{failed, none_if};
 use super::observed;
 use super::owned_roles::plain_tags;
-use super::policy_holders::Holder;
-use crate::engine::{ProviderError, Scope, tag};
+use crate::engine::{ProviderError, Scope};
 
 /// How many policies' tags are read side by side: listings of policies give none.
 const WIDTH: usize = 8;
 
-/// On a policy the kinds of holders that it names in the template (`Roles Users`), or `no`; else the roles name the policy.
-pub(super) const ATTACHES_TAG: &str = "provision:attaches";
-
 type Tags = BTreeMap<String, String>;
-
-/// Whether the policy of these tags names its holders of this kind itself.
-pub(super) fn attaches(tags: &Tags, holder: Holder) -> bool {
-    tags.get(ATTACHES_TAG).is_some_and(|kinds| kinds.split(' ').any(|kind| kind == holder.property()))
-}
-
-/// Whether both are of one stack, by the tags that say so.
-pub(super) fn of_one_stack(one: &Tags, other: &Tags) -> bool {
-    [tag::STACK, tag::REGION].iter().all(|key| one.contains_key(*key) && one.get(*key) == other.get(*key))
-}
 
 /// Every managed policy of the account that carries the stack's tags, but those of these names.
 pub(super) async fn owned_policies(

@@ -1,12 +1,23 @@
-//! What a managed policy can be attached to.
+//! What a managed policy can be attached to, and whom of them the template named: the policy's tags remember it, as anybody may attach
+//! a policy.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::PolicyUsageType;
+use serde_json::Value;
 
 use super::errors::{failed, none_if};
-use crate::engine::ProviderError;
+use super::fields::Fields;
+use crate::digest::hex;
+use crate::engine::{ProviderError, remember, remembered, tag};
 
 const MISSING: &str = "NoSuchEntity";
+
+/// Between two digests in a tag.
+const BETWEEN: &str = " ";
+
+type Tags = BTreeMap<String, String>;
 
 /// A kind of holder, by the property that names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +37,31 @@ impl Holder {
             Self::User => "Users",
             Self::Group => "Groups",
         }
+    }
+
+    /// CloudFormation's name of the kind.
+    pub(super) fn type_name(self) -> &'static str {
+        match self {
+            Self::Role => "AWS::IAM::Role",
+            Self::User => "AWS::IAM::User",
+            Self::Group => "AWS::IAM::Group",
+        }
+    }
+
+    /// The holders of this kind that a policy's properties name.
+    pub(super) fn named_in(self, properties: &Value) -> BTreeSet<String> {
+        Fields(properties).texts(self.property()).unwrap_or_default().into_iter().collect()
+    }
+
+    /// Whether a policy's tags remember that its template named this one.
+    pub(super) fn is_remembered(self, tags: &Tags, name: &str) -> bool {
+        let wanted = self.digest(name);
+        remembered(tags, tag::ATTACHED, BETWEEN).any(|digest| digest == wanted)
+    }
+
+    /// A name may be long, and has characters that no tag takes.
+    fn digest(self, name: &str) -> String {
+        hex(format!("{} {name}", self.property()), 4)
     }
 
     pub(super) async fn attach(self, iam: &Client, name: &str, arn: &str) -> Result<(), ProviderError> {
@@ -63,6 +99,13 @@ impl Holder {
         };
         none_if(MISSING, detached).map(drop)
     }
+}
+
+/// Adds to a policy's tags those that remember whom its properties name.
+pub(super) fn remember_holders(tags: &mut Tags, properties: &Value) {
+    let digests = |holder: Holder| holder.named_in(properties).into_iter().map(move |name| holder.digest(&name));
+    let digests: Vec<String> = Holder::ALL.into_iter().flat_map(digests).collect();
+    remember(tags, tag::ATTACHED, &digests, BETWEEN);
 }
 
 /// All that holds the policy of this ARN; nothing where there is no such policy.

@@ -94,6 +94,8 @@ impl QueueProvider {
 
     async fn found(&self, url: String, scope: &Scope) -> Result<Option<Observed>, ProviderError> {
         let tags = match self.tags_of(&url).await {
+            // Others' queues may refuse to tell their tags; they are not ours.
+            Err(ProviderError::Denied { .. }) => return Ok(None),
             Err(error) if is_missing(&error) => return Ok(None),
             tags => tags?,
         };

@@ -1,6 +1,7 @@
 //! `AWS::SQS::QueuePolicy`: one policy on one or more queues; takes no tags, and belongs to its queues.
 //!
-//! Each queue carries the key of its policy as a tag, by which a policy that left the template is found.
+//! Each queue carries the key of its policy as a tag, by which a policy that left the template is found: the policy's stack and region,
+//! and the names of its queues.
 //!
 //! | property | a change | left out |
 //! |---|---|---|
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 
 use super::errors::failed;
 use super::fields::Fields;
-use super::names::as_mark;
+use super::names::{is_key_of, own_key, parts_of};
 use super::observed::{as_wanted, listed};
 use super::policy_document::{odd_one, parsed};
 use super::queue::is_missing;
@@ -30,7 +31,7 @@ use crate::engine::{
 
 const TYPE: &str = "AWS::SQS::QueuePolicy";
 
-/// The key of the policy that a queue has from this stack.
+/// The key of the policy that a queue has, from whichever stack.
 const MARK: &str = "provision:queue-policy";
 
 /// Policies of queues, over SQS.
@@ -119,7 +120,7 @@ fn urls(properties: &Value) -> Vec<String> {
 
 /// Whether one of these policies is on the queue, among others.
 fn covers(keys: &BTreeSet<String>, queue: &str) -> bool {
-    keys.iter().any(|key| key.split('/').any(|name| name == queue))
+    keys.iter().any(|key| parts_of(key).any(|name| name == queue))
 }
 
 fn found((key, urls): (String, Vec<String>)) -> Observed {
@@ -132,12 +133,11 @@ impl Provider for QueuePolicyProvider {
         &self.schema
     }
 
-    /// The names of its queues.
-    fn physical_id(&self, logical_id: &str, properties: &Value, _scope: &Scope) -> Result<String, ProviderError> {
+    /// Its key.
+    fn physical_id(&self, logical_id: &str, properties: &Value, scope: &Scope) -> Result<String, ProviderError> {
         let urls = urls(properties);
         let names: BTreeSet<&str> = urls.iter().filter_map(|url| url.rsplit('/').next()).collect();
-        let joined = names.into_iter().collect::<Vec<_>>().join("/");
-        Ok(if joined.is_empty() { logical_id.to_owned() } else { as_mark(&joined) })
+        Ok(if names.is_empty() { logical_id.to_owned() } else { own_key(scope, names) })
     }
 
     fn attributes(&self, physical_id: &str, _properties: &Value, _scope: &Scope) -> BTreeMap<String, Value> {
@@ -185,11 +185,13 @@ impl Provider for QueuePolicyProvider {
         try_join_all(removals).await.map(drop)
     }
 
-    /// The mark tells it: no call is needed. A queue that a policy of the template has by now is no longer the earlier one's.
+    /// The mark tells it: no call is needed. Another stack's policy on the queue is that stack's, and a queue that a policy of the template
+    /// has by now is no longer the earlier one's.
     async fn find_on(&self, parents: &[&Observed], named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let mut by_key: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for queue in parents.iter().filter(|queue| !covers(named, &queue.physical_id)) {
-            if let (Some(key), Some(url)) = (queue.tags.get(MARK), Fields(&queue.handle).text("QueueUrl")) {
+            let key = queue.tags.get(MARK).filter(|key| is_key_of(key, &queue.tags));
+            if let (Some(key), Some(url)) = (key, Fields(&queue.handle).text("QueueUrl")) {
                 by_key.entry(key.clone()).or_default().push(url);
             }
         }
@@ -197,7 +199,7 @@ impl Provider for QueuePolicyProvider {
     }
 
     async fn find_kept(&self, physical_id: &str, named: &BTreeSet<String>) -> Result<Option<Observed>, ProviderError> {
-        let names = physical_id.split('/').filter(|name| !covers(named, name));
+        let names = parts_of(physical_id).filter(|name| !covers(named, name));
         let looks = names.map(|name| self.marked(name, physical_id));
         let urls: Vec<String> = try_join_all(looks).await?.into_iter().flatten().collect();
         let handle = json!({"Queues": urls, "Mark": physical_id});

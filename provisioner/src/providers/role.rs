@@ -35,7 +35,7 @@ use super::tags::TagChanges;
 use super::transient::iam_settling;
 use crate::engine::{
     DeleteOptions, Difference, Grant, Limit, Needed, Observed, Permissions, Progress, Property, Provider,
-    ProviderError, Resource, Schema, Scope, Shape, retry_until,
+    ProviderError, Put, Resource, Schema, Scope, Shape, retry_until,
 };
 
 const TYPE: &str = "AWS::IAM::Role";
@@ -337,6 +337,18 @@ impl Provider for RoleProvider {
     async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
         let found = owned_roles(&self.iam, scope).await?.into_iter().filter_map(found);
         Ok(found.filter(|role| !named.contains(&role.physical_id)).collect())
+    }
+
+    /// A policy that names the role no more stays on it if the role names the policy.
+    fn puts(&self, resource: &Resource) -> Vec<Put> {
+        let own = attached_in(&resource.properties).into_iter().filter(|arn| !arn.contains(":iam::aws:policy/"));
+        let put = |arn: String| Put {
+            type_name: "AWS::IAM::ManagedPolicy",
+            physical_id: arn.rsplit('/').next().unwrap_or_default().to_owned(),
+            property: "Roles",
+            item: resource.physical_id.as_str().into(),
+        };
+        own.map(put).collect()
     }
 
     fn permissions(&self) -> Permissions<'_> {

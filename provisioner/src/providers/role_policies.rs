@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::errors::{failed, none_if};
 use super::fields::Fields;
-use super::owned_policies::{attaches, of_one_stack, policy_tags};
+use super::owned_policies::policy_tags;
 use super::policy_document::parsed;
 use super::policy_holders::Holder;
 use super::role::RoleProvider;
@@ -31,25 +31,25 @@ impl RoleProvider {
         Ok(arns.collect())
     }
 
-    /// The attached policies without those that an `AWS::IAM::ManagedPolicy` of the stack attaches by itself.
+    /// The attached policies without those that an `AWS::IAM::ManagedPolicy`, of whatever stack, attaches by itself.
     pub(super) async fn attached_by_role(&self, resource: &Resource) -> Result<Vec<String>, ProviderError> {
         let wanted = attached_in(&resource.properties);
         let mut attached = Vec::new();
         for arn in self.attached(&resource.physical_id).await? {
-            if wanted.contains(&arn) || !self.attaches_itself(&arn, resource).await? {
+            if wanted.contains(&arn) || !self.attaches_itself(&arn, &resource.physical_id).await? {
                 attached.push(arn);
             }
         }
         Ok(attached)
     }
 
-    async fn attaches_itself(&self, policy: &str, role: &Resource) -> Result<bool, ProviderError> {
+    async fn attaches_itself(&self, policy: &str, role: &str) -> Result<bool, ProviderError> {
         // AWS's own policies have no tags.
         if policy.contains(":iam::aws:policy/") {
             return Ok(false);
         }
         let tags = policy_tags(&self.iam, policy).await?.unwrap_or_default();
-        Ok(of_one_stack(&tags, &role.tags) && attaches(&tags, Holder::Role))
+        Ok(Holder::Role.is_remembered(&tags, role))
     }
 
     async fn documents(&self, role: &str, names: &BTreeSet<String>) -> Result<Inline, ProviderError> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::engine::{Difference, Resource};
 
 /// What an update does to tags.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct TagChanges {
     /// To set, with the value.
     pub(super) set: BTreeMap<String, String>,

@@ -1,7 +1,7 @@
-//! E39: a batch of more than ten messages needs a window to gather them in.
+//! E39: a batch of more than ten messages needs a window to gather them in, and a FIFO queue has none.
 
 use super::Findings;
-use super::view::{Feed, Said, View};
+use super::view::{Feed, Said, View, text};
 
 /// The most that a queue's mapping takes, in messages; of a FIFO queue, and of any without a window, ten.
 const LARGEST: i64 = 10_000;
@@ -10,14 +10,14 @@ const WITHOUT_WINDOW: i64 = 10;
 const LONGEST: i64 = 300;
 
 pub(super) fn check(view: &View<'_>, findings: &mut Findings) {
-    for Feed { mapping, queue, .. } in view.feeds() {
+    for Feed { mapping, .. } in view.feeds() {
         let size = view.number(mapping, "BatchSize").unwrap_or(WITHOUT_WINDOW);
         let window = view.number(mapping, "MaximumBatchingWindowInSeconds").unwrap_or(0);
         let mut problem = |property: &str, what: String, help: &str| {
             let said = Said { what, help: help.into() };
             findings.errors.push(view.problem(mapping, &format!("/{property}"), "E39", said));
         };
-        let fifo = queue.is_some_and(|queue| queue.physical_id.ends_with(".fifo"));
+        let fifo = text(mapping, "/EventSourceArn").is_some_and(|arn| arn.ends_with(".fifo"));
         if !(1..=LARGEST).contains(&size) {
             problem("BatchSize", format!("a batch has 1 to {LARGEST} messages, not {size}"), "1 suits jobs of minutes");
         } else if fifo && size > WITHOUT_WINDOW {
@@ -29,9 +29,11 @@ pub(super) fn check(view: &View<'_>, findings: &mut Findings) {
                 "set MaximumBatchingWindowInSeconds to 1 or more, or BatchSize to 10 or less",
             );
         }
+        let property = "MaximumBatchingWindowInSeconds";
         if !(0..=LONGEST).contains(&window) {
-            let property = "MaximumBatchingWindowInSeconds";
             problem(property, format!("a window has 0 to {LONGEST} s, not {window}"), "write 300 or less");
+        } else if fifo && window > 0 {
+            problem(property, "messages of a FIFO queue are not gathered in a window".into(), "take it out");
         }
     }
 }

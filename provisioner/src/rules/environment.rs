@@ -8,14 +8,19 @@ use super::view::{FUNCTION, Said, View};
 /// Bytes of all names and values together.
 const LARGEST: usize = 4096;
 /// Names that Lambda sets itself and refuses; AWS_LAMBDA_EXEC_WRAPPER and its like are for people to set.
-const RESERVED: [&str; 13] = [
+const RESERVED: [&str; 18] = [
     "_HANDLER",
     "_X_AMZN_TRACE_ID",
     "AWS_ACCESS_KEY",
     "AWS_ACCESS_KEY_ID",
     "AWS_DEFAULT_REGION",
     "AWS_EXECUTION_ENV",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
     "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_FUNCTION_VERSION",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_LOG_GROUP_NAME",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_REGION",
     "AWS_SECRET_ACCESS_KEY",

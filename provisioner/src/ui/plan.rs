@@ -91,9 +91,14 @@ pub fn document(plan: &Plan, scope: &Scope) -> Value {
     json!({ "stack": scope.stack, "account": scope.account, "region": scope.region, "changes": changes, "kept": kept })
 }
 
-/// A change as it is named in a question: `JobsQueue (films-jobs)`.
+/// A change as it is named in a question: `JobsQueue (films-jobs)`; where no logical id is known, by its type: a policy of a bucket has
+/// the bucket's name.
 pub fn named(change: &Change) -> String {
-    format!("{} ({})", change.logical_id, change.physical_id)
+    let Change { logical_id, type_name, physical_id, .. } = change;
+    match logical_id == physical_id {
+        true => format!("{type_name} {physical_id}"),
+        false => format!("{logical_id} ({physical_id})"),
+    }
 }
 
 /// The same where it goes: with what AWS keeps of it.
@@ -349,6 +354,14 @@ mod tests {
         let mut plan = plan();
         let goes = "this deletes or replaces Third (films-Third), Fourth (films-Fourth), of which AWS keeps a snapshot";
         assert_eq!(losses(&plan).as_deref(), Some(goes));
+        // What takes no tags left the template: nothing remembers how that called it.
+        let untagged = Change {
+            logical_id: "films-lake".into(),
+            type_name: "AWS::S3::BucketPolicy".into(),
+            physical_id: "films-lake".into(),
+            ..plan.changes[3].clone()
+        };
+        assert_eq!(named(&untagged), "AWS::S3::BucketPolicy films-lake");
         plan.changes.retain(|change| !change.goes());
         assert_eq!(losses(&plan), None);
         plan.changes[1].differences.push(difference("Retention", Some(json!(600)), Some(json!(60))));

@@ -30,6 +30,19 @@ async fn e6_tags_that_may_not_be_read_stop_everything() {
 }
 
 #[tokio::test]
+async fn a_queue_of_somebody_else_that_refuses_to_tell_its_tags_stops_nothing() {
+    let (proxy, stage) = stage("edge-closed").await;
+    let (ours, theirs) = (json!({"Jobs": {"Type": "AWS::SQS::Queue"}}), "edge-theirs-closed");
+    stage.up(&ours).await;
+    aws_sdk_sqs::Client::new(&stage.config).create_queue().queue_name(theirs).send().await.unwrap();
+    proxy.rule(Rule::on("sqs", "ListQueueTags").of(theirs).answer(403, "AccessDenied", "by its policy"));
+    assert!(stage.plan(&ours).await.unwrap().is_empty());
+    stage.down(&ours).await;
+    let refused = |call: &testkit::fault_proxy::Call| call.operation == "ListQueueTags" && call.status == 403;
+    assert!(proxy.calls().iter().any(refused), "it was asked");
+}
+
+#[tokio::test]
 async fn e7_a_new_role_is_waited_for() {
     let (proxy, stage) = stage("edge-role").await;
     proxy.play(Edge::RoleNotAssumable(Duration::from_millis(600)));
@@ -251,4 +264,25 @@ async fn e53_a_bucket_name_that_someone_else_owns_is_told() {
     proxy.rule(Rule::on("s3", "CreateBucket").answer(409, "BucketAlreadyExists", "taken"));
     let refused = stage.provider("AWS::S3::Bucket").create(&bucket, &silent()).await.unwrap_err();
     assert!(refused.to_string().contains("taken by someone else"), "{refused}");
+}
+
+#[tokio::test]
+async fn e14_another_change_of_the_role_is_waited_for_when_its_policy_goes() {
+    let (proxy, stage) = stage("edge-role-busy").await;
+    let role = function::role(&stage).await;
+    let statement = json!({"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"});
+    let own = json!({
+        "PolicyName": "own", "Roles": [role.physical_id],
+        "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]},
+    });
+    let policy = stage.resource("AWS::IAM::Policy", "Policy", own).await;
+    let made = stage.create(&policy).await;
+    let busy =
+        "The request was rejected because multiple requests to change this object were submitted simultaneously.";
+    for operation in ["DeleteRolePolicy", "UntagRole"] {
+        proxy.rule(Rule::on("iam", operation).times(1).answer(409, "ConcurrentModification", busy));
+    }
+    stage.delete(&made).await;
+    assert_eq!(stage.read(&policy).await, None);
+    assert_eq!(stage.found("AWS::IAM::Policy").await, Vec::<String>::new(), "its mark is off");
 }

@@ -27,4 +27,5 @@ mod reference;
 mod replacement;
 mod role;
 mod stage;
+mod two_stacks;
 mod untagged;

@@ -64,10 +64,11 @@ async fn statements_of_one_function_are_added_one_after_the_other() {
 }
 
 #[tokio::test]
-async fn e14_another_change_of_the_function_is_waited_for_by_its_policy_and_its_concurrency() {
+async fn e14_another_change_of_the_function_is_waited_for_by_its_policy_its_concurrency_and_its_tags() {
     let proxy = FaultProxy::start(&endpoint()).unwrap();
     let message = "The function could not be updated due to a concurrent update operation.";
-    for operation in ["AddPermission", "PutFunctionConcurrency", "UpdateFunctionConfiguration", "RemovePermission"] {
+    let changing = ["AddPermission", "PutFunctionConcurrency", "UpdateFunctionConfiguration", "RemovePermission"];
+    for operation in changing.into_iter().chain(["TagResource"]) {
         proxy.rule(Rule::on("lambda", operation).times(1).answer(409, "ResourceConflictException", message));
     }
     let stage = Stage::at("permission-busy", &proxy.url()).await;
@@ -79,10 +80,12 @@ async fn e14_another_change_of_the_function_is_waited_for_by_its_policy_and_its_
     resources["Sns"] = json!({"Type": PERMISSION, "Properties": permission});
     stage.up(&resources).await;
     resources["F"]["Properties"]["Timeout"] = 60.into();
+    resources["F"]["Properties"]["Tags"] = json!([{"Key": "team", "Value": "data"}]);
     resources.as_object_mut().unwrap().shift_remove("Sns");
     stage.up(&resources).await;
     let calls = |operation: &str| proxy.calls().iter().filter(|call| call.operation == operation).count();
-    assert_eq!((calls("AddPermission"), calls("PutFunctionConcurrency")), (2, 2));
+    let first = ["AddPermission", "PutFunctionConcurrency", "TagResource"].map(calls);
+    assert_eq!(first, [2, 2, 2]);
     assert_eq!(
         (calls("UpdateFunctionConfiguration"), calls("RemovePermission")),
         (2, 2),
