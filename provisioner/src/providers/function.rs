@@ -36,7 +36,7 @@ use super::fields::Fields;
 use super::function_changes::{ROLE_ID_TAG, architectures, role_of};
 use super::function_code::{Code, Codes};
 use super::function_settings::{Settings, forgets_the_key, logging_besides_defaults, properties};
-use super::function_state::{SETTLES, changed_at, state};
+use super::function_state::{self, SETTLES, changed_at, state};
 use super::lambda_tags::tags_of;
 use super::names::Naming;
 use super::observed::{self, as_wanted, listed};
@@ -393,6 +393,10 @@ impl Provider for FunctionProvider {
 
     fn replaces(&self, observed: &Observed, difference: &Difference) -> bool {
         difference.path == "Role" && Fields(&observed.handle).boolean("RoleRemade") == Some(true)
+    }
+
+    fn leaves(&self, observed: &Observed) -> Option<&'static str> {
+        function_state::leaves(&observed.properties)
     }
 
     fn permissions(&self) -> Permissions<'_> {

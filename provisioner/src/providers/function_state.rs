@@ -2,6 +2,8 @@
 
 use aws_sdk_lambda::types::{FunctionConfiguration, LastUpdateStatus, State as AwsState};
 
+use serde_json::Value;
+
 use super::function::FunctionProvider;
 use crate::engine::{Limit, Misses, Poll, Progress, ProviderError, State, poll_until};
 
@@ -59,9 +61,25 @@ pub(super) fn changed_at(found: &FunctionConfiguration) -> Option<i64> {
     written.to_timestamp().ok().map(|instant| instant.as_second())
 }
 
+/// What Lambda leaves for a while of a function with these properties: the network interfaces of one in a VPC.
+pub(super) fn leaves(properties: &Value) -> Option<&'static str> {
+    let subnets = properties["VpcConfig"]["SubnetIds"].as_array();
+    subnets.is_some_and(|subnets| !subnets.is_empty()).then_some(
+        "Lambda deletes its network interfaces within half an hour, by its role; where that goes too they stay: delete them by hand",
+    )
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn of_a_function_in_a_vpc_something_is_left() {
+        let told = |subnets: &[&str]| leaves(&json!({"VpcConfig": {"SubnetIds": subnets}})).is_some();
+        assert_eq!((told(&["subnet-1"]), told(&[]), leaves(&json!({}))), (true, false, None));
+    }
 
     #[test]
     fn the_time_of_a_change_is_read_as_lambda_writes_it() {
