@@ -372,7 +372,8 @@ impl Provider for CloudControlProvider {
             let handle = json!({"Identifier": described.identifier, "Properties": described.properties});
             Some(Observed { handle, ..listed(self.type_name(), physical_id, tags, attributes) })
         });
-        Ok(ours.filter(|one| !named.contains(&one.physical_id)).collect())
+        let is_named = |one: &Observed| named.iter().any(|name| self.about.is_same(name, &one.physical_id));
+        Ok(ours.filter(|one| !is_named(one)).collect())
     }
 
     /// AWS minds what stands on it, and what that is only the template tells.

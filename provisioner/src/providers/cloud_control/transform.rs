@@ -1,5 +1,5 @@
 //! A schema's `propertyTransform`: how AWS may write a value when it gives it back. Of JSONata, in which they are written, those are
-//! understood that only change its case or put something before or behind it.
+//! understood that change its case, put something before or behind it, or leave a part of it.
 
 use fancy_regex::{Regex, escape};
 use serde_json::Value;
@@ -12,16 +12,24 @@ pub(super) struct Transform(Vec<Vec<Part>>);
 enum Part {
     /// A regular expression of what AWS adds.
     Added(String),
-    /// The value itself.
-    Given(Case),
+    /// The value itself, after these changes.
+    Given(Vec<Change>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Case {
-    Kept,
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Change {
     Lower,
     Upper,
+    /// What stands behind the last of these.
+    AfterLast(String),
+    /// What stands behind the first of these.
+    AfterFirst(String),
+    /// Without the dot behind a domain's name.
+    Undotted,
 }
+
+/// How JSONata takes that dot away.
+const UNDOTTED: &str = r#"/(.*)\.$/, "$1")"#;
 
 impl Transform {
     /// None for one that is not understood, or that tells nothing of the value.
@@ -48,22 +56,22 @@ impl Transform {
     /// A name that a template gives, as AWS has it: where that is sure.
     pub(super) fn of_name(&self, given: &str) -> String {
         match self.0.as_slice() {
-            [way] => cased(way, given).unwrap_or_else(|| given.to_owned()),
+            [way] => changed(way, given).unwrap_or_else(|| given.to_owned()),
             _ => given.to_owned(),
         }
     }
 
     /// A name that is ours to make, so that AWS has it as it is.
     pub(super) fn of_made_name(&self, made: &str) -> String {
-        let changed = self.0.iter().filter_map(|way| cased(way, made)).find(|name| name != made);
+        let changed = self.0.iter().filter_map(|way| changed(way, made)).find(|name| name != made);
         changed.unwrap_or_else(|| made.to_owned())
     }
 }
 
-/// The value, where AWS changes no more than its case.
-fn cased(way: &[Part], given: &str) -> Option<String> {
+/// The value, where AWS adds nothing to it.
+fn changed(way: &[Part], given: &str) -> Option<String> {
     match way {
-        [Part::Given(case)] => Some(case.of(given)),
+        [Part::Given(changes)] => Some(after(changes, given)),
         _ => None,
     }
 }
@@ -73,7 +81,7 @@ fn pattern(way: &[Part], given: &str) -> Option<Regex> {
         // A dot alone, behind a domain's name, is meant as one.
         Part::Added(added) if added == "." => r"\.".to_owned(),
         Part::Added(added) => added.clone(),
-        Part::Given(case) => escape(&case.of(given)).into_owned(),
+        Part::Given(changes) => escape(&after(changes, given)).into_owned(),
     });
     Regex::new(&format!("^(?:{})$", parts.collect::<String>())).ok()
 }
@@ -87,14 +95,14 @@ fn plain(value: &Value) -> Option<String> {
     }
 }
 
-impl Case {
-    fn of(self, text: &str) -> String {
-        match self {
-            Self::Kept => text.to_owned(),
-            Self::Lower => text.to_lowercase(),
-            Self::Upper => text.to_uppercase(),
-        }
-    }
+fn after(changes: &[Change], given: &str) -> String {
+    changes.iter().fold(given.to_owned(), |text, change| match change {
+        Change::Lower => text.to_lowercase(),
+        Change::Upper => text.to_uppercase(),
+        Change::AfterLast(mark) => text.rsplit(mark.as_str()).next().unwrap_or_default().to_owned(),
+        Change::AfterFirst(mark) => text.split_once(mark.as_str()).map_or(text.clone(), |(_, rest)| rest.to_owned()),
+        Change::Undotted => text.strip_suffix('.').map_or(text.clone(), str::to_owned),
+    })
 }
 
 /// What is left to read of an expression for one property.
@@ -121,10 +129,22 @@ impl Text<'_> {
 
     fn part(&mut self) -> Option<Vec<Part>> {
         if self.takes("$lowercase(") {
-            return in_case(self.closed(")")?, Case::Lower);
+            return in_case(self.closed(")")?, Change::Lower);
         }
         if self.takes("$uppercase(") {
-            return in_case(self.closed(")")?, Case::Upper);
+            return in_case(self.closed(")")?, Change::Upper);
+        }
+        if self.takes("$split(") {
+            let mark = self.given_and_mark()?;
+            return self.takes(")[-1]").then(|| vec![Part::Given(vec![Change::AfterLast(mark)])]);
+        }
+        if self.takes("$substringAfter(") {
+            let mark = self.given_and_mark()?;
+            return self.takes(")").then(|| vec![Part::Given(vec![Change::AfterFirst(mark)])]);
+        }
+        if self.takes("$replace(") {
+            self.given().filter(|_| self.takes(",") && self.takes(UNDOTTED))?;
+            return Some(vec![Part::Given(vec![Change::Undotted])]);
         }
         if self.takes("$string(") {
             return self.closed(")");
@@ -132,9 +152,9 @@ impl Text<'_> {
         if self.takes("$join([") {
             return self.closed("])");
         }
-        match ['"', '\''].into_iter().find(|quote| self.takes(&quote.to_string())) {
-            Some(quote) => self.quoted(quote),
-            None => self.given(),
+        match self.quote() {
+            Some(quote) => Some(vec![Part::Added(self.quoted(quote)?)]),
+            None => self.given().map(|()| vec![Part::Given(vec![])]),
         }
     }
 
@@ -147,27 +167,38 @@ impl Text<'_> {
         self.takes(end).then_some(parts)
     }
 
-    fn quoted(&mut self, quote: char) -> Option<Vec<Part>> {
+    /// The property, and the text at which it is cut.
+    fn given_and_mark(&mut self) -> Option<String> {
+        self.given().filter(|_| self.takes(","))?;
+        let quote = self.quote()?;
+        self.quoted(quote).filter(|mark| !mark.is_empty())
+    }
+
+    fn quote(&mut self) -> Option<char> {
+        ['"', '\''].into_iter().find(|quote| self.takes(&quote.to_string()))
+    }
+
+    fn quoted(&mut self, quote: char) -> Option<String> {
         let end = self.rest.find(quote)?;
-        let added = self.rest[..end].to_owned();
+        let text = self.rest[..end].to_owned();
         self.rest = &self.rest[end + quote.len_utf8()..];
-        Some(if added.is_empty() { Vec::new() } else { vec![Part::Added(added)] })
+        Some(text)
     }
 
     /// The property, by its name or its path.
-    fn given(&mut self) -> Option<Vec<Part>> {
+    fn given(&mut self) -> Option<()> {
         let rest = self.rest.trim_start();
         let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(rest.len());
         let (path, rest) = rest.split_at(end);
         self.rest = rest;
-        (path.rsplit('.').next() == Some(self.property)).then(|| vec![Part::Given(Case::Kept)])
+        (path.rsplit('.').next() == Some(self.property)).then_some(())
     }
 }
 
 /// What is added has a case of its own only where it has letters.
-fn in_case(parts: Vec<Part>, case: Case) -> Option<Vec<Part>> {
+fn in_case(parts: Vec<Part>, case: Change) -> Option<Vec<Part>> {
     let changed = parts.into_iter().map(|part| match part {
-        Part::Given(_) => Some(Part::Given(case)),
+        Part::Given(changes) => Some(Part::Given(changes.into_iter().chain([case.clone()]).collect())),
         Part::Added(added) => (!added.contains(char::is_alphabetic)).then_some(Part::Added(added)),
     });
     changed.collect()
@@ -194,6 +225,11 @@ mod tests {
         assert!(makes(key, "a-1", "arn:aws:kms:eu-west-1:1:key/a-1"));
         assert!(!makes(key, "a-1", "arn:aws:kms:eu-west-1:1:key/b-2"));
         assert!(makes("'custom:' & '' & Name", "x", "custom:x"));
+        let record = r#"$lowercase($replace(Name, /(.*)\.$/, "$1"))"#;
+        assert!(makes(record, "Films.example.", "films.example") && makes(record, "films.example", "films.example"));
+        assert!(makes("$split(Name, 'role/')[-1]", "arn:aws:iam::1:role/a", "a"));
+        let group = "$lowercase($substringAfter(Name, \"/\"))";
+        assert!(makes(group, "one/Two/three", "two/three") && makes(group, "A", "a"));
         let mut number = Transform::parse(version, "Name").unwrap();
         assert!(number.makes(&json!(15), &json!("15.4")));
         number.0.clear();
@@ -214,7 +250,8 @@ mod tests {
         for expression in [
             "\"arn:aws[-a-z]*:kms:.*\"",
             "InstanceId ? Name : Other",
-            "$substringAfter(Name, \"/\")",
+            "$replace(Name, 'a', 'b')",
+            "$split(Name, '/')[0]",
             "$lowercase(Other)",
             "$join([\"(\", Name])",
             "Name * 1000",

@@ -124,6 +124,16 @@ impl TypeSchema {
         self.identifier.iter().all(|name| self.schema.property(name).is_some())
     }
 
+    /// Whether AWS may have what the template names so under this identifier.
+    pub(super) fn is_same(&self, named: &str, identifier: &str) -> bool {
+        let same = |part: &String, named: &str, there: &str| {
+            named == there || self.transform(part).is_some_and(|how| how.makes(&named.into(), &there.into()))
+        };
+        let mut pairs = named.split('|').zip(identifier.split('|')).zip(&self.identifier);
+        let as_many = named.split('|').count() == identifier.split('|').count();
+        as_many && pairs.all(|((named, there), part)| same(part, named, there))
+    }
+
     /// What tells how AWS writes one of the properties.
     pub(super) fn transform(&self, property: &str) -> Option<&Transform> {
         self.transforms.get(&format!("/{property}"))?.as_ref()
@@ -330,6 +340,17 @@ mod tests {
         let mut hidden = topic();
         hidden["writeOnlyProperties"] = json!(["/properties/Tags"]);
         assert!(TypeSchema::parse("AWS::AppRunner::Service", &hidden).is_err(), "it could not be found again");
+    }
+
+    #[test]
+    fn what_aws_has_under_another_spelling_is_what_the_template_names() {
+        let mut config = topic();
+        config["primaryIdentifier"] = json!(["/properties/TopicName", "/properties/Place"]);
+        config["properties"]["Place"] = json!({"type": "string"});
+        config["propertyTransform"] = json!({"/properties/TopicName": "$lowercase(TopicName) $OR TopicName"});
+        let found = TypeSchema::parse("AWS::Some::Topic", &config).unwrap();
+        assert!(found.is_same("Films|A", "films|A") && found.is_same("Films|A", "Films|A"));
+        assert!(!found.is_same("Films|A", "films|a") && !found.is_same("Films|A", "films"));
     }
 
     #[test]
