@@ -1,5 +1,8 @@
 //! `AWS::S3::BucketPolicy`: takes no tags, and belongs to its bucket.
 //!
+//! On a bucket of somebody else's its `Id` tells whose it is, where the template gives none: a bucket's tags, which are only written all at
+//! once, are its owner's. So the stack that has the bucket leaves it.
+//!
 //! | property | a change | left out |
 //! |---|---|---|
 //! | Bucket | replaces | required |
@@ -20,7 +23,7 @@ use super::policy_document::parsed;
 use super::transient::{block_settling, bucket_busy, bucket_settling, principal_settling};
 use crate::engine::{
     DeleteOptions, Difference, Grant, Limit, Observed, Permissions, Progress, Property, Provider, ProviderError,
-    Resource, Schema, Scope, Shape, canonical, retry_until,
+    Resource, Schema, Scope, Shape, canonical, retry_until, tag,
 };
 
 const TYPE: &str = "AWS::S3::BucketPolicy";
@@ -29,6 +32,9 @@ const TYPE: &str = "AWS::S3::BucketPolicy";
 const WIDTH: usize = 16;
 
 const SETTLES: Limit = Limit::seconds(120);
+
+/// What such an `Id` begins with; stack and region follow.
+const MARK: &str = "provision/";
 
 const CONDITION: &str = "S3 to take the bucket's policy";
 
@@ -58,7 +64,7 @@ impl BucketPolicyProvider {
     }
 
     async fn put(&self, resource: &Resource, progress: &Progress) -> Result<Observed, ProviderError> {
-        let document = Fields(&resource.properties).document("PolicyDocument").unwrap_or_default();
+        let document = document(resource);
         let settling = |error: &ProviderError| bucket_settling(error).or_else(|| principal_settling(error));
         let put = || self.call_put(&resource.physical_id, &document);
         match retry_until(CONDITION, SETTLES, progress, settling, put).await {
@@ -106,12 +112,49 @@ impl BucketPolicyProvider {
         }
     }
 
+    /// The policy of a bucket, but for what another stack than that of these tags has put there.
+    async fn found_but_others(&self, bucket: &Observed) -> Result<Option<Observed>, ProviderError> {
+        let own = mark(&bucket.tags);
+        let is_others = |found: &Observed| {
+            let id = found.properties["PolicyDocument"]["Id"].as_str();
+            id.is_some_and(|id| id.starts_with(MARK) && id != own)
+        };
+        Ok(self.found(bucket.physical_id.clone()).await?.filter(|found| !is_others(found)))
+    }
+
     async fn found(&self, bucket: String) -> Result<Option<Observed>, ProviderError> {
         Ok(self.policy(&bucket).await?.map(|document| Observed {
             properties: json!({"Bucket": bucket, "PolicyDocument": document}),
             ..listed(TYPE, bucket.clone(), BTreeMap::new(), [("Ref".to_owned(), bucket.into())].into())
         }))
     }
+}
+
+/// The `Id` that tells whose a policy is.
+fn mark(owner: &BTreeMap<String, String>) -> String {
+    let of = |key: &str| owner.get(key).map(String::as_str).unwrap_or_default();
+    format!("{MARK}{}/{}", of(tag::STACK), of(tag::REGION))
+}
+
+/// What is put: with the mark where the bucket is somebody else's.
+fn document(resource: &Resource) -> String {
+    let text = Fields(&resource.properties).document("PolicyDocument").unwrap_or_default();
+    match parsed(&text) {
+        Value::Object(mut parts) if resource.tags.contains_key(tag::KEPT_BY) => {
+            parts.entry("Id").or_insert_with(|| mark(&resource.tags).into());
+            Value::Object(parts).to_string()
+        }
+        _ => text,
+    }
+}
+
+/// What is there, without the mark that the template does not give.
+fn without_mark(mut document: Value, resource: &Resource) -> Value {
+    let own = mark(&resource.tags);
+    if let Some(parts) = document.as_object_mut().filter(|parts| parts.get("Id").is_some_and(|id| *id == *own)) {
+        parts.shift_remove("Id");
+    }
+    document
 }
 
 /// Whether a statement of the policy lets everybody do something, conditions left aside.
@@ -141,7 +184,7 @@ impl Provider for BucketPolicyProvider {
     async fn read(&self, resource: &Resource) -> Result<Option<Observed>, ProviderError> {
         let bucket = &resource.physical_id;
         Ok(self.policy(bucket).await?.map(|document| Observed {
-            properties: json!({"Bucket": bucket, "PolicyDocument": document}),
+            properties: json!({"Bucket": bucket, "PolicyDocument": without_mark(document, resource)}),
             tags: BTreeMap::new(),
             ..as_wanted(resource)
         }))
@@ -178,12 +221,8 @@ impl Provider for BucketPolicyProvider {
     }
 
     async fn find_on(&self, parents: &[&Observed], named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
-        let mut looks = Vec::new();
-        for bucket in parents {
-            if !named.contains(&bucket.physical_id) {
-                looks.push(self.found(bucket.physical_id.clone()));
-            }
-        }
+        let unnamed = parents.iter().filter(|bucket| !named.contains(&bucket.physical_id));
+        let looks: Vec<_> = unnamed.map(|bucket| self.found_but_others(bucket)).collect();
         observed::found(looks, WIDTH).await
     }
 

@@ -49,9 +49,10 @@ impl<'v> Fields<'v> {
         self.items(name).iter().map(Fields).collect()
     }
 
-    /// The texts of a list, or `None` where it is not there.
+    /// The texts of a list, or `None` where it is not there; one that is known only after apply is not in it.
     pub(super) fn texts(self, name: &str) -> Option<Vec<String>> {
-        self.get(name)?.as_array().map(|items| items.iter().map(as_text).collect())
+        let known = |items: &Vec<Value>| items.iter().filter(|item| !item.is_null()).map(as_text).collect();
+        self.get(name)?.as_array().map(known)
     }
 
     /// Names of the user's choosing with their texts.
@@ -99,5 +100,7 @@ mod tests {
         assert_eq!(Fields(&json!({"A": 60.5})).integer("A"), None);
         assert_eq!((fields.boolean("C"), fields.has("D")), (Some(true), false));
         assert_eq!(fields.document("E").as_deref(), Some(r#"{"x":1}"#));
+        let list = json!({"F": [null, "a", 1]});
+        assert_eq!(Fields(&list).texts("F"), Some(vec!["a".into(), "1".into()]));
     }
 }

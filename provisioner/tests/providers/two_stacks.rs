@@ -16,16 +16,17 @@ fn document(action: &str) -> Value {
     json!({"Version": "2012-10-17", "Statement": [statement]})
 }
 
-/// A queue and a role under names that the other stack knows.
+/// A queue, a bucket and a role under names that the other stack knows.
 fn below(name: &str) -> Value {
     json!({
+        "Bucket": {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": name}},
         "Queue": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": name}},
         "Role": {"Type": "AWS::IAM::Role", "Properties": {"RoleName": name, "AssumeRolePolicyDocument": trust()}},
     })
 }
 
 #[tokio::test]
-async fn what_another_stack_put_on_a_queue_and_a_role_of_this_one_is_that_stacks() {
+async fn what_another_stack_put_on_a_queue_a_bucket_and_a_role_of_this_one_is_that_stacks() {
     let below_it = below("two-below");
     let infra = Stage::new("two-infra").await;
     infra.up(&below_it).await;
@@ -35,6 +36,9 @@ async fn what_another_stack_put_on_a_queue_and_a_role_of_this_one_is_that_stacks
     let mut puts = keeper.clone();
     puts["OnQueue"] = json!({"Type": "AWS::SQS::QueuePolicy", "Properties": {
         "Queues": [url], "PolicyDocument": document("sqs:SendMessage"),
+    }});
+    puts["OnBucket"] = json!({"Type": "AWS::S3::BucketPolicy", "Properties": {
+        "Bucket": "two-below", "PolicyDocument": document("s3:GetObject"),
     }});
     puts["OnRole"] = json!({"Type": "AWS::IAM::Policy", "Properties": {
         "PolicyName": "more", "Roles": ["two-below"], "PolicyDocument": document("s3:GetObject"),
@@ -46,6 +50,8 @@ async fn what_another_stack_put_on_a_queue_and_a_role_of_this_one_is_that_stacks
     app.up(&keeper).await;
     let call = sqs.get_queue_attributes().queue_url(&url).attribute_names(QueueAttributeName::Policy);
     assert_eq!(call.send().await.unwrap().attributes.unwrap_or_default().len(), 0, "its own up takes them off");
+    let s3 = provisioner::providers::s3_client(&infra.config);
+    assert!(s3.get_bucket_policy().bucket("two-below").send().await.is_err());
     app.down(&keeper).await;
     infra.down(&below_it).await;
 }
@@ -53,7 +59,7 @@ async fn what_another_stack_put_on_a_queue_and_a_role_of_this_one_is_that_stacks
 #[tokio::test]
 async fn what_a_stack_of_the_same_name_in_another_region_put_in_a_role_of_this_one_is_that_stacks() {
     let mut role = below("two-regions");
-    role.as_object_mut().unwrap().remove("Queue");
+    role.as_object_mut().unwrap().retain(|id, _| id == "Role");
     let here = Stage::new("two-regions").await;
     here.up(&role).await;
     let there = Stage::in_region("two-regions", &endpoint(), "eu-west-1").await.with_types(&[]).await;
