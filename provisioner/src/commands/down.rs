@@ -8,11 +8,13 @@ use super::crawl::Crawl;
 use super::opened::Purpose;
 use super::{Opened, Run};
 use crate::cli;
-use crate::engine::{DestroyOptions, DestroyPlan, Observed, Report, Stack};
+use crate::engine::{Change, DestroyOptions, DestroyPlan, Observed, Report, Stack};
 use crate::error::Failure;
 use crate::fleet::{Depth, Fleet, FleetError};
 use crate::interrupt;
 use crate::ui::{plan, report};
+
+const BUCKET: &str = "AWS::S3::Bucket";
 
 pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
     let started = Instant::now();
@@ -64,7 +66,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Down) -> Result<(), Failure> {
 
 async fn confirm(run: &Run, plan: &DestroyPlan) -> Result<(), Failure> {
     let names: Vec<_> = plan.deletions.iter().map(plan::going).collect();
-    let buckets = plan.deletions.iter().any(|change| change.type_name == "AWS::S3::Bucket");
+    let buckets = plan.deletions.iter().any(|change| change.type_name == BUCKET);
     let data = if buckets { ", with all data in it" } else { "" };
     let question = format!("this deletes {}{data}", names.join(", "));
     interrupt::until(&run.interrupt, run.ui.confirm(&question)).await
@@ -122,7 +124,9 @@ async fn closing(
 fn ending_crawl(opened: &Opened, stack: &Stack<'_>, plan: &DestroyPlan) -> Option<Crawl> {
     let crawl = Crawl::open(stack, &opened.aws.config).ok()?;
     let goes = |name: &str| plan.deletions.iter().any(|change| name.ends_with(&format!("/{}", change.physical_id)));
-    let lake_goes = plan.deletions.iter().any(|change| change.physical_id == crawl.fleet.bucket);
+    // Its policy has the bucket's name, too.
+    let is_lake = |change: &Change| change.type_name == BUCKET && change.physical_id == crawl.fleet.bucket;
+    let lake_goes = plan.deletions.iter().any(is_lake);
     (goes(crawl.fleet.dead_letters.url()) && !lake_goes).then_some(crawl)
 }
 
@@ -151,7 +155,7 @@ async fn save_dead_letters(run: &Run, crawl: &Crawl) -> Result<(), Failure> {
 /// The buckets that stay, each with its number of objects; none where it cannot be counted.
 async fn lakes(opened: &Opened, plan: &DestroyPlan) -> Result<Lakes, Failure> {
     let mut lakes = Vec::new();
-    for bucket in plan.kept.iter().filter(|kept| kept.type_name == "AWS::S3::Bucket") {
+    for bucket in plan.kept.iter().filter(|kept| kept.type_name == BUCKET) {
         let objects = opened.aws.count_objects(&bucket.physical_id).await.ok();
         lakes.push((bucket.physical_id.clone(), objects));
     }

@@ -98,6 +98,14 @@ fn e51_a_redrive_waits_for_sqs_s_own_task_and_without_one_loses_nothing_when_it_
 #[test]
 fn a_dead_letter_that_comes_after_down_has_looked_is_saved_into_the_lake_all_the_same() {
     let (stage, send) = up();
+    // The lake stays, and its policy, which has its name, goes.
+    let template = stage.user.folder().join("templates/crawler.yaml");
+    let text = std::fs::read_to_string(&template).unwrap();
+    let retained = "    Condition: MakeLakeBucket\n    DeletionPolicy: Retain\n    UpdateReplacePolicy: Retain\n    Properties:\n      Bucket: !Ref";
+    assert!(text.contains(retained));
+    let goes = retained.replace("    DeletionPolicy: Retain\n", "");
+    std::fs::write(&template, text.replace(retained, &goes)).unwrap();
+    stage.user.run(words(&format!("up --yes {FAST}"))).succeeds();
     let looked = Rule::on("lambda", "ListEventSourceMappings").nth(1).latency(Duration::from_millis(500));
     stage.proxy.rule(looked.notify(move || send("dead-letters", "no-job")));
     stage.user.run(["down", "--yes", "--no-wait"]).succeeds().complains("saved 1 dead letters");

@@ -49,7 +49,7 @@ fn an_interrupted_up_and_down_end_what_is_begun_and_the_next_ones_go_on() {
 
     let plan = user.spawn(words("plan"));
     interrupt_at(&proxy, &plan, "GetRole", 1);
-    plan.wait().exits(130).complains("cut off while it read");
+    plan.wait().exits(130).complains("cut off");
 
     proxy.forget();
     let up = user.spawn(words("up --yes"));
