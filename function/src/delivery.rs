@@ -17,8 +17,10 @@ use tokio::time::Instant;
 pub enum Verdict {
     /// All its jobs are done; it is deleted.
     Done,
-    /// Not done, for want of time or a lake that failed: it comes again after so many seconds.
+    /// Not done, for want of time or as TMDb asks to wait: it comes again after so many seconds.
     Again { seconds: i32, reason: String },
+    /// The lake failed: it comes again after a rest, a longer one with each delivery, as deliveries must outlast an outage.
+    Unkept { reason: String },
     /// TMDb fails for all messages alike: it comes again, and the fleet may have to pause. `certain` if asking again cannot help.
     Spoiled { reason: String, certain: bool },
     /// It can never be done: it goes to the dead letters.
@@ -72,7 +74,7 @@ fn weight(verdict: &Verdict) -> u8 {
     match verdict {
         Verdict::Done => 0,
         Verdict::Dead { .. } => 1,
-        Verdict::Again { .. } => 2,
+        Verdict::Again { .. } | Verdict::Unkept { .. } => 2,
         Verdict::Spoiled { certain, .. } => 3 + u8::from(*certain),
     }
 }
@@ -87,7 +89,7 @@ struct Work {
 /// The jobs of an order, as the crawl's dataset has them.
 async fn work(lake: &dyn Lake, order: Order) -> Result<Work, Verdict> {
     let unreadable = |error: ManifestError| match error {
-        ManifestError::Lake(error) => again(&error),
+        ManifestError::Lake(error) => unkept(&error),
         ManifestError::Damaged { .. } | ManifestError::Gone { .. } => Verdict::Dead { reason: with_causes(&error) },
     };
     let (dataset, jobs, refresh) = match order {
@@ -96,7 +98,7 @@ async fn work(lake: &dyn Lake, order: Order) -> Result<Work, Verdict> {
             let (dataset, mut jobs) = partition(lake, manifest, year, &initial)?;
             // A large partition comes many times: what is done is not looked at one by one each time.
             let done = done_of_partition(lake, year, &initial).map_ok(|done| (done.name(), done.digest));
-            let done: HashSet<(String, String)> = done.try_collect().await.map_err(|error| again(&error))?;
+            let done: HashSet<(String, String)> = done.try_collect().await.map_err(|error| unkept(&error))?;
             jobs.retain(|job| !done.contains(&(job.name(), job.digest.clone())));
             return Ok(Work { dataset, jobs, refresh: None });
         }
@@ -153,7 +155,7 @@ fn judge(error: CrawlError) -> Verdict {
             Verdict::Dead { reason: format!("{error}, but {idle} deliveries in a row got no further") }
         }
         CrawlError::OutOfTime { .. } => Verdict::Again { seconds: 0, reason: error.to_string() },
-        // It tried nothing, so that it is no evidence of an outage.
+        // It tried nothing: neither the job nor TMDb is to blame.
         CrawlError::AskedToWait { seconds, .. } => {
             Verdict::Again { seconds: i32::try_from(*seconds).unwrap_or(i32::MAX), reason: error.to_string() }
         }
@@ -161,7 +163,7 @@ fn judge(error: CrawlError) -> Verdict {
             reason: tmdb.to_string(),
             certain: matches!(tmdb, TmdbError::Unauthorized { .. } | TmdbError::Setup { .. }),
         },
-        CrawlError::Lake(lake) | CrawlError::Index(ManifestError::Lake(lake)) => again(lake),
+        CrawlError::Lake(lake) | CrawlError::Index(ManifestError::Lake(lake)) => unkept(lake),
         // The next delivery does the newer index's job in its place.
         CrawlError::Superseded { .. } => Verdict::Again { seconds: 0, reason: error.to_string() },
         CrawlError::NotInIndex { .. } | CrawlError::Index(_) | CrawlError::Damaged { .. } => {
@@ -170,8 +172,8 @@ fn judge(error: CrawlError) -> Verdict {
     }
 }
 
-fn again(error: &dyn std::error::Error) -> Verdict {
-    Verdict::Again { seconds: 30, reason: with_causes(error) }
+fn unkept(error: &dyn std::error::Error) -> Verdict {
+    Verdict::Unkept { reason: with_causes(error) }
 }
 
 fn log(job: &Job, result: &Result<Marker, CrawlError>) {

@@ -25,7 +25,8 @@ use crate::{
 
 /// Seconds until a message that TMDb spoiled is seen again.
 const SPOILED_AGAIN: i32 = 30;
-/// The longest that a message rests whose delivery failed for no fault of TMDb's, in seconds.
+/// The same, times its deliveries, of one whose lake failed; and the longest.
+const UNKEPT_AGAIN: i32 = 30;
 const LONGEST_REST: i32 = 900;
 /// How long a function waits after the first delivery that TMDb spoiled, before it asks again.
 const BREATH: Duration = Duration::from_secs(15);
@@ -113,8 +114,11 @@ impl Worker {
         match &verdict {
             Verdict::Done => true,
             Verdict::Again { seconds, reason } => {
-                // An outage of the lake may last: deliveries must not run out meanwhile.
-                let seconds = seconds.saturating_mul(deliveries as i32).min(LONGEST_REST);
+                self.hand_back(message, *seconds, reason).await;
+                false
+            }
+            Verdict::Unkept { reason } => {
+                let seconds = UNKEPT_AGAIN.saturating_mul(deliveries as i32).min(LONGEST_REST);
                 self.hand_back(message, seconds, reason).await;
                 false
             }

@@ -149,9 +149,11 @@ impl Settings {
             ("LakeLayout", file.layout.map(|layout| layout.to_string())),
         ];
         let suggested_account = file.account.clone().or_else(|| suggested_account(flags, environment));
-        let parameters = file.params.iter().filter_map(|(key, value)| Some((key.clone(), parameter_of(value)?)));
-        let parameters: IndexMap<String, String> = parameters.chain(flags.params.iter().cloned()).collect();
-        // As the stack has it: a parameter that is given goes before what is only offered.
+        // A flag goes before the file, in whichever way the file gives it.
+        let is_beaten = |key: &str| key == "TmdbApiUrl" && given(&flags.tmdb_url).is_some();
+        let of_file = file.params.iter().filter(|(key, _)| !is_beaten(key));
+        let of_file = of_file.filter_map(|(key, value)| Some((key.clone(), parameter_of(value)?)));
+        let parameters: IndexMap<String, String> = of_file.chain(flags.params.iter().cloned()).collect();
         let tmdb_url = parameters.get("TmdbApiUrl").cloned().or(tmdb_url).filter(|url| !url.is_empty());
         Ok(Self {
             stack,
@@ -261,7 +263,10 @@ mod tests {
         };
         assert_eq!(url(&typed(&[]), ""), "https://flag");
         assert_eq!(url(&typed(&[("TmdbApiUrl", "https://proxy/")]), ""), "https://proxy");
-        assert_eq!(url(&Global::default(), "[params]\nTmdbApiUrl = \"https://file\"\n"), "https://file");
+        let file = "[params]\nTmdbApiUrl = \"https://file\"\n";
+        assert_eq!(url(&Global::default(), file), "https://file");
+        assert_eq!(url(&typed(&[]), file), "https://flag");
+        assert_eq!(join(&typed(&[]), &environment, file).parameters(|_| true)["TmdbApiUrl"], "https://flag");
         assert_eq!(url(&Global::default(), "[params]\nTmdbApiUrl = \"\"\n"), tmdb::API);
     }
 

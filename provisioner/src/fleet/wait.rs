@@ -66,6 +66,7 @@ impl Fleet {
             let progress = match looked {
                 Ok(progress) => progress,
                 Err(error) => {
+                    empty_since = None;
                     let since = *failing_since.get_or_insert_with(Instant::now);
                     if !error.may_pass() || since.elapsed() >= pace.patience {
                         return Err(error);

@@ -53,8 +53,9 @@ const SAVE_EVERY: Duration = Duration::from_secs(30);
 const LAST_FILMS: f64 = 0.2;
 const LONGEST_FILM: Duration = Duration::from_secs(5);
 
-/// How long TMDb may take over the questions whether it answers at all.
+/// How long TMDb may take over the question whether it answers at all, beside the time until it may be asked.
 const LAST_QUESTION: Duration = Duration::from_secs(1);
+const LONGEST_TURN: Duration = Duration::from_secs(2);
 
 /// Without one usable answer for so long it is not the job that gets no further.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -403,7 +404,9 @@ impl Crawler {
         if tmdb.tally().requests() == 0 && !wait.is_zero() {
             return CrawlError::AskedToWait { job: job.name(), seconds: wait.as_secs() + 1 };
         }
-        match tokio::time::timeout(LAST_QUESTION, tmdb.is_there()).await {
+        // As each of two kinds has its turn.
+        let turns = Duration::try_from_secs_f64(2.0 / tmdb.rate()).unwrap_or(LONGEST_TURN).min(LONGEST_TURN);
+        match tokio::time::timeout(LAST_QUESTION + turns, tmdb.is_there()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) if matches!(error, TmdbError::Unauthorized { .. }) => return error.into(),
             Ok(Err(_)) | Err(_) => return TmdbError::silent().into(),

@@ -1,13 +1,13 @@
 //! `/3/authentication`: whether the key is good.
 
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
 use super::{Client, TmdbError};
 
 impl Client {
     /// Asks TMDb whether the key is valid; [`TmdbError::Unauthorized`] if not.
     pub async fn check_key(&self) -> Result<(), TmdbError> {
-        self.begin().get::<Value>(&["authentication"], &[]).await?;
+        self.begin().get::<IgnoredAny>(&["authentication"], &[]).await?;
         Ok(())
     }
 }

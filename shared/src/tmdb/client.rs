@@ -16,8 +16,8 @@ use std::{
 use backon::{ExponentialBuilder, Retryable as _};
 use jiff::{Timestamp, fmt::rfc2822};
 use reqwest::{StatusCode, header, redirect};
-use serde::de::DeserializeOwned;
-use tokio::sync::{Mutex, MutexGuard, Semaphore};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
 use url::Url;
 
 use super::{
@@ -89,6 +89,19 @@ struct Shared {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("base", &self.shared.base.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// What is asked, and who reads the answer.
+struct Question<'q> {
+    path: &'q [&'q str],
+    query: &'q [(&'q str, &'q str)],
+    read: &'q (dyn Fn(&[u8]) -> Result<(), serde_json::Error> + Sync),
+}
+
+impl Question<'_> {
+    fn kind(&self) -> Kind {
+        Kind::of(self.path)
     }
 }
 
@@ -183,10 +196,26 @@ impl Client {
     }
 
     /// Asks for `/3/{path}` until there is an answer or no hope. An error is of this path alone, or it is systemic.
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, TmdbError> {
-        let kind = Kind::of(path);
+    pub(super) async fn get<T: DeserializeOwned + Send>(
+        &self,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<T, TmdbError> {
+        let answer = std::sync::Mutex::new(None);
+        let read = |body: &[u8]| {
+            let read = serde_json::from_slice(body)?;
+            *answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(read);
+            Ok(())
+        };
+        self.answered(&Question { path, query, read: &read }).await?;
+        let answer = answer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        answer.ok_or_else(|| malformed(&path.join("/"), "it is empty"))
+    }
+
+    async fn answered(&self, question: &Question<'_>) -> Result<(), TmdbError> {
+        let kind = question.kind();
         let heard = self.health().heard(kind);
-        match self.repeated(path, query).await {
+        match self.repeated(question).await {
             Err(error) if self.health().heard(kind) == heard && may_be_systemic(kind, &error) => {
                 Err(self.whose_fault(kind, heard, error).await)
             }
@@ -194,14 +223,14 @@ impl Client {
         }
     }
 
-    async fn repeated<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, TmdbError> {
+    async fn repeated(&self, question: &Question<'_>) -> Result<(), TmdbError> {
         let delays = ExponentialBuilder::default()
             .with_jitter()
             .with_min_delay(Duration::from_millis(200))
             .with_max_delay(Duration::from_secs(10))
             .with_max_times(PATIENCE);
         let mut repeats = 0;
-        (|| self.once(path, query))
+        (|| self.once(question))
             .retry(delays)
             .when(|error| match error {
                 TmdbError::RateLimited { .. } => true,
@@ -227,10 +256,9 @@ impl Client {
     }
 
     /// Sends one request, when it is its turn.
-    async fn once<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, TmdbError> {
-        let (shared, kind) = (&self.shared, Kind::of(path));
-        // The semaphore is never closed.
-        let _permit = shared.in_flight.acquire().await.ok();
+    async fn once(&self, question: &Question<'_>) -> Result<(), TmdbError> {
+        let (shared, kind) = (&self.shared, question.kind());
+        let _permit = self.permit().await;
         let _alone = loop {
             self.hope(kind).await?;
             let alone = if shared.health.is_in_doubt(kind) { Some(self.alone().await) } else { None };
@@ -240,7 +268,7 @@ impl Client {
                 break alone;
             }
         };
-        let result = self.sent(kind, path, query).await;
+        let result = self.sent(question).await;
         if result.is_ok() {
             self.tally.answers.fetch_add(1, Ordering::Relaxed);
             shared.answers.fetch_add(1, Ordering::Relaxed);
@@ -249,32 +277,32 @@ impl Client {
         result
     }
 
-    /// Sends a question of our own when it is its turn.
-    pub(super) async fn asks<T: DeserializeOwned>(
-        &self,
-        kind: Kind,
-        path: &[&str],
-        query: &[(&str, &str)],
-    ) -> Result<T, TmdbError> {
+    /// Sends a question of our own when it is its turn, by one who holds a permit.
+    pub(super) async fn asks(&self, path: &[&str], query: &[(&str, &str)]) -> Result<(), TmdbError> {
         self.shared.pace.turn().await;
-        self.sent(kind, path, query).await
+        let read = |body: &[u8]| serde_json::from_slice::<IgnoredAny>(body).map(drop);
+        match self.refusal() {
+            Some(refused) => Err(refused),
+            None => self.sent(&Question { path, query, read: &read }).await,
+        }
     }
 
     /// Sends a request whose turn it is, and learns from its answer what is to be known of TMDb.
-    async fn sent<T: DeserializeOwned>(
-        &self,
-        kind: Kind,
-        path: &[&str],
-        query: &[(&str, &str)],
-    ) -> Result<T, TmdbError> {
+    async fn sent(&self, question: &Question<'_>) -> Result<(), TmdbError> {
         self.tally.requests.fetch_add(1, Ordering::Relaxed);
-        let result = self.send(path, query).await;
-        self.learn(kind, &result);
+        let result = self.send(question).await;
+        self.learn(question.kind(), &result);
         result
     }
 
     pub(super) fn health(&self) -> &Health {
         &self.shared.health
+    }
+
+    /// Room for one more request in flight.
+    pub(super) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
+        // The semaphore is never closed.
+        self.shared.in_flight.acquire().await.ok()
     }
 
     /// While this is held, no other request is sent of which it is doubtful that it has an answer.
@@ -297,7 +325,7 @@ impl Client {
     }
 
     /// What an answer means for the requests after it.
-    fn learn<T>(&self, kind: Kind, result: &Result<T, TmdbError>) {
+    fn learn(&self, kind: Kind, result: &Result<(), TmdbError>) {
         let shared = &self.shared;
         match result {
             Err(TmdbError::RateLimited { retry_after }) => {
@@ -317,14 +345,14 @@ impl Client {
             }
             // Not a word about the film: nothing is known of TMDb either.
             Err(TmdbError::NotFound { .. } | TmdbError::Rejected { .. } | TmdbError::Setup { .. }) => {}
-            Ok(_) => shared.pace.speed_up(),
+            Ok(()) => shared.pace.speed_up(),
         }
     }
 
-    async fn send<T: DeserializeOwned>(&self, path: &[&str], query: &[(&str, &str)]) -> Result<T, TmdbError> {
+    async fn send(&self, question: &Question<'_>) -> Result<(), TmdbError> {
         let mut url = self.shared.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
-            segments.pop_if_empty().push("3").extend(path);
+            segments.pop_if_empty().push("3").extend(question.path);
         }
         let shown = url.path().to_owned();
         let broken = |error: reqwest::Error| TmdbError::Unavailable {
@@ -333,7 +361,7 @@ impl Client {
             retry_after: None,
             systemic: false,
         };
-        let request = self.shared.http.get(url).query(query);
+        let request = self.shared.http.get(url).query(question.query);
         let mut answer = self.authorised(request).send().await.map_err(broken)?;
         let status = answer.status();
         let asked_to_wait = answer.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
@@ -348,7 +376,7 @@ impl Client {
         if status != StatusCode::OK {
             return Err(error::of_status(&shown, status.as_u16(), retry_after, &body));
         }
-        serde_json::from_slice(&body).map_err(|error| malformed(&shown, &error.to_string()))
+        (question.read)(&body).map_err(|error| malformed(&shown, &error.to_string()))
     }
 
     /// A v3 key goes into the query, a v4 token into the header; neither is good in the other's place.

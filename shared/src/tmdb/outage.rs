@@ -3,9 +3,7 @@
 //! Errors that have answers of their kind between them are the films' own. Where there are none, two questions more tell: the key's,
 //! which needs no film, and one of the same kind about a film that TMDb surely has.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
-use serde_json::Value;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use super::{Client, TmdbError};
 
@@ -59,6 +57,8 @@ impl Kind {
 #[derive(Debug, Default)]
 pub(super) struct Health {
     kinds: [OfKind; Kind::ALL.len()],
+    /// Whether the key was refused when it was last tried.
+    key_in_doubt: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +79,7 @@ impl Health {
     pub fn answers(&self, kind: Kind) {
         self.kinds[kind as usize].heard.fetch_add(1, Ordering::Relaxed);
         self.kinds[kind as usize].failures.store(0, Ordering::Relaxed);
+        self.key_in_doubt.store(false, Ordering::Relaxed);
     }
 
     /// How often there were answers of this kind.
@@ -93,17 +94,15 @@ impl Health {
 
     /// Whether it is doubtful that there is an answer: then one request is in flight.
     pub fn is_in_doubt(&self, kind: Kind) -> bool {
-        self.failures(kind) >= OUTAGE - PROBES
+        self.failures(kind) >= OUTAGE - PROBES || self.key_in_doubt.load(Ordering::Relaxed)
     }
 
-    /// A few requests more are worth a try. `in_doubt` where so far nothing spoke for it.
-    pub fn try_again(&self, in_doubt: bool) {
+    /// A few requests more are worth a try.
+    pub fn try_again(&self, key_was_refused: bool) {
         for kind in &self.kinds {
             kind.failures.fetch_min(OUTAGE - PROBES, Ordering::Relaxed);
-            if in_doubt {
-                kind.failures.fetch_max(OUTAGE - PROBES, Ordering::Relaxed);
-            }
         }
+        self.key_in_doubt.fetch_or(key_was_refused, Ordering::Relaxed);
     }
 
     fn failures(&self, kind: Kind) -> u32 {
@@ -137,16 +136,17 @@ impl Client {
         }
         match self.asks_in_general(kind).await {
             Ok(()) => Ok(()),
-            Err(error @ (TmdbError::Unauthorized { .. } | TmdbError::RateLimited { .. })) => Err(error),
-            Err(_) => {
+            Err(TmdbError::Unavailable { .. }) => {
                 self.health().give_up(kind);
                 Err(given_up())
             }
+            Err(error) => Err(error),
         }
     }
 
     /// Whose fault an error is that had no answer of its kind beside it since there were `heard`: TMDb's, or its film's.
     pub(super) async fn whose_fault(&self, kind: Kind, heard: u64, error: TmdbError) -> TmdbError {
+        let _permit = self.permit().await;
         let _alone = self.alone().await;
         // Others may have had an answer while this one waited.
         if self.health().heard(kind) != heard {
@@ -154,43 +154,71 @@ impl Client {
         }
         match self.asks_in_general(kind).await {
             Ok(()) => error,
-            Err(probe @ (TmdbError::Unauthorized { .. } | TmdbError::RateLimited { .. })) => probe,
-            Err(TmdbError::NotFound { .. } | TmdbError::Rejected { .. } | TmdbError::Malformed { .. }) => {
-                let cause = format!("it is not TMDb's: {}", brief(&error)).into();
-                TmdbError::Setup { base_url: self.base_url(), cause }
-            }
-            Err(probe) => match error {
+            Err(TmdbError::Unavailable { status, cause, retry_after, .. }) => match error {
                 TmdbError::Unavailable { status, cause, retry_after, .. } => {
                     TmdbError::Unavailable { status, cause, retry_after, systemic: true }
                 }
-                _ => probe,
+                _ => TmdbError::Unavailable { status, cause, retry_after, systemic: true },
             },
+            Err(general) => general,
         }
     }
 
-    /// Whether TMDb answers in general, and what had no answer lately.
+    /// Whether TMDb answers: what had no answer lately, else the key's question.
     pub(crate) async fn is_there(&self) -> Result<(), TmdbError> {
-        let doubtful = Kind::ALL.into_iter().filter(|kind| self.health().failures(*kind) > 0);
-        for kind in doubtful.chain([Kind::Other]) {
-            self.asks_in_general(kind).await?;
+        let _permit = self.permit().await;
+        let _alone = self.alone().await;
+        let doubtful: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| self.health().failures(*kind) > 0).collect();
+        if doubtful.is_empty() {
+            return self.asks_of_the_key().await;
+        }
+        for kind in doubtful {
+            self.asks_an_example(kind).await?;
         }
         Ok(())
     }
 
-    /// Asks what is answered whichever films there are. Counts as requests, and as no title's answer.
+    /// Asks what is answered whichever films there are, by one who holds a permit. Counts as requests, and as no title's answer.
     async fn asks_in_general(&self, kind: Kind) -> Result<(), TmdbError> {
-        self.asks::<Value>(Kind::Other, &OF_THE_KEY, &[]).await?;
-        if let Some(path) = kind.example() {
-            let query: &[(&str, &str)] = if kind == Kind::Find { &[("external_source", "imdb_id")] } else { &[] };
-            match self.asks::<Value>(kind, path, query).await {
-                // It has an answer to that, though not the film.
-                Err(TmdbError::NotFound { .. }) if kind != Kind::Find => {}
-                asked => asked.map(drop)?,
+        self.asks_of_the_key().await?;
+        self.asks_an_example(kind).await
+    }
+
+    /// Who answers this wrongly is not TMDb.
+    async fn asks_of_the_key(&self) -> Result<(), TmdbError> {
+        match self.asks(&OF_THE_KEY, &[]).await {
+            Err(error) if has_answered_wrongly(&error) => {
+                let cause = format!("it is not TMDb's: {}", brief(&error)).into();
+                Err(TmdbError::Setup { base_url: self.base_url(), cause })
             }
+            asked => asked,
+        }
+    }
+
+    /// An answer to it speaks for its kind; a wrong one is an outage of the kind, as the key is taken.
+    async fn asks_an_example(&self, kind: Kind) -> Result<(), TmdbError> {
+        let query: &[(&str, &str)] = if kind == Kind::Find { &[("external_source", "imdb_id")] } else { &[] };
+        let asked = match kind.example() {
+            Some(path) => self.asks(path, query).await,
+            None => Ok(()),
+        };
+        match asked {
+            // It has an answer to that, though not the film.
+            Err(TmdbError::NotFound { .. }) if kind != Kind::Find => {}
+            Err(error) if has_answered_wrongly(&error) => {
+                let (status, cause) = (error.status(), brief(&error).into());
+                return Err(TmdbError::Unavailable { status, cause, retry_after: None, systemic: true });
+            }
+            asked => asked?,
         }
         self.health().answers(kind);
         Ok(())
     }
+}
+
+/// Whether there was an answer, and not the one that TMDb gives.
+fn has_answered_wrongly(error: &TmdbError) -> bool {
+    matches!(error, TmdbError::NotFound { .. } | TmdbError::Rejected { .. } | TmdbError::Malformed { .. })
 }
 
 fn given_up() -> TmdbError {

@@ -35,6 +35,19 @@ async fn an_outage_of_one_kind_of_question_sets_no_film_aside() {
 }
 
 #[tokio::test]
+async fn what_is_answered_wrongly_though_the_key_is_taken_is_an_outage_and_no_wrong_address() {
+    let stage = Stage::new(100).await;
+    let job = stage.manifest.jobs.iter().find(|job| job.titles == 1).cloned().unwrap();
+    // Refused by the edge, and a page in the place of an answer.
+    for status in [403, 200, 404] {
+        stage.stand_in.behave(|behaviour| behaviour.down = [("find".to_owned(), status)].into());
+        let error = stage.run(&stage.crawler(), &job).await.unwrap_err();
+        let is_outage = matches!(error, CrawlError::Tmdb(TmdbError::Unavailable { systemic: true, .. }));
+        assert!(is_outage, "{status}: {error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_delivery_that_may_send_nothing_as_tmdb_asks_to_wait_is_no_evidence() {
     let stage = Stage::new(100).await;
     let job = stage.job(90);
@@ -61,8 +74,8 @@ async fn whether_tmdb_answers_is_asked_though_films_hold_every_connection() {
     let ids = stage.ids(&job).await;
     stage.stand_in.behave(|behaviour| behaviour.broken = ids.into_iter().map(|id| (id, 503)).collect());
     // So low that no film has had all its tries, nor ten requests in a row failed, when the time is over.
-    let crawler = Crawler::new(Arc::new(stage.lake.clone()), stage.client(KEY, 4.0), FetchMode::Find);
-    let deadline = Instant::now() + Duration::from_millis(2_200);
+    let crawler = Crawler::new(Arc::new(stage.lake.clone()), stage.client(KEY, 2.0), FetchMode::Find);
+    let deadline = Instant::now() + Duration::from_millis(3_000);
     let error = crawler.run(&job, &stage.manifest.dataset, deadline).await.unwrap_err();
     assert!(matches!(error, CrawlError::OutOfTime { done: 0, idle: 1, .. }), "{error:?}");
 }
