@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
@@ -237,7 +238,7 @@ pub struct Selection {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Titles {
     /// title.basics.tsv.gz: a file, an https URL, s3://bucket/key, or - for stdin [default: provision.toml's, IMDb's own]
-    #[arg(long, value_name = "FILE|URL", env = "PROVISION_TITLES_SOURCE")]
+    #[arg(long, value_name = "FILE|URL", env = "PROVISION_TITLES_SOURCE", value_parser = NonEmptyStringValueParser::new())]
     pub titles_source: Option<String>,
     /// IMDb's title types that count as films, joined by commas: movie,tvMovie,short [default: provision.toml's, those of the index before, movie]
     #[arg(long, value_name = "TYPES")]
@@ -333,8 +334,8 @@ pub struct Pause {
 #[derive(Args, Debug)]
 pub struct DeadLetters {
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    pub limit: usize,
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u16).range(1..))]
+    pub limit: u16,
 }
 
 /// Flags of `redrive`.
@@ -349,7 +350,7 @@ pub struct Redrive {
 #[derive(Args, Debug)]
 pub struct Download {
     /// A folder or s3://bucket
-    #[arg(long, value_name = "DIR|s3://", default_value = "./lake", env = "PROVISION_LAKE")]
+    #[arg(long, value_name = "DIR|s3://", default_value = "./lake", env = "PROVISION_LAKE", value_parser = NonEmptyStringValueParser::new())]
     pub lake: String,
     /// The year, or none
     #[arg(long, default_value = "2004", conflicts_with = "all")]
@@ -378,7 +379,7 @@ pub struct Download {
 #[derive(Args, Debug)]
 pub struct Compact {
     /// A folder or s3://bucket [default: the stack's bucket]
-    #[arg(long, value_name = "DIR|s3://", env = "PROVISION_LAKE")]
+    #[arg(long, value_name = "DIR|s3://", env = "PROVISION_LAKE", value_parser = NonEmptyStringValueParser::new())]
     pub lake: Option<String>,
     /// What the files are: ndjson or parquet [default: provision.toml's, else ndjson]
     #[arg(long, value_name = "FORMAT")]
@@ -389,7 +390,7 @@ pub struct Compact {
 #[derive(Args, Debug)]
 pub struct Verify {
     /// A folder or s3://bucket [default: the stack's bucket]
-    #[arg(long, value_name = "DIR|s3://", env = "PROVISION_LAKE")]
+    #[arg(long, value_name = "DIR|s3://", env = "PROVISION_LAKE", value_parser = NonEmptyStringValueParser::new())]
     pub lake: Option<String>,
     /// Count titles that were fetched longer ago: 30d, 2w, 6mo, 1y
     #[arg(long, value_name = "SPAN", default_value = "6mo")]

@@ -419,7 +419,15 @@ mod tests {
 
     fn of_lake(denied: bool) -> LakeError {
         let source = "the store's words".into();
-        LakeError { operation: "write", uri: "s3://lake".into(), key: "k".into(), hint: "mend it", denied, source }
+        LakeError {
+            operation: "write",
+            uri: "s3://lake".into(),
+            key: "k".into(),
+            hint: "mend it",
+            denied,
+            is_no_lake: false,
+            source,
+        }
     }
 
     #[test]

@@ -447,3 +447,22 @@ async fn an_object_that_is_lost_stops_the_merging() {
     assert!(matches!(error, CompactError::Gone { .. }), "{error}");
     assert_eq!(lake.get(layout::COMPACT_CURRENT).await.unwrap(), None, "nothing became current");
 }
+
+#[tokio::test]
+async fn records_that_are_no_job_s_are_a_fault_while_jobs_are_missing_too_and_a_file_of_somebody_s_is_none() {
+    let lake = MemoryLake::new();
+    let manifest = crawl(Arc::new(lake.clone())).await;
+    let job = manifest.jobs.iter().find(|job| job.year == Some(1990)).unwrap();
+    let copied = lake.get(&layout::records(Kind::Movies, job)).await.unwrap().unwrap();
+    for theirs in ["tmdb/movies/_SUCCESS", "tmdb/movies/mine/a.csv"] {
+        put_back(&lake, theirs, Some(b"theirs")).await;
+    }
+    assert!(proof(&lake).await.holds());
+    for stray in ["tmdb/movies/year=2017/TH-999.ndjson.gz", "tmdb/movies/copy.ndjson.gz"] {
+        put_back(&lake, stray, Some(&copied)).await;
+        let report = proof(&lake).await;
+        let faults: Vec<_> = report.problems.iter().map(|problem| (problem.fault, &*problem.which)).collect();
+        assert_eq!(faults, [(Fault::Nobodys, stray)]);
+        put_back(&lake, stray, None).await;
+    }
+}

@@ -13,7 +13,7 @@ pub(super) async fn list(run: &Run, flags: &cli::DeadLetters) -> Result<(), Fail
     let busy = run.ui.busy("reading the dead letters");
     let looked = async {
         let there = crawl.fleet.dead_letters.depth().await?;
-        Ok::<_, FleetError>((there, crawl.fleet.dead_letters(flags.limit).await?))
+        Ok::<_, FleetError>((there, crawl.fleet.dead_letters(flags.limit.into()).await?))
     };
     let (there, letters) = interrupt::until(&run.interrupt, looked).await?;
     drop(busy);

@@ -112,7 +112,11 @@ async fn closing(
     };
     let forget = async {
         match ending.filter(|_| ended) {
-            Some(crawl) => Ok::<_, Failure>(crawl.fleet.forget_pause().await?),
+            // A lake that somebody deleted has no pause to forget.
+            Some(crawl) => match crawl.fleet.forget_pause().await {
+                Err(FleetError::Lake(error)) if error.is_no_lake => Ok(()),
+                forgotten => Ok(forgotten?),
+            },
             None => Ok(()),
         }
     };

@@ -249,7 +249,7 @@ mod tests {
         let told = failure(CrawlError::Tmdb(refused), &job).to_string();
         assert!(told.contains("set TMDB_API_KEY") && !told.contains("secret set"), "{told}");
         let (uri, key, source) = ("s3://lake".to_owned(), "k".to_owned(), "no".into());
-        let closed = LakeError { operation: "write", uri, key, hint: "", denied: true, source };
+        let closed = LakeError { operation: "write", uri, key, hint: "", denied: true, is_no_lake: false, source };
         assert_eq!(failure(CrawlError::Lake(closed), &job).told().code, crate::exit::DENIED);
     }
 }

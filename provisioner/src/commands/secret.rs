@@ -160,6 +160,9 @@ fn fits(key: &Secret) -> Result<(), Failure> {
         () if text.contains(char::is_whitespace) => wrong("the key has blanks in it"),
         () if text.contains("{{") => wrong("the key has `{{` in it, which SSM does not take"),
         () if text.len() > LARGEST => wrong("the key is longer than SSM takes"),
+        () if text.len() != 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+            wrong("a v3 key has 32 hexadecimal digits, and this has another number of them")
+        }
         () => Ok(()),
     }
 }
@@ -185,7 +188,7 @@ mod tests {
 
     #[test]
     fn e56_what_ssm_would_not_take_is_refused_without_showing_it() {
-        for text in ["", "two words", "{{resolve}}", &"x".repeat(4097)] {
+        for text in ["", "two words", "{{resolve}}", &"x".repeat(4097), "0123456789abcdef"] {
             let told = fits(&Secret::new(text)).unwrap_err().to_string();
             assert!(text.is_empty() || !told.contains(text), "{told}");
         }

@@ -15,7 +15,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Status) -> Result<(), Failure> {
     let opened = Opened::open(run).await?;
     let stack = opened.stack(run)?;
     let looks = interrupt::until(&run.interrupt, stack.look()).await?;
-    let status = Status::new(&stack.scope, &looks, progress(run, &opened, &stack, &looks).await?);
+    let status = Status::new(&stack, &looks, progress(run, &opened, &stack, &looks).await?);
     run.ui.result(|| status.text(), &status)?;
     if flags.exit_code && !status.is_healthy() { Err(Failure::Different) } else { Ok(()) }
 }

@@ -125,6 +125,11 @@ impl Stack<'_> {
         Ok(self.declare()?.into_iter().map(|resource| Look { resource, observed: None }).collect())
     }
 
+    /// Whether a resource's own tags tell whose it is; a kind without tags is its parent's, or its keeper's.
+    pub fn takes_tags(&self, resource: &Resource) -> bool {
+        !self.belongs(resource) && !self.is_untracked(&resource.type_name)
+    }
+
     /// As [`Stack::declare`], with every resource that has a name, sound or not, and all problems, those of a draft and of outputs too.
     pub fn declare_each(&self) -> (Vec<Resource>, Vec<Diagnostic>) {
         let mut known = KnownAttributes::new();

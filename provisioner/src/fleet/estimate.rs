@@ -105,7 +105,8 @@ impl Estimate {
         let gb_second = if settings.arm { GB_SECOND_ARM } else { GB_SECOND };
         let lambda = gb_seconds * gb_second + messages as f64 * INVOCATION;
         let (sqs, s3) = (sqs_requests * SQS_REQUEST, s3_writes * S3_WRITE + s3_reads * S3_READ);
-        let cents = |dollars: f64| (dollars * 100.0).ceil() / 100.0;
+        // Rounded up is the sum alone: of small parts each would be a cent too much.
+        let cents = |dollars: f64| (dollars * 100.0).round() / 100.0;
         Self {
             requests: requests.round() as u64,
             seconds: seconds.ceil() as u64,
@@ -113,7 +114,12 @@ impl Estimate {
             sqs_requests: sqs_requests.ceil() as u64,
             s3_writes: s3_writes as u64,
             s3_reads: s3_reads as u64,
-            usd: Price { lambda: cents(lambda), sqs: cents(sqs), s3: cents(s3), total: cents(lambda + sqs + s3) },
+            usd: Price {
+                lambda: cents(lambda),
+                sqs: cents(sqs),
+                s3: cents(s3),
+                total: ((lambda + sqs + s3) * 100.0).ceil() / 100.0,
+            },
         }
     }
 }
@@ -131,7 +137,7 @@ mod tests {
         let estimate = Estimate::new(work, SETTINGS);
         assert_eq!((estimate.requests, estimate.seconds), (1_400_000, 40_000));
         assert_eq!(estimate.gb_seconds, 80_000);
-        assert_eq!(estimate.usd, Price { lambda: 1.34, sqs: 0.01, s3: 0.44, total: 1.79 });
+        assert_eq!(estimate.usd, Price { lambda: 1.33, sqs: 0.01, s3: 0.44, total: 1.79 });
     }
 
     #[test]

@@ -108,6 +108,7 @@ fn unreadable(lake: &dyn Lake, key: &str, error: serde_json::Error) -> LakeError
         key: key.to_owned(),
         hint: "delete that object, then launch again",
         denied: false,
+        is_no_lake: false,
         source: error.into(),
     }
 }

@@ -16,7 +16,8 @@ const RARELY: Duration = Duration::from_secs(60);
 pub struct Waiting {
     /// Between two looks.
     pub every: Duration,
-    /// How long an empty queue must stay empty to be taken for drained while jobs are missing.
+    /// How long an empty queue must stay empty to be taken for drained while jobs are missing, and how long one that is not is waited for
+    /// when all jobs are done.
     pub settled: Duration,
     /// How long looks may fail in a row: a line that is down for minutes is not the end of a crawl of hours.
     pub patience: Duration,
@@ -59,7 +60,8 @@ impl Fleet {
         pace: Waiting,
         mut look: impl FnMut(Result<&Progress, &FleetError>),
     ) -> Result<Ended, FleetError> {
-        let (mut empty_since, mut failing_since): (Option<Instant>, Option<Instant>) = (None, None);
+        let (mut complete_since, mut empty_since): (Option<Instant>, Option<Instant>) = (None, None);
+        let mut failing_since: Option<Instant> = None;
         loop {
             let looked = self.progress(Some(manifest), selection).await;
             look(looked.as_ref());
@@ -76,7 +78,9 @@ impl Fleet {
                 }
             };
             failing_since = None;
-            if progress.is_complete() && progress.is_idle() {
+            // What others have in hand may be there for hours: functions that were killed, jobs that are not these.
+            let since = progress.is_complete().then(|| *complete_since.get_or_insert_with(Instant::now));
+            if since.is_some_and(|since| progress.is_idle() || since.elapsed() >= pace.settled) {
                 return Ok(Ended::Complete(progress));
             }
             if let Some(pause) = progress.paused {

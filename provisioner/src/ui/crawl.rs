@@ -48,7 +48,7 @@ pub fn text(progress: &Progress) -> String {
             titles.failed
         ));
     }
-    if let Some(pace) = pace.filter(|_| !progress.is_complete()) {
+    if let Some(pace) = pace.filter(|_| !progress.is_complete() && paused.is_none()) {
         lines.push(format!(
             "Rate          {:.1} titles a second, {} left",
             pace.titles_per_second,

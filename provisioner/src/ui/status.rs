@@ -5,7 +5,7 @@ use comfy_table::presets::NOTHING;
 use serde::Serialize;
 
 use super::crawl;
-use crate::engine::{Look, Scope, State};
+use crate::engine::{Look, Scope, Stack, State};
 use crate::fleet::Progress;
 
 /// The state of a stack.
@@ -45,9 +45,9 @@ pub struct Resource {
 
 impl Status {
     /// The state of what was looked at.
-    pub fn new(scope: &Scope, looks: &[Look], progress: Option<Progress>) -> Self {
-        let resources = looks.iter().map(|look| Resource::new(look, scope)).collect();
-        let Scope { stack, region, account, .. } = scope.clone();
+    pub fn new(stack: &Stack<'_>, looks: &[Look], progress: Option<Progress>) -> Self {
+        let resources = looks.iter().map(|look| Resource::new(look, stack)).collect();
+        let Scope { stack, region, account, .. } = stack.scope.clone();
         Self { stack, region, account, resources, progress }
     }
 
@@ -74,12 +74,11 @@ impl Status {
 }
 
 impl Resource {
-    fn new(look: &Look, scope: &Scope) -> Self {
+    fn new(look: &Look, stack: &Stack<'_>) -> Self {
         let Look { resource, observed } = look;
         let (status, reason, healthy) = match observed {
             None => ("Missing".to_owned(), None, false),
-            // A kind without tags is its parent's.
-            Some(observed) if !observed.tags.is_empty() && !scope.owns(&observed.tags) => {
+            Some(observed) if stack.takes_tags(resource) && !stack.scope.owns(&observed.tags) => {
                 ("Foreign".to_owned(), Some("it has no tag of this stack".to_owned()), false)
             }
             Some(observed) => match &observed.state {

@@ -115,11 +115,21 @@ fn e44_a_queue_of_our_name_without_our_tag_is_not_touched() {
     let stage = Stage::new();
     let created = stage.aws("sqs create-queue --queue-name films-jobs");
     assert!(created.status.success(), "{created:?}");
+    stage.user.run(["status"]).succeeds().says("Foreign: it has no tag of this stack");
     stage.proxy.forget();
     stage.user.run(["up", "--yes"]).exits(5).complains("films-jobs").complains("--adopt");
     assert_eq!(stage.changes(), Vec::<String>::new());
     stage.user.run(["up", "--yes", "--adopt"]).succeeds();
     stage.user.run(["plan", "--exit-code"]).succeeds();
+}
+
+#[test]
+fn a_lake_that_somebody_deleted_is_no_failure_of_down() {
+    let stage = Stage::new();
+    stage.user.run(["up", "--yes"]).succeeds();
+    let deleted = stage.aws(&format!("s3 rb s3://{LAKE}"));
+    assert!(deleted.status.success(), "{deleted:?}");
+    stage.user.run(["down", "--yes", "--no-wait"]).succeeds().says("is down");
 }
 
 #[test]

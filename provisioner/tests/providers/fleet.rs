@@ -176,6 +176,20 @@ async fn a_run_of_some_years_ends_whatever_became_of_a_larger_launch_before() {
 }
 
 #[tokio::test]
+async fn a_run_whose_jobs_are_done_does_not_wait_for_what_others_have_in_hand() {
+    let (_proxy, _stage, fleet) = fleet("fleet-others").await;
+    let manifest = Manifest { jobs: vec![job(2004)], titles: 1, ..without_jobs() };
+    let key = "tmdb/_done/year=2004/AD-000.0000000000002004.1t-1l-0m-0o-0f.json";
+    fleet.lake.put(key, "{}".into(), PutMode::Overwrite).await.unwrap();
+    fleet.jobs.send("somebody else's").await.unwrap();
+    let pace = Waiting { every: Duration::from_millis(20), settled: Duration::from_millis(200), ..Waiting::default() };
+    let began = Instant::now();
+    let ended = fleet.wait(&manifest, &Selection::default(), pace, |_| {}).await.unwrap();
+    assert!(matches!(&ended, Ended::Complete(progress) if !progress.is_idle()), "{ended:?}");
+    assert!(began.elapsed() >= pace.settled, "what is only late is waited for");
+}
+
+#[tokio::test]
 async fn e63_an_empty_page_of_a_log_is_not_its_end_and_an_event_may_come_twice() {
     let (proxy, stage, fleet) = fleet("fleet-log").await;
     let sqs = aws_sdk_sqs::Client::new(&stage.config);

@@ -68,6 +68,7 @@ impl Pruning<'_> {
             let mut entries = self.lake.list(&folder);
             while let Some(entry) = entries.try_next().await? {
                 match layout::job_beneath(&folder, &entry.key) {
+                    _ if !layout::is_of_a_crawl(&entry.key) => {}
                     Some(name) if jobs.contains_key(name) => {}
                     Some(_) => self.delete(entry.key).await?,
                     // One record an object: only the markers know whose it is.

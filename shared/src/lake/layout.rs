@@ -163,6 +163,25 @@ pub fn kind_of(key: &str) -> Option<Kind> {
     Kind::ALL.into_iter().find(|kind| key.starts_with(&folder(*kind)))
 }
 
+/// Whether a crawl itself would write records at this key: whatever else stands beneath its folders is somebody's own.
+pub fn is_of_a_crawl(key: &str) -> bool {
+    let beneath = Kind::ALL.iter().find_map(|kind| key.strip_prefix(&folder(*kind)));
+    let is_job = |name: &str| {
+        let part = name.rsplit_once('-').map_or("", |(_, part)| part);
+        part.len() >= 3 && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    match beneath.unwrap_or_default().split('/').collect::<Vec<_>>()[..] {
+        [year, file] => parse_year_folder(year).is_some() && file.strip_suffix(".ndjson.gz").is_some_and(is_job),
+        [year, initial, file] => {
+            year.starts_with("year-")
+                && initial.starts_with("initial-")
+                && file.starts_with("tmdb-movie-")
+                && file.ends_with(".json")
+        }
+        _ => false,
+    }
+}
+
 /// The name of the job whose object stands at `key` beneath `folder`; none if that is no single job's.
 pub fn job_beneath<'k>(folder: &str, key: &'k str) -> Option<&'k str> {
     // A job's name has no dot in it; what follows the first one is ours to choose.

@@ -60,6 +60,7 @@ impl LocalLake {
                 _ => "check the folder's rights and the space on its disk",
             },
             denied: error.kind() == io::ErrorKind::PermissionDenied,
+            is_no_lake: false,
             source: error.into(),
         }
     }

@@ -75,6 +75,7 @@ pub trait Lake: fmt::Debug + Send + Sync {
             key: key.to_owned(),
             hint: "check the folder for temporary files",
             denied: false,
+            is_no_lake: false,
             source: error.into(),
         })?;
         self.put(key, bytes.into(), PutMode::Overwrite).await.map(|_| ())
@@ -109,6 +110,8 @@ pub struct LakeError {
     pub hint: &'static str,
     /// Whether credentials or a permission are missing.
     pub denied: bool,
+    /// Whether there is no lake at all.
+    pub is_no_lake: bool,
     /// What the store said.
     #[source]
     pub source: Box<dyn Error + Send + Sync>,

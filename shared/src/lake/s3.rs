@@ -99,6 +99,7 @@ impl S3Lake {
                 }
                 _ => "check the network and the credentials, then try again",
             },
+            is_no_lake: code == Some("NoSuchBucket"),
             denied: code.is_some_and(|code| ["AccessDenied", "403"].contains(&code) || OF_CREDENTIALS.contains(&code)),
             source: source.into(),
         }

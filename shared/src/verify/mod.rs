@@ -56,7 +56,7 @@ pub async fn verify(lake: &dyn Lake, before: Date, progress: impl Fn(usize, usiz
     let mut checked = stream::iter(&manifest.jobs)
         .map(|job| {
             let markers = markers.get(&job.name()).unwrap_or(&none);
-            let checked = job::check(lake, &manifest.dataset, job, markers, &earlier, before);
+            let checked = job::check(lake, &manifest.dataset, job, markers, &earlier.titles, before);
             async move { checked.await.map(|checked| (job, checked)) }
         })
         .buffered(WIDTH);
@@ -77,7 +77,7 @@ pub async fn verify(lake: &dyn Lake, before: Date, progress: impl Fn(usize, usiz
         );
         report.problem(Problem::new(Fault::Titles, which));
     }
-    strangers(lake, &manifest, &markers, &named, &mut report).await?;
+    strangers(lake, &manifest, &markers, &named, &earlier.objects, &mut report).await?;
     compacted::check(lake, &done, &records, &mut report).await?;
     Ok(report)
 }
@@ -92,37 +92,49 @@ async fn markers(lake: &dyn Lake) -> Result<HashMap<String, Vec<Done>>, LakeErro
     Ok(markers)
 }
 
-/// The titles that stand in objects of an earlier index's jobs, which no job of this one has replaced yet, each with that job's name.
+/// What stands in the lake by an earlier index's jobs, which no job of this one has replaced yet.
+#[derive(Default)]
+struct Earlier {
+    /// Its titles, each with its job's name.
+    titles: HashMap<ImdbId, String>,
+    /// Its objects, as numbers.
+    objects: HashSet<u64>,
+}
+
 async fn earlier(
     lake: &dyn Lake,
     manifest: &Manifest,
     markers: &HashMap<String, Vec<Done>>,
     report: &mut Report,
-) -> Result<HashMap<ImdbId, String>, LakeError> {
+) -> Result<Earlier, LakeError> {
     let mut left: HashMap<&String, &Vec<Done>> = markers.iter().collect();
     for job in &manifest.jobs {
         if markers.get(&job.name()).is_some_and(|markers| markers.iter().any(|done| done.is_of(job))) {
             left.remove(&job.name());
         }
     }
-    let mut titles = HashMap::new();
+    let mut earlier = Earlier::default();
     let reads = left.into_iter().flat_map(|(name, markers)| markers.iter().map(move |done| (name, done.key())));
     let reads = reads.map(async |(name, key)| (name, titles_of(lake, &key).await, key));
     let mut reads = stream::iter(reads).buffer_unordered(WIDTH);
     while let Some((name, ids, key)) = reads.next().await {
         match ids {
-            Ok(ids) => titles.extend(ids.into_iter().map(|id| (id, name.clone()))),
+            Ok((ids, objects)) => {
+                earlier.titles.extend(ids.into_iter().map(|id| (id, name.clone())));
+                earlier.objects.extend(objects.iter().map(|key| number(key)));
+            }
             Err(CrawlError::Lake(error)) => return Err(error),
             Err(_) => report.problem(Problem::new(Fault::Unreadable, key)),
         }
     }
-    Ok(titles)
+    Ok(earlier)
 }
 
-async fn titles_of(lake: &dyn Lake, key: &str) -> Result<HashSet<ImdbId>, CrawlError> {
+/// The titles and the objects of a marker.
+async fn titles_of(lake: &dyn Lake, key: &str) -> Result<(HashSet<ImdbId>, Vec<String>), CrawlError> {
     match Marker::read(lake, key).await? {
-        Some(marker) => marker.titles_in_lake(lake).await,
-        None => Ok(HashSet::new()),
+        Some(marker) => Ok((marker.titles_in_lake(lake).await?, marker.objects)),
+        None => Ok(Default::default()),
     }
 }
 
@@ -134,6 +146,7 @@ async fn strangers(
     manifest: &Manifest,
     markers: &HashMap<String, Vec<Done>>,
     named: &HashSet<u64>,
+    earlier: &HashSet<u64>,
     report: &mut Report,
 ) -> Result<(), LakeError> {
     let jobs: HashMap<String, &Job> = manifest.jobs.iter().map(|job| (job.name(), job)).collect();
@@ -143,12 +156,18 @@ async fn strangers(
     let mut ending: Option<Vec<&Job>> = None;
     for kind in Kind::ALL {
         let folder = layout::folder(kind);
+        let open = manifest.jobs.iter().filter(|job| !is_done(job));
+        let open: HashSet<String> = open.map(|job| layout::objects_like(kind, job)).collect();
         let mut entries = lake.list(&folder);
         while let Some(entry) = entries.try_next().await? {
             if named.contains(&number(&entry.key)) {
                 continue;
             }
             let job = layout::job_beneath(&folder, &entry.key).and_then(|name| jobs.get(name));
+            // What no reader of the lake takes for records may stand there.
+            if !layout::is_of_a_crawl(&entry.key) && !entry.key.ends_with(".ndjson.gz") {
+                continue;
+            }
             let fault = match job {
                 Some(job) if !is_done(job) => {
                     report.unfinished_objects += 1;
@@ -158,12 +177,17 @@ async fn strangers(
                 Some(job) if markers_now(lake, job).await?.iter().any(|marker| marker.objects.contains(&entry.key)) => {
                     continue;
                 }
-                None if !complete => {
+                None if open.contains(folder_of(&entry.key)) => {
+                    report.unfinished_objects += 1;
+                    continue;
+                }
+                None if !complete && earlier.contains(&number(&entry.key)) => {
                     report.left_over_objects += 1;
                     continue;
                 }
                 Some(_) => Fault::Unnamed,
-                None => Fault::LeftOver,
+                None if earlier.contains(&number(&entry.key)) => Fault::LeftOver,
+                None => Fault::Nobodys,
             };
             if ending.is_none() {
                 ending = Some(jobs_that_end(lake, manifest).await?);
@@ -199,6 +223,11 @@ async fn markers_now(lake: &dyn Lake, job: &Job) -> Result<Vec<Marker>, LakeErro
         Err(CrawlError::Lake(error)) => Err(error),
         markers => Ok(markers.unwrap_or_default()),
     }
+}
+
+/// A key up to its last `/`, with it.
+fn folder_of(key: &str) -> &str {
+    &key[..key.rfind('/').map_or(0, |at| at + 1)]
 }
 
 /// A text as 64 bits: of the ten million keys that a lake may have, two are the same once in 300,000 lakes.

@@ -119,6 +119,8 @@ pub enum Fault {
     Unnamed,
     /// An object of a job that the index does not have, though all that it has are done.
     LeftOver,
+    /// An object that no job's marker names, of this index or of an earlier one.
+    Nobodys,
     /// A marker's counts are not those of its objects.
     Counts,
     /// A job has more than one marker for the same titles.
@@ -145,6 +147,7 @@ impl fmt::Display for Fault {
             Self::Unreadable => "cannot be read",
             Self::Unnamed => "is not named by its job's marker",
             Self::LeftOver => "is left over by an earlier index",
+            Self::Nobodys => "is no job's",
             Self::Counts => "has other counts than its objects",
             Self::Markers => "has several markers",
             Self::Index => "is not in the index as its job says",

@@ -355,3 +355,21 @@ async fn what_a_newer_index_has_is_not_removed_by_a_tidying_that_began_before_it
         assert!(proof(&stage.lake).await.holds());
     }
 }
+
+#[tokio::test]
+async fn what_somebody_else_keeps_among_the_records_is_never_tidied_away() {
+    let lake = MemoryLake::new();
+    let stage = Stage::new(100).await;
+    let manifest = index(&lake, row(1, 2004)).await;
+    let crawler = Crawler::new(Arc::new(lake.clone()), stage.client(KEY, 100_000.0), FetchMode::Find);
+    crawler.run(&manifest.jobs[0], &manifest.dataset, soon()).await.unwrap();
+    let theirs = ["tmdb/movies/_SUCCESS", "tmdb/movies/mine/a.csv", "tmdb/movies/year=2004/notes.md"];
+    let ours =
+        ["tmdb/movies/year=2017/TH-001.ndjson.gz", "tmdb/reviews/year-2017/initial-TH/tmdb-movie-1-review-2.json"];
+    for key in theirs.iter().chain(&ours) {
+        lake.put(key, "x".into(), PutMode::Overwrite).await.unwrap();
+    }
+    let mut tidied = prune(&lake, &manifest).await.unwrap();
+    tidied.sort();
+    assert_eq!(tidied, ours);
+}

@@ -159,6 +159,7 @@ impl Killed {
             key: key.to_owned(),
             hint: "it was killed",
             denied: false,
+            is_no_lake: false,
             source: "killed".into(),
         })
     }
