@@ -115,7 +115,10 @@ fn an_interrupted_download_goes_on_and_asks_for_no_film_twice() {
 fn a_folder_that_cannot_be_written_is_told_with_what_the_system_says() {
     let stage = Stage::new("rate = 100000\n").file("lake/tmdb/misses", "a file where a folder must be");
     let run = stage.user.run(words("download --all --years 2013 --initials TH --lake ./lake"));
-    run.exits(1).complains("cannot write ./lake/tmdb/misses/").complains("Not a directory");
+    run.exits(1)
+        .complains("cannot write the lake: ")
+        .complains("Not a directory")
+        .complains("which: ./lake/tmdb/misses/");
 }
 
 #[test]
@@ -279,4 +282,22 @@ fn a_source_that_is_not_read_and_a_partition_that_is_not_there_are_told() {
     let line = "download --year 2013 --initial TH --lake ./lake --titles-source other.gz --new-index";
     let wrong = stage.user.run(words(line)).exits(1).complains("this is no title.basics");
     wrong.complains("which: other.gz").complains("--titles-source");
+}
+
+#[test]
+fn an_index_of_fewer_titles_asks_first_and_one_without_those_that_are_wanted_is_not_taken() {
+    let stage = Stage::new("rate = 100000\n");
+    let row = |id: u32| format!("tt{id:07}\tmovie\tThe One\tThe One\t0\t2004\t\\N\t90\tDrama\n");
+    let header =
+        "tconst\ttitleType\tprimaryTitle\toriginalTitle\tisAdult\tstartYear\tendYear\truntimeMinutes\tgenres\n";
+    let titles = |count| format!("{header}{}", (1..=count).map(row).collect::<String>());
+    let stage = stage.file("whole.tsv", &titles(40)).file("cut.tsv", &titles(3));
+    let line = |file: &str| format!("download --all --lake ./lake --new-index --titles-source {file}");
+    stage.user.run(words(&line("whole.tsv"))).succeeds();
+    let asks = stage.user.run(words(&line("cut.tsv"))).exits(2);
+    asks.complains("the new index has 3 titles, and the one before has 40").complains("--yes");
+    stage.user.run(words(&format!("{} --years 1950", line("cut.tsv")))).exits(2).complains("no job of the index");
+    assert_eq!(stage.verify()["titles"], 40, "the one before is still the crawl's");
+    stage.user.run(words(&format!("{} --yes", line("cut.tsv")))).succeeds();
+    assert_eq!(stage.verify()["titles"], 3);
 }

@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use crawler_core::{
     Job, Lake,
-    imdb::{IndexError, IndexOptions, Manifest, Source, build_index},
+    imdb::{IndexError, IndexOptions, Manifest, Source, build_index, write_index},
     lake::{Entry, LakeError, MemoryLake, Put, PutMode, layout},
 };
 use flate2::{Compression, write::GzEncoder};
-use futures::stream::BoxStream;
+use futures::{TryStreamExt as _, stream::BoxStream};
 use testkit::{
     file_server::{FileServer, Served},
     titles,
@@ -365,4 +365,38 @@ fn rows_kept_or_passed_over() -> u64 {
                     && (columns[5] == "\\N" || (columns[5].len() == 4 && columns[5].parse::<u16>().is_ok()))))
     };
     text.split('\n').skip(1).filter(|line| !line.is_empty()).filter(good).count() as u64
+}
+
+#[tokio::test]
+async fn titles_that_were_cut_are_written_again_from_the_same_source() {
+    let lake = MemoryLake::new();
+    let text = format!("{HEADER}{}", (1..=40).map(|id| row(id, "One", "2001")).collect::<String>());
+    let (_folder, source) = file(&gzip(&text));
+    let first = build(&lake, &source).await.unwrap();
+    let key = layout::titles(&first.dataset);
+    let whole = lake.get(&key).await.unwrap().unwrap();
+    for damaged in [Some(whole.slice(..100)), None] {
+        match damaged {
+            Some(cut) => drop(lake.put(&key, cut, PutMode::Overwrite).await.unwrap()),
+            None => lake.delete(&key).await.unwrap(),
+        }
+        let again = build(&lake, &source).await.unwrap();
+        assert_eq!(lake.get(&layout::titles(&again.dataset)).await.unwrap(), Some(whole.clone()));
+        assert_eq!(again.jobs, first.jobs, "what is done stays done");
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_is_not_taken_leaves_the_one_before_and_nothing_of_its_own() {
+    let lake = MemoryLake::new();
+    let (_one, first) = file(&gzip(&format!("{HEADER}{}{}", row(1, "One", "2001"), row(2, "Two", "2001"))));
+    let (_two, second) = file(&gzip(&format!("{HEADER}{}", row(1, "One", "2001"))));
+    let before = build(&lake, &first).await.unwrap();
+    let keys = async || -> Vec<String> { lake.list("").map_ok(|entry| entry.key).try_collect().await.unwrap() };
+    let stood = keys().await;
+    let new = write_index(&lake, &second, &IndexOptions::default(), |_| {}).await.unwrap();
+    assert_eq!(new.manifest.titles, 1);
+    new.discard(&lake).await.unwrap();
+    assert_eq!(Manifest::current(&lake).await.unwrap(), Some(before));
+    assert_eq!(keys().await, stood);
 }

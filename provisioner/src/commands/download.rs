@@ -105,7 +105,8 @@ async fn index(
     if is_new {
         interrupt::until(&run.interrupt, secret::validity(run)).await?;
     }
-    titles::manifest(run, &flags.titles, lake, config, most_titles(parameters.appends())).await
+    let selects = |manifest: &Manifest| jobs(flags, manifest).map(drop);
+    titles::manifest(run, &flags.titles, lake, config, most_titles(parameters.appends()), &selects).await
 }
 
 /// Every selected job with `--all`, else those of one year and initial.

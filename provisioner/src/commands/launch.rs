@@ -90,8 +90,13 @@ impl Launch {
         let selection = titles::selection(selected)?;
         let crawl = Crawl::open(stack, &opened.aws.config)?;
         let config = Some(&opened.aws.config);
-        let manifest = titles::manifest(run, source, &crawl.fleet.lake, config, crawl.job_titles()?).await?;
         let asked = titles::shown(selected);
+        let selects = |manifest: &Manifest| match manifest.jobs_of(&selection).next() {
+            Some(_) => Ok(()),
+            None => Err(FleetError::NothingSelected { asked: asked.clone() }.into()),
+        };
+        let job_titles = crawl.job_titles()?;
+        let manifest = titles::manifest(run, source, &crawl.fleet.lake, config, job_titles, &selects).await?;
         let busy = run.ui.busy("listing the jobs that are done");
         let planned = crawl.fleet.plan_launch(&manifest, &selection, &asked, wanted);
         let plan = interrupt::until(&run.interrupt, planned).await?;

@@ -1,6 +1,6 @@
 //! `provision run`: up, launch, wait, status, down. Interrupted and run again, it goes on.
 
-use super::crawl::Crawl;
+use super::crawl::{Crawl, key_is_stored};
 use super::launch::Launch;
 use super::pause::stands_still;
 use super::{Opened, Run, compact, down, status, titles, up};
@@ -20,6 +20,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Run) -> Result<(), Failure> {
         interrupt::until(&run.interrupt, run.ui.confirm(&question)).await?;
     }
     let steps = run.for_step();
+    key_is_stored(run, &Opened::open(&steps).await?.aws.config).await?;
     up::run(&steps, &cli::Up::default()).await?;
     let opened = Opened::open(&steps).await?;
     let stack = opened.stack(run)?;

@@ -1,7 +1,7 @@
 //! `provision simulate`: sends the message of one year and initial.
 
 use crawler_core::Order;
-use crawler_core::imdb::Selection;
+use crawler_core::imdb::{Manifest, Selection};
 use serde_json::json;
 
 use super::crawl::{Crawl, key_is_stored};
@@ -18,13 +18,16 @@ pub(super) async fn run(run: &Run, flags: &cli::Simulate) -> Result<(), Failure>
     let stack = opened.stack(run)?;
     let crawl = Crawl::open(&stack, &opened.aws.config)?;
     let config = Some(&opened.aws.config);
-    let manifest = titles::manifest(run, &flags.titles, &crawl.fleet.lake, config, crawl.job_titles()?).await?;
+    let asked = format!("year {}, initial {initial}", flags.year);
+    let selects = |manifest: &Manifest| match manifest.jobs_of_partition(year, &initial).next() {
+        Some(_) => Ok(()),
+        None => Err(FleetError::NothingSelected { asked: asked.clone() }.into()),
+    };
+    let job_titles = crawl.job_titles()?;
+    let manifest = titles::manifest(run, &flags.titles, &crawl.fleet.lake, config, job_titles, &selects).await?;
+    selects(&manifest)?;
     let titles: Vec<u32> = manifest.jobs_of_partition(year, &initial).map(|job| job.titles).collect();
     let jobs = titles.len();
-    if jobs == 0 {
-        let asked = format!("year {}, initial {initial}", flags.year);
-        return Err(FleetError::NothingSelected { asked }.into());
-    }
     has_deliveries_for(&crawl, titles.iter().sum(), &flags.year, &initial)?;
     key_is_stored(run, &opened.aws.config).await?;
     let body = Order::Partition { year, initial }.to_body();

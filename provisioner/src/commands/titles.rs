@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use crawler_core::Lake;
-use crawler_core::imdb::{BadSelection, IndexError, IndexOptions, Manifest, Selection, Source, build_index};
+use crawler_core::imdb::{BadSelection, IndexError, IndexOptions, Manifest, Selection, Source, write_index};
 use crawler_core::lake::S3Lake;
 
 use super::{Run, opened};
@@ -73,6 +73,7 @@ pub(super) async fn manifest(
     lake: &Arc<dyn Lake>,
     config: Option<&SdkConfig>,
     job_titles: u32,
+    selects: &dyn Fn(&Manifest) -> Result<(), Failure>,
 ) -> Result<Manifest, Failure> {
     let wanted = Wanted::read(run, flags)?;
     let pinned = async {
@@ -92,19 +93,50 @@ pub(super) async fn manifest(
         }
         pinned => pinned,
     };
-    let before = pinned.map(|pinned| pinned.options);
-    let options = wanted.options(IndexOptions { job_titles, ..before.clone().unwrap_or_default() });
-    if let Some(question) = before.and_then(|before| dropped(&before, &options)) {
-        interrupt::until(&run.interrupt, run.ui.confirm(&question)).await?;
+    let before = pinned.as_ref().map(|pinned| pinned.options.clone()).unwrap_or_default();
+    let options = wanted.options(IndexOptions { job_titles, ..before.clone() });
+    let dropped = pinned.as_ref().and_then(|pinned| dropped(&pinned.options, &options));
+    if let Some(question) = &dropped {
+        interrupt::until(&run.interrupt, run.ui.confirm(question)).await?;
     }
     let source = source(run, flags, config).await?;
     let busy = run.ui.busy(&format!("reading the titles from {source}"));
     let built =
-        async { build_index(&**lake, &source, &options, |_| ()).await.map_err(|error| unbuilt(error, &source)) };
-    let manifest = interrupt::until(&run.interrupt, built).await?;
+        async { write_index(&**lake, &source, &options, |_| ()).await.map_err(|error| unbuilt(error, &source)) };
+    let new = interrupt::until(&run.interrupt, built).await?;
     drop(busy);
+    let shrinks = pinned.filter(|_| dropped.is_none()).and_then(|pinned| shrinks(pinned.titles, new.manifest.titles));
+    if let Err(failure) = agreed(run, &new.manifest, shrinks, selects).await {
+        new.discard(&**lake).await.map_err(FleetError::from)?;
+        return Err(failure);
+    }
+    let manifest = new.take(&**lake).await.map_err(FleetError::from)?;
     report(run, &manifest);
     Ok(manifest)
+}
+
+/// Before a new index is the crawl's: it has what is wanted, and the person agrees to what it would take out of the lake.
+async fn agreed(
+    run: &Run,
+    new: &Manifest,
+    shrinks: Option<String>,
+    selects: &dyn Fn(&Manifest) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    selects(new)?;
+    match shrinks {
+        Some(question) => interrupt::until(&run.interrupt, run.ui.confirm(&question)).await,
+        None => Ok(()),
+    }
+}
+
+/// A newer file has more titles: one that has fewer may be cut.
+fn shrinks(before: u64, after: u64) -> Option<String> {
+    (after < before).then(|| {
+        format!(
+            "the new index has {after} titles, and the one before has {before}: the films and reviews of {} or more go from the lake",
+            before - after
+        )
+    })
 }
 
 /// What a new index would take out of the lake; none where it has all that the earlier one has.

@@ -48,6 +48,10 @@ fn what_ends_a_step_of_run_is_its_document() {
     let user = light_user(&proxy.url());
     let message = "User: arn:aws:iam::000000000000:user/ada is not authorized to perform: lambda:CreateFunction";
     proxy.rule(Rule::on("lambda", "CreateFunction").answer(403, "AccessDeniedException", message));
+    let keyless = user.run(["run", "--yes"]).exits(1).complains("no TMDb key is stored");
+    assert!(proxy.mutating_calls().is_empty(), "it is told before anything is made: {keyless}");
+    let user = user.env("TMDB_API_KEY", super::stage::KEY);
+    user.run(["secret", "set"]).succeeds();
     let document = user.run(["run", "--yes", "--json"]).exits(4).json();
     assert_eq!(document["exit_code"], 4, "{document}");
     assert!(document["error"]["what"].as_str().unwrap().contains("lambda:CreateFunction"), "{document}");
@@ -129,7 +133,7 @@ fn a_lake_that_somebody_deleted_is_no_failure_of_down() {
     stage.user.run(["up", "--yes"]).succeeds();
     let deleted = stage.aws(&format!("s3 rb s3://{LAKE}"));
     assert!(deleted.status.success(), "{deleted:?}");
-    stage.user.run(["down", "--yes", "--no-wait"]).succeeds().says("is down");
+    stage.user.run(["down", "--yes", "--no-wait"]).succeeds().says("deleted in");
 }
 
 #[test]

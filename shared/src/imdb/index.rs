@@ -116,20 +116,60 @@ pub enum IndexError {
     Manifest(#[from] ManifestError),
 }
 
+/// An index that is written, and that the crawl goes by only when it is taken.
+#[derive(Debug)]
+pub struct NewIndex {
+    /// Its manifest.
+    pub manifest: Manifest,
+    is_current: bool,
+}
+
+impl NewIndex {
+    /// Makes it the crawl's.
+    pub async fn take(self, lake: &dyn Lake) -> Result<Manifest, IndexError> {
+        if !self.is_current {
+            self.manifest.publish(lake).await?;
+        }
+        Ok(self.manifest)
+    }
+
+    /// Removes it; one that is the crawl's already stays.
+    pub async fn discard(self, lake: &dyn Lake) -> Result<(), IndexError> {
+        if !self.is_current {
+            lake.delete(&layout::titles(&self.manifest.dataset)).await?;
+        }
+        Ok(())
+    }
+}
+
 /// Reads the source once, writes the index of its titles and makes it the crawl's; the manifest of the index.
-///
-/// An unchanged source with the same options is not read again. `progress` is told now and then, from another thread.
 pub async fn build_index(
     lake: &dyn Lake,
     source: &Source,
     options: &IndexOptions,
     progress: impl Fn(Progress) + Send + 'static,
 ) -> Result<Manifest, IndexError> {
-    let current = Manifest::current_if_sound(lake).await?;
+    write_index(lake, source, options, progress).await?.take(lake).await
+}
+
+/// Reads the source once and writes the index of its titles.
+///
+/// An unchanged source with the same options is not read again. `progress` is told now and then, from another thread.
+pub async fn write_index(
+    lake: &dyn Lake,
+    source: &Source,
+    options: &IndexOptions,
+    progress: impl Fn(Progress) + Send + 'static,
+) -> Result<NewIndex, IndexError> {
+    // One whose titles are cut or lost is made anew.
+    let current = match Manifest::current_if_sound(lake).await? {
+        Some(current) if current.has_its_titles(lake).await? => Some(current),
+        _ => None,
+    };
     let same = current.as_ref().filter(|manifest| manifest.options == *options);
     let known = same.map(|manifest| &manifest.source);
     let (version, bytes) = match (source.open(known).await?, same) {
-        (Opened::Unchanged, Some(manifest)) => return Ok(manifest.clone()),
+        (Opened::Unchanged, Some(manifest)) => return Ok(NewIndex { manifest: manifest.clone(), is_current: true }),
         (Opened::Unchanged, None) => {
             return Err(source.unreadable(io::Error::other("it is said to be unchanged, but was never read")));
         }
@@ -156,17 +196,17 @@ pub async fn build_index(
     write(lake, version, options, read, current).await
 }
 
-/// Sorts and cuts what was read, and writes it: titles, manifest, then the pin.
+/// Sorts and cuts what was read, and writes its titles.
 async fn write(
     lake: &dyn Lake,
     version: SourceVersion,
     options: &IndexOptions,
     mut read: ReadRows,
     current: Option<Manifest>,
-) -> Result<Manifest, IndexError> {
+) -> Result<NewIndex, IndexError> {
     let name = version_name(&version, &read.sha256);
     if let Some(same) = current.as_ref().filter(|old| old.options == *options && old.dataset.starts_with(&name)) {
-        return Ok(same.clone());
+        return Ok(NewIndex { manifest: same.clone(), is_current: true });
     }
     let duplicates = plan::sort(&mut read.titles);
     let mut manifest = Manifest {
@@ -184,8 +224,7 @@ async fn write(
     let mut earlier = Earlier::of(lake, current.as_ref()).await?;
     manifest.jobs = cut(&read.titles, options.job_titles, &mut earlier, text.as_file()).await?;
     lake.put_file(&layout::titles(&manifest.dataset), text.path()).await?;
-    manifest.publish(lake).await?;
-    Ok(manifest)
+    Ok(NewIndex { manifest, is_current: false })
 }
 
 /// Writes the index's text partition by partition: that of twelve million titles is never held whole. Its jobs.

@@ -1,6 +1,7 @@
 //! The manifest: which dataset this is, and the jobs that its titles are cut into.
 
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
 
 use super::{IndexOptions, Selection};
@@ -123,6 +124,14 @@ impl Manifest {
     /// The manifest of `dataset`; none if there is no such dataset.
     pub async fn of(lake: &dyn Lake, dataset: &str) -> Result<Option<Self>, ManifestError> {
         read(lake, &layout::manifest(dataset)).await
+    }
+
+    /// Whether the titles that its jobs are ranges of stand there, all of them.
+    pub(super) async fn has_its_titles(&self, lake: &dyn Lake) -> Result<bool, LakeError> {
+        let end = self.jobs.iter().map(|job| job.offset.saturating_add(job.length)).max();
+        let key = layout::titles(&self.dataset);
+        let there = lake.list(&key).try_next().await?.filter(|entry| entry.key == key);
+        Ok(there.map(|entry| entry.size) == end)
     }
 
     /// Writes the manifest, and then makes it the crawl's.

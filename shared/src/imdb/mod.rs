@@ -12,7 +12,7 @@ mod selection;
 mod source;
 
 pub use id::{BadImdbId, ImdbId};
-pub use index::{IndexError, IndexOptions, Progress, build_index};
+pub use index::{IndexError, IndexOptions, NewIndex, Progress, build_index, write_index};
 pub use manifest::{Manifest, ManifestError, Skipped, SourceVersion};
 pub use selection::{BadSelection, Selection, Years};
 pub use source::{IMDB, Source};
