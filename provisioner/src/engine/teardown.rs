@@ -1,6 +1,6 @@
 //! Deletes side by side: rank by rank, and what has no rank, and what that stands on, as the template's dependencies say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use futures::stream::{self, StreamExt};
@@ -161,13 +161,15 @@ fn users<'a, 'c>(id: &'a str, changes: &'a [&'c Change]) -> impl Iterator<Item =
 }
 
 /// An order in which nothing waits for a later one, so that no two wait for each other and a limited width cannot block. Where a
-/// dependency and a rank contradict each other, the rank gives way.
+/// dependency and a rank contradict each other, the rank gives way: a resource takes the lowest rank among those that wait for it.
 fn in_order(mut waiting: Vec<Leaving<'_>>) -> Vec<Leaving<'_>> {
+    let lent = lent_ranks(&waiting);
     let mut left: BTreeSet<&str> = waiting.iter().map(|one| one.logical_id).collect();
     let mut ordered: Vec<Leaving<'_>> = Vec::new();
     let next = |waiting: &[Leaving<'_>], left: &BTreeSet<&str>| {
         let stands = |one: &Leaving<'_>| one.after_gone.iter().any(|id| left.contains(id));
-        let key = |one: &Leaving<'_>| (stands(one), one.rank.unwrap_or(0), !one.after_gone.is_empty());
+        let rank = |one: &Leaving<'_>| one.rank.unwrap_or(0);
+        let key = |one: &Leaving<'_>| (stands(one), lent[one.logical_id], rank(one), !one.after_gone.is_empty());
         (0..waiting.len()).min_by_key(|index| key(&waiting[*index]))
     };
     while let Some(index) = next(&waiting, &left) {
@@ -179,6 +181,24 @@ fn in_order(mut waiting: Vec<Leaving<'_>>) -> Vec<Leaving<'_>> {
         ordered.push(one);
     }
     ordered
+}
+
+/// The lowest rank of each and of all that waits for it, directly or not.
+fn lent_ranks<'c>(waiting: &[Leaving<'c>]) -> BTreeMap<&'c str, u8> {
+    let needs: BTreeMap<&str, &[&'c str]> =
+        waiting.iter().map(|one| (one.logical_id, one.after_gone.as_slice())).collect();
+    let mut ranks: BTreeMap<&str, u8> = waiting.iter().map(|one| (one.logical_id, one.rank.unwrap_or(0))).collect();
+    let mut lending: Vec<&str> = ranks.keys().copied().collect();
+    while let Some(id) = lending.pop() {
+        let rank = ranks[id];
+        for needed in needs[id] {
+            if let Some(lent) = ranks.get_mut(needed).filter(|lent| **lent > rank) {
+                *lent = rank;
+                lending.push(needed);
+            }
+        }
+    }
+    ranks
 }
 
 /// Keepers that go too need not forget it.
@@ -253,5 +273,22 @@ mod tests {
         assert_eq!((gone.len(), needs), (6, 4), "what stands on something goes first, whatever the ranks");
         let [first, second] = &ordered(vec![one("A", None, &["B"]), one("B", None, &["A"])])[..] else { panic!("two") };
         assert_eq!((first.2.len(), second.2.len()), (0, 1), "a circle is broken");
+    }
+
+    #[test]
+    fn only_what_a_lower_rank_waits_for_goes_before_it() {
+        // A bucket that tells a topic, which tells a function; what that writes to goes after it.
+        let waiting = vec![
+            one("Logs", Some(1), &[]),
+            one("Other", Some(1), &[]),
+            one("Bucket", Some(1), &[]),
+            one("Topic", None, &["Bucket"]),
+            one("Function", Some(0), &["Topic"]),
+            one("Queue", Some(0), &[]),
+        ];
+        let order: Vec<_> = ordered(waiting).into_iter().map(|(id, after_call, _)| (id, after_call)).collect();
+        let both = || vec!["Queue", "Function"];
+        assert_eq!(order[..2], [("Queue", vec![]), ("Bucket", vec!["Queue"])]);
+        assert_eq!(order[2..], [("Topic", vec![]), ("Function", vec![]), ("Logs", both()), ("Other", both())]);
     }
 }
