@@ -22,8 +22,8 @@ struct Leaving<'c> {
     after_call: Vec<&'c str>,
     /// Others that must be gone before.
     after_gone: Vec<&'c str>,
-    /// What only its tags find again: where that fails to go, this stays too.
-    keeps: Vec<&'c str>,
+    /// Where one of these fails to go, this stays too: what only its tags find again, and what could not go without it.
+    stays_with: Vec<&'c str>,
 }
 
 /// How far all are; what failed counts as gone, as the rest goes on.
@@ -31,7 +31,8 @@ struct Leaving<'c> {
 struct Away {
     called: BTreeSet<String>,
     gone: BTreeSet<String>,
-    failed: BTreeSet<String>,
+    /// What stays, and the failure because of which it does.
+    stays: BTreeMap<String, String>,
 }
 
 impl Stack<'_> {
@@ -68,21 +69,35 @@ impl Stack<'_> {
         let going = changes.iter().filter_map(|change| taggable_arn(&change.observed.as_ref()?.attributes)).collect();
         // Reversed, as changes come in dependency order.
         let leaving = changes.iter().rev().filter_map(|change| {
-            let (rank, keeps) = (self.rank(change), self.kept_by(change, changes));
+            let (rank, kept) = (self.rank(change), self.kept_by(change, changes));
+            let users = users(change, changes);
             // Among kinds with a rank the ranks tell it; what AWS takes its time over goes before all that it stands on.
-            let users = users(&change.logical_id, changes).filter(|user| rank.is_none() || self.rank(user).is_none());
-            let after_gone = users.map(|user| user.logical_id.as_str()).chain(keeps.iter().copied()).collect();
+            let slow = users.iter().filter(|user| self.rank(user).is_none());
+            let stays_with: Vec<&str> = slow.map(|user| user.logical_id.as_str()).chain(kept).collect();
+            let mut after_gone = stays_with.clone();
+            match rank {
+                None => after_gone.extend(users.iter().map(|user| user.logical_id.as_str())),
+                Some(_) => after_gone.extend(self.may_be_users(change, changes)),
+            }
             let observed = forgotten_by_others(change.observed.clone()?, &going);
-            Some(Leaving { logical_id: &change.logical_id, observed, rank, after_call: vec![], after_gone, keeps })
+            Some(Leaving { logical_id: &change.logical_id, observed, rank, after_call: vec![], after_gone, stays_with })
         });
         in_order(leaving.collect())
+    }
+
+    /// What has no rank and may stand on one that has: of what left the template nothing tells it. What keeps that one goes after it.
+    fn may_be_users<'c>(&self, one: &Change, changes: &[&'c Change]) -> Vec<&'c str> {
+        let untold = |user: &&&Change| one.resource.is_none() || user.resource.is_none();
+        let keeps = |user: &&&Change| self.kept_by(user, &[one]).is_empty();
+        let slow = changes.iter().filter(|user| self.rank(user).is_none());
+        slow.filter(untold).filter(keeps).map(|user| user.logical_id.as_str()).collect()
     }
 
     fn rank(&self, change: &Change) -> Option<u8> {
         self.provider_for(&change.type_name, &change.logical_id).ok()?.teardown_rank()
     }
 
-    /// Deletes it, when its turn has come; otherwise why not: an interruption, or what it keeps and could not be deleted.
+    /// Deletes it, when its turn has come; otherwise why not: an interruption, or what failed and must not lose it.
     async fn delete_one(
         &self,
         one: &Leaving<'_>,
@@ -97,14 +112,18 @@ impl Stack<'_> {
         };
         // The sender lives as long as this future: the wait cannot fail.
         let _ = away.subscribe().wait_for(turn).await;
-        let held = one.keeps.iter().find(|id| away.borrow().failed.contains(**id));
-        let deleted = match held {
+        let because = one.stays_with.iter().find_map(|id| away.borrow().stays.get(*id).cloned());
+        let deleted = match because {
             _ if interrupt.is_cancelled() => Ok(Some(INTERRUPTED.to_owned())),
-            Some(kept) => Ok(Some((*kept).to_owned())),
+            Some(because) => Ok(Some(because)),
             None => self.call_and_wait(one, options, observer, away).await.map(|()| None),
         };
+        let stays = match &deleted {
+            Ok(because) => because.clone(),
+            Err(_) => Some(one.logical_id.to_owned()),
+        };
         away.send_modify(|away| {
-            away.failed.extend(deleted.is_err().then(|| one.logical_id.to_owned()));
+            away.stays.extend(stays.map(|because| (one.logical_id.to_owned(), because)));
             away.called.insert(one.logical_id.to_owned());
             away.gone.insert(one.logical_id.to_owned());
         });
@@ -152,12 +171,20 @@ impl Stack<'_> {
     }
 }
 
-/// What the template lets stand on that of this name.
-fn users<'a, 'c>(id: &'a str, changes: &'a [&'c Change]) -> impl Iterator<Item = &'c Change> {
-    let needs = move |change: &&Change| {
-        change.resource.iter().any(|resource| resource.depends_on.iter().any(|needed| needed == id))
-    };
-    changes.iter().copied().filter(needs)
+/// What the template lets stand on it, directly or not.
+fn users<'c>(one: &Change, changes: &[&'c Change]) -> Vec<&'c Change> {
+    let mut users: BTreeMap<&str, &Change> = BTreeMap::new();
+    let mut below = vec![one.logical_id.as_str()];
+    while let Some(id) = below.pop() {
+        let needs =
+            |change: &&Change| change.resource.iter().any(|one| one.depends_on.iter().any(|needed| needed == id));
+        for user in changes.iter().copied().filter(needs) {
+            if users.insert(&user.logical_id, user).is_none() {
+                below.push(&user.logical_id);
+            }
+        }
+    }
+    users.into_values().collect()
 }
 
 /// An order in which nothing waits for a later one, so that no two wait for each other and a limited width cannot block. Where a
@@ -226,7 +253,7 @@ mod tests {
             state: State::Ready("exists".into()),
             handle: Value::Null,
         };
-        Leaving { logical_id, observed, rank, after_call: vec![], after_gone: after_gone.to_vec(), keeps: vec![] }
+        Leaving { logical_id, observed, rank, after_call: vec![], after_gone: after_gone.to_vec(), stays_with: vec![] }
     }
 
     fn ordered(waiting: Vec<Leaving<'static>>) -> Vec<(&'static str, Vec<&'static str>, Vec<&'static str>)> {

@@ -13,7 +13,7 @@ const DATABASE: &str = "AWS::RDS::DBInstance";
 const DOMAIN: &str = "AWS::OpenSearchService::Domain";
 pub const SCHEDULE: &str = "AWS::Scheduler::Schedule";
 const TABLE: &str = "AWS::DynamoDB::Table";
-const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
+pub const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
 const MACHINE: &str = "AWS::StepFunctions::StateMachine";
 pub const TOPIC: &str = "AWS::SNS::Topic";
 
@@ -406,31 +406,6 @@ async fn what_aws_has_other_words_for_is_no_change_and_replaces_nothing() {
     let leave = gone.iter().filter(|change| change.leaves.is_some()).map(|change| change.logical_id.as_str());
     assert_eq!(leave.collect::<Vec<_>>(), ["Made", "Named"], "RDS makes a snapshot of each");
     stage.down(&of("15", "films")).await;
-}
-
-#[tokio::test]
-async fn a_role_and_its_policy_go_after_the_slow_one_that_stands_on_them() {
-    let proxy = proxy();
-    proxy.play(Edge::CloudControlTakesItsTime(2));
-    let stage = Stage::at("cc-stands", &proxy.url()).await.with_types(&[GROUP]).await;
-    let statement =
-        json!({"Effect": "Allow", "Principal": {"Service": "autoscaling.amazonaws.com"}, "Action": "sts:AssumeRole"});
-    let role = json!({"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}});
-    let statement = json!({"Effect": "Allow", "Action": "sqs:*", "Resource": "*"});
-    let policy = json!({"PolicyName": "use", "Roles": [{"Ref": "Role"}], "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}});
-    let group = json!({"MinSize": "0", "MaxSize": "1", "ServiceLinkedRoleARN": {"Fn::GetAtt": ["Role", "Arn"]}});
-    let resources = json!({
-        "Role": {"Type": "AWS::IAM::Role", "Properties": role},
-        "Policy": {"Type": "AWS::IAM::Policy", "Properties": policy},
-        "Group": {"Type": GROUP, "DependsOn": "Policy", "Properties": group},
-    });
-    stage.up(&resources).await;
-    proxy.forget();
-    stage.down(&resources).await;
-    let calls: Vec<String> = proxy.calls().into_iter().map(|call| call.operation).collect();
-    let first = |operation: &str| calls.iter().position(|call| call == operation).unwrap();
-    let gone = calls.iter().rposition(|call| call == "GetResourceRequestStatus").unwrap();
-    assert!(gone < first("DeleteRolePolicy") && gone < first("DeleteRole"), "{calls:?}");
 }
 
 #[tokio::test]

@@ -27,5 +27,6 @@ mod reference;
 mod replacement;
 mod role;
 mod stage;
+mod teardown;
 mod two_stacks;
 mod untagged;
