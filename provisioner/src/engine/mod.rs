@@ -13,6 +13,7 @@ mod event;
 mod keepers;
 mod plan;
 mod provider;
+mod puts;
 mod remembered;
 mod schema;
 mod scope;

@@ -20,6 +20,7 @@ mod ownership;
 mod pages;
 mod parameter;
 mod permission;
+mod putting;
 mod queue;
 mod queue_policy;
 mod random;

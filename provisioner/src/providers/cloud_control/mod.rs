@@ -25,6 +25,7 @@ mod naming;
 mod other_types;
 mod partners;
 mod patch;
+mod putting;
 mod references;
 mod registry;
 mod requests;
@@ -60,13 +61,6 @@ const SETTLES: Limit = Limit::seconds(120);
 
 /// How often one state of a resource may have been made, or have failed to be, in the 36 hours in which AWS knows a token.
 const MOST_TOKENS: u32 = 50;
-
-/// Inline policies on their own: the type, the type and the property of what they are put into.
-const PUT_INTO: [(&str, &str, &str); 3] = [
-    ("AWS::IAM::GroupPolicy", "AWS::IAM::Group", "GroupName"),
-    ("AWS::IAM::RolePolicy", "AWS::IAM::Role", "RoleName"),
-    ("AWS::IAM::UserPolicy", "AWS::IAM::User", "UserName"),
-];
 
 /// Resources of one type, over Cloud Control.
 struct CloudControlProvider {
@@ -403,13 +397,7 @@ impl Provider for CloudControlProvider {
     }
 
     fn puts(&self, resource: &Resource) -> Vec<Put> {
-        let into = PUT_INTO.iter().filter(|(type_name, ..)| *type_name == self.type_name());
-        let put = |&(_, type_name, property): &(&str, &'static str, &str)| {
-            let fields = Fields(&resource.properties);
-            let (physical_id, name) = (fields.text(property)?, fields.text("PolicyName")?);
-            Some(Put { type_name, physical_id, property: "Policies", item: json!({"PolicyName": name}) })
-        };
-        into.filter_map(put).collect()
+        putting::puts(resource)
     }
 
     async fn holds_data(&self, observed: &Observed) -> Result<bool, ProviderError> {
