@@ -36,7 +36,7 @@ pub use event::{Action, Event, Observer, Progress};
 pub use keepers::{Keeping, all_kept, given_key, keep_by, keepers, keeping_tag, kept, taggable_arn};
 pub use plan::{Change, Late, Plan};
 pub use provider::{DeleteOptions, Difference, Grant, Needed, Observed, Permissions, Provider, Put, Resource, State};
-pub use remembered::{remember, remember_given, remembered};
+pub use remembered::{remember, remember_given, remembered, remembers_all};
 pub use schema::{Absent, NOT_GIVEN_BACK, OnChange, Parent, Property, Schema, Shape};
 pub use scope::{Scope, tag};
 pub use stack::{Look, Providers, Stack};

@@ -409,6 +409,35 @@ async fn what_aws_has_other_words_for_is_no_change_and_replaces_nothing() {
 }
 
 #[tokio::test]
+async fn what_was_made_without_something_that_aws_cannot_change_and_does_not_tell_is_replaced_when_that_is_given() {
+    let proxy = proxy();
+    let stage = Stage::at("cc-without", &proxy.url()).await.with_types(&[GROUP]).await;
+    let of = |name: &str, instance: Option<&str>| {
+        let mut group = json!({"AutoScalingGroupName": name, "MinSize": "0", "MaxSize": "1"});
+        if let Some(instance) = instance {
+            group["InstanceId"] = instance.into();
+        }
+        json!({"Group": {"Type": GROUP, "Properties": group}})
+    };
+    stage.up(&of("cc-without", None)).await;
+    let with = of("cc-without", Some("i-1"));
+    let plan = stage.plan(&with).await.unwrap();
+    let [change] = &plan.destructive()[..] else { panic!("{plan:?}") };
+    assert!(change.action == Action::Replace && change.differences[0].path == "InstanceId", "{change:?}");
+    stage.up(&with).await;
+    stage.down(&with).await;
+
+    // What somebody else made may have it.
+    let theirs = of("cc-theirs", None)["Group"]["Properties"].to_string();
+    let cloud = aws_sdk_cloudcontrol::Client::new(&stage.config);
+    cloud.create_resource().type_name(GROUP).desired_state(theirs).send().await.unwrap();
+    let paths = stage.adopt(&of("cc-theirs", Some("i-1"))).await;
+    assert!(paths.iter().all(|path| path.starts_with("Tags.")), "{paths:?}");
+    assert!(stage.plan(&of("cc-theirs", Some("i-1"))).await.unwrap().is_empty());
+    stage.down(&of("cc-theirs", Some("i-1"))).await;
+}
+
+#[tokio::test]
 async fn what_is_in_use_is_not_replaced_under_its_logical_id_and_goes_last_under_another() {
     let proxy = proxy();
     let stage = Stage::at("cc-in-use", &proxy.url()).await.with_types(&[TOPIC]).await;

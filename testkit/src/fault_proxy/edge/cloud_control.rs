@@ -41,7 +41,7 @@ const KNOWN: [Known; 10] = [
             "arn:aws:autoscaling:us-east-1:000000000000:autoScalingGroup:autoScalingGroupName/",
         )),
         by_arn: false,
-        write_only: None,
+        write_only: Some("InstanceId"),
         reworded: &[],
     },
     Known {
