@@ -11,11 +11,12 @@ use tokio_util::sync::CancellationToken;
 use super::diff::{GIVEN, KEPT_BY};
 use super::keepers::{named_by_now, still_keeping};
 use super::plan::{Change, Late, Plan};
+use super::puts::leave_in;
 use super::stack::{KnownAttributes, Look, Stack};
 use super::walk::Walk;
 use super::{
-    Action, DeleteOptions, EngineError, Event, Limit, Observed, Observer, Progress, Provider, ProviderError, Resource,
-    State, retry_until,
+    Action, DeleteOptions, EngineError, Event, Limit, Observed, Observer, Progress, Provider, ProviderError, Put,
+    Resource, State, retry_until,
 };
 
 /// Why something was not tried that Ctrl-C kept from beginning.
@@ -139,12 +140,13 @@ impl Stack<'_> {
         interrupt: &CancellationToken,
     ) -> Report {
         let mut walk = Walk::new(self.known_before(wanted), wanted, late);
+        let puts = &self.puts(wanted.iter().filter_map(|change| change.resource.as_ref()));
         let (stood, mut standing) = mpsc::unbounded_channel();
         let mut running = FuturesUnordered::new();
         loop {
             while let Some(change) = walk.next_ready(running.len(), interrupt) {
                 let (known, stood) = (walk.known.clone(), stood.clone());
-                running.push(async move { (change, self.change_one(change, &known, observer, stood).await) });
+                running.push(async move { (change, self.change_one(change, &known, puts, observer, stood).await) });
             }
             tokio::select! {
                 biased;
@@ -174,6 +176,7 @@ impl Stack<'_> {
         &self,
         change: &Change,
         known: &KnownAttributes,
+        puts: &[Put],
         observer: &Observer,
         stood: mpsc::UnboundedSender<(String, BTreeMap<String, Value>)>,
     ) -> Result<Option<Observed>, EngineError> {
@@ -193,7 +196,7 @@ impl Stack<'_> {
             // Nobody listens any more when the walk has ended.
             let _ = stood.send((id.clone(), attributes.clone()));
         });
-        let made = self.make(change, &named_by_now(resource, known), &progress).await?;
+        let made = self.make(change, &named_by_now(resource, known), puts, &progress).await?;
         observer(Event::Finished {
             logical_id: change.logical_id.clone(),
             action: change.action,
@@ -214,7 +217,13 @@ impl Stack<'_> {
         Ok(change.observed.clone())
     }
 
-    async fn make(&self, change: &Change, resource: &Resource, progress: &Progress) -> Result<Observed, EngineError> {
+    async fn make(
+        &self,
+        change: &Change,
+        resource: &Resource,
+        puts: &[Put],
+        progress: &Progress,
+    ) -> Result<Observed, EngineError> {
         let failed = |error| EngineError::provider(&change.logical_id, &change.physical_id, error);
         let provider = self.provider_of(resource)?;
         // First, so that there is no moment in which nothing knows of it.
@@ -227,9 +236,9 @@ impl Stack<'_> {
                 Ok(observed.clone())
             }
             (Some(observed), Action::Update | Action::Adopt) => {
-                let observed = provider.held_against(resource, observed.clone());
+                let (wanted, observed) = leave_in(provider.as_ref(), resource, observed, puts);
                 let differences = super::diff::diff(resource, &observed, provider.schema());
-                provider.update(resource, &observed, &differences, progress).await
+                provider.update(&wanted, &observed, &differences, progress).await
             }
             (Some(observed), Action::Replace) => {
                 self.make_room(change, observed, progress).await?;

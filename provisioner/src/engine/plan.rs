@@ -2,13 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use super::diff::{KEPT_BY, diff};
 use super::remembered::{child_key, remember_child};
 use super::stack::{Look, Stack};
 use super::survey::{Ends, Purpose, Survey, ends};
-use super::{Absent, Action, Difference, EngineError, Observed, OnChange, Provider, Put, Resource, Schema, State, tag};
+use super::{Absent, Action, Difference, EngineError, Observed, OnChange, Provider, Resource, Schema, State, tag};
 
 /// All that `up` would do.
 #[derive(Clone, Debug)]
@@ -105,7 +103,7 @@ impl Stack<'_> {
         let Survey { mut looks, others } = self.survey(Purpose::Plan).await?;
         self.name_keepers(&mut looks, &others, adopt);
         self.remember_children(&mut looks);
-        self.leave_to_others(&mut looks)?;
+        self.leave_to_others(&mut looks);
         let owned = self.owned(&looks);
         let mut changes = Vec::new();
         let (mut foreign, mut on_foreign) = (Vec::new(), Vec::new());
@@ -213,28 +211,6 @@ impl Stack<'_> {
             looks[index].resource = resource;
         }
         Ok(looks)
-    }
-
-    /// What resources of the template put into others is no drift of those, unless these want it themselves.
-    fn leave_to_others(&self, looks: &mut [Look]) -> Result<(), EngineError> {
-        let mut put = Vec::new();
-        for look in looks.iter() {
-            put.extend(self.provider_of(&look.resource)?.puts(&look.resource));
-        }
-        for Put { type_name, physical_id, property, item } in put {
-            let into =
-                |look: &&mut Look| look.resource.type_name == type_name && look.resource.physical_id == physical_id;
-            for Look { resource, observed } in looks.iter_mut().filter(into) {
-                let is_it = |one: &Value| covers(one, &item);
-                let wanted = resource.properties.get(property).and_then(Value::as_array);
-                let found =
-                    observed.as_mut().and_then(|observed| observed.properties.get_mut(property)?.as_array_mut());
-                if let Some(found) = found.filter(|_| !wanted.is_some_and(|wanted| wanted.iter().any(is_it))) {
-                    found.retain(|one| !is_it(one));
-                }
-            }
-        }
-        Ok(())
     }
 
     /// What takes no tags has its DeletionPolicy remembered by what it hangs on.
@@ -399,14 +375,6 @@ impl Stack<'_> {
             untracked: false,
             leaves: observed.as_ref().filter(|_| action == Action::Replace).and_then(|observed| self.leaves(observed)),
         }))
-    }
-}
-
-/// Whether `one` is `item`, or an object with all of its fields.
-fn covers(one: &Value, item: &Value) -> bool {
-    match (one, item) {
-        (Value::Object(one), Value::Object(item)) => item.iter().all(|(name, value)| one.get(name) == Some(value)),
-        _ => one == item,
     }
 }
 

@@ -47,6 +47,11 @@ pub fn remembered<'t>(tags: &'t Tags, key: &str, between: &str) -> impl Iterator
     (0..MOST).filter_map(move |index| tags.get(&numbered(key, index))).flat_map(move |told| told.split(between))
 }
 
+/// Whether [`remember`] has put something into tags, and had room for every word: the last of its tags is not there.
+pub fn remembers_all(tags: &Tags, key: &str) -> bool {
+    tags.contains_key(key) && !tags.contains_key(&numbered(key, MOST - 1))
+}
+
 fn numbered(key: &str, index: usize) -> String {
     if index == 0 { key.to_owned() } else { format!("{key}:{}", index + 1) }
 }
@@ -107,6 +112,7 @@ mod tests {
         assert!(remembered(&many, tag::GIVEN_TAGS, BETWEEN).eq(many.keys().filter(|key| key.starts_with("a-long"))));
         let mut few = tags(&[("a-long-key-07", "")]);
         remember_given(&mut few);
+        assert!(remembers_all(&many, tag::GIVEN_TAGS) && remembers_all(&few, tag::GIVEN_TAGS));
         let left: BTreeSet<&String> = no_longer_given(&few, &many).map(|(key, _)| key).collect();
         assert_eq!(left, many.keys().filter(|key| !few.contains_key(*key)).collect());
     }
@@ -117,6 +123,7 @@ mod tests {
         let words: Vec<String> = (0..200).map(|number| format!("a-long-word-{number:03}")).collect();
         remember(&mut tags, tag::GIVEN, &words, " ");
         assert_eq!(tags.len(), MOST);
+        assert!(!remembers_all(&tags, tag::GIVEN) && !remembers_all(&Tags::new(), tag::GIVEN));
         let told: Vec<&str> = remembered(&tags, tag::GIVEN, " ").collect();
         assert_eq!(told, words[..told.len()]);
     }

@@ -1,6 +1,6 @@
 //! Deletes side by side: rank by rank, and what has no rank, and what that stands on, as the template's dependencies say.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use futures::stream::{self, StreamExt};
@@ -22,8 +22,8 @@ struct Leaving<'c> {
     after_call: Vec<&'c str>,
     /// Others that must be gone before.
     after_gone: Vec<&'c str>,
-    /// What only its tags find again: where that fails to go, this stays too.
-    keeps: Vec<&'c str>,
+    /// Where one of these fails to go, this stays too: what only its tags find again, and what could not go without it.
+    stays_with: Vec<&'c str>,
 }
 
 /// How far all are; what failed counts as gone, as the rest goes on.
@@ -31,7 +31,8 @@ struct Leaving<'c> {
 struct Away {
     called: BTreeSet<String>,
     gone: BTreeSet<String>,
-    failed: BTreeSet<String>,
+    /// What stays, and the failure because of which it does.
+    stays: BTreeMap<String, String>,
 }
 
 impl Stack<'_> {
@@ -68,21 +69,35 @@ impl Stack<'_> {
         let going = changes.iter().filter_map(|change| taggable_arn(&change.observed.as_ref()?.attributes)).collect();
         // Reversed, as changes come in dependency order.
         let leaving = changes.iter().rev().filter_map(|change| {
-            let (rank, keeps) = (self.rank(change), self.kept_by(change, changes));
+            let (rank, kept) = (self.rank(change), self.kept_by(change, changes));
+            let users = users(change, changes);
             // Among kinds with a rank the ranks tell it; what AWS takes its time over goes before all that it stands on.
-            let users = users(&change.logical_id, changes).filter(|user| rank.is_none() || self.rank(user).is_none());
-            let after_gone = users.map(|user| user.logical_id.as_str()).chain(keeps.iter().copied()).collect();
+            let slow = users.iter().filter(|user| self.rank(user).is_none());
+            let stays_with: Vec<&str> = slow.map(|user| user.logical_id.as_str()).chain(kept).collect();
+            let mut after_gone = stays_with.clone();
+            match rank {
+                None => after_gone.extend(users.iter().map(|user| user.logical_id.as_str())),
+                Some(_) => after_gone.extend(self.may_be_users(change, changes)),
+            }
             let observed = forgotten_by_others(change.observed.clone()?, &going);
-            Some(Leaving { logical_id: &change.logical_id, observed, rank, after_call: vec![], after_gone, keeps })
+            Some(Leaving { logical_id: &change.logical_id, observed, rank, after_call: vec![], after_gone, stays_with })
         });
         in_order(leaving.collect())
+    }
+
+    /// What has no rank and may stand on one that has: of what left the template nothing tells it. What keeps that one goes after it.
+    fn may_be_users<'c>(&self, one: &Change, changes: &[&'c Change]) -> Vec<&'c str> {
+        let untold = |user: &&&Change| one.resource.is_none() || user.resource.is_none();
+        let keeps = |user: &&&Change| self.kept_by(user, &[one]).is_empty();
+        let slow = changes.iter().filter(|user| self.rank(user).is_none());
+        slow.filter(untold).filter(keeps).map(|user| user.logical_id.as_str()).collect()
     }
 
     fn rank(&self, change: &Change) -> Option<u8> {
         self.provider_for(&change.type_name, &change.logical_id).ok()?.teardown_rank()
     }
 
-    /// Deletes it, when its turn has come; otherwise why not: an interruption, or what it keeps and could not be deleted.
+    /// Deletes it, when its turn has come; otherwise why not: an interruption, or what failed and must not lose it.
     async fn delete_one(
         &self,
         one: &Leaving<'_>,
@@ -97,14 +112,18 @@ impl Stack<'_> {
         };
         // The sender lives as long as this future: the wait cannot fail.
         let _ = away.subscribe().wait_for(turn).await;
-        let held = one.keeps.iter().find(|id| away.borrow().failed.contains(**id));
-        let deleted = match held {
+        let because = one.stays_with.iter().find_map(|id| away.borrow().stays.get(*id).cloned());
+        let deleted = match because {
             _ if interrupt.is_cancelled() => Ok(Some(INTERRUPTED.to_owned())),
-            Some(kept) => Ok(Some((*kept).to_owned())),
+            Some(because) => Ok(Some(because)),
             None => self.call_and_wait(one, options, observer, away).await.map(|()| None),
         };
+        let stays = match &deleted {
+            Ok(because) => because.clone(),
+            Err(_) => Some(one.logical_id.to_owned()),
+        };
         away.send_modify(|away| {
-            away.failed.extend(deleted.is_err().then(|| one.logical_id.to_owned()));
+            away.stays.extend(stays.map(|because| (one.logical_id.to_owned(), because)));
             away.called.insert(one.logical_id.to_owned());
             away.gone.insert(one.logical_id.to_owned());
         });
@@ -152,22 +171,32 @@ impl Stack<'_> {
     }
 }
 
-/// What the template lets stand on that of this name.
-fn users<'a, 'c>(id: &'a str, changes: &'a [&'c Change]) -> impl Iterator<Item = &'c Change> {
-    let needs = move |change: &&Change| {
-        change.resource.iter().any(|resource| resource.depends_on.iter().any(|needed| needed == id))
-    };
-    changes.iter().copied().filter(needs)
+/// What the template lets stand on it, directly or not.
+fn users<'c>(one: &Change, changes: &[&'c Change]) -> Vec<&'c Change> {
+    let mut users: BTreeMap<&str, &Change> = BTreeMap::new();
+    let mut below = vec![one.logical_id.as_str()];
+    while let Some(id) = below.pop() {
+        let needs =
+            |change: &&Change| change.resource.iter().any(|one| one.depends_on.iter().any(|needed| needed == id));
+        for user in changes.iter().copied().filter(needs) {
+            if users.insert(&user.logical_id, user).is_none() {
+                below.push(&user.logical_id);
+            }
+        }
+    }
+    users.into_values().collect()
 }
 
 /// An order in which nothing waits for a later one, so that no two wait for each other and a limited width cannot block. Where a
-/// dependency and a rank contradict each other, the rank gives way.
+/// dependency and a rank contradict each other, the rank gives way: a resource takes the lowest rank among those that wait for it.
 fn in_order(mut waiting: Vec<Leaving<'_>>) -> Vec<Leaving<'_>> {
+    let lent = lent_ranks(&waiting);
     let mut left: BTreeSet<&str> = waiting.iter().map(|one| one.logical_id).collect();
     let mut ordered: Vec<Leaving<'_>> = Vec::new();
     let next = |waiting: &[Leaving<'_>], left: &BTreeSet<&str>| {
         let stands = |one: &Leaving<'_>| one.after_gone.iter().any(|id| left.contains(id));
-        let key = |one: &Leaving<'_>| (stands(one), one.rank.unwrap_or(0), !one.after_gone.is_empty());
+        let rank = |one: &Leaving<'_>| one.rank.unwrap_or(0);
+        let key = |one: &Leaving<'_>| (stands(one), lent[one.logical_id], rank(one), !one.after_gone.is_empty());
         (0..waiting.len()).min_by_key(|index| key(&waiting[*index]))
     };
     while let Some(index) = next(&waiting, &left) {
@@ -179,6 +208,24 @@ fn in_order(mut waiting: Vec<Leaving<'_>>) -> Vec<Leaving<'_>> {
         ordered.push(one);
     }
     ordered
+}
+
+/// The lowest rank of each and of all that waits for it, directly or not.
+fn lent_ranks<'c>(waiting: &[Leaving<'c>]) -> BTreeMap<&'c str, u8> {
+    let needs: BTreeMap<&str, &[&'c str]> =
+        waiting.iter().map(|one| (one.logical_id, one.after_gone.as_slice())).collect();
+    let mut ranks: BTreeMap<&str, u8> = waiting.iter().map(|one| (one.logical_id, one.rank.unwrap_or(0))).collect();
+    let mut lending: Vec<&str> = ranks.keys().copied().collect();
+    while let Some(id) = lending.pop() {
+        let rank = ranks[id];
+        for needed in needs[id] {
+            if let Some(lent) = ranks.get_mut(needed).filter(|lent| **lent > rank) {
+                *lent = rank;
+                lending.push(needed);
+            }
+        }
+    }
+    ranks
 }
 
 /// Keepers that go too need not forget it.
@@ -206,7 +253,7 @@ mod tests {
             state: State::Ready("exists".into()),
             handle: Value::Null,
         };
-        Leaving { logical_id, observed, rank, after_call: vec![], after_gone: after_gone.to_vec(), keeps: vec![] }
+        Leaving { logical_id, observed, rank, after_call: vec![], after_gone: after_gone.to_vec(), stays_with: vec![] }
     }
 
     fn ordered(waiting: Vec<Leaving<'static>>) -> Vec<(&'static str, Vec<&'static str>, Vec<&'static str>)> {
@@ -253,5 +300,22 @@ mod tests {
         assert_eq!((gone.len(), needs), (6, 4), "what stands on something goes first, whatever the ranks");
         let [first, second] = &ordered(vec![one("A", None, &["B"]), one("B", None, &["A"])])[..] else { panic!("two") };
         assert_eq!((first.2.len(), second.2.len()), (0, 1), "a circle is broken");
+    }
+
+    #[test]
+    fn only_what_a_lower_rank_waits_for_goes_before_it() {
+        // A bucket that tells a topic, which tells a function; what that writes to goes after it.
+        let waiting = vec![
+            one("Logs", Some(1), &[]),
+            one("Other", Some(1), &[]),
+            one("Bucket", Some(1), &[]),
+            one("Topic", None, &["Bucket"]),
+            one("Function", Some(0), &["Topic"]),
+            one("Queue", Some(0), &[]),
+        ];
+        let order: Vec<_> = ordered(waiting).into_iter().map(|(id, after_call, _)| (id, after_call)).collect();
+        let both = || vec!["Queue", "Function"];
+        assert_eq!(order[..2], [("Queue", vec![]), ("Bucket", vec!["Queue"])]);
+        assert_eq!(order[2..], [("Topic", vec![]), ("Function", vec![]), ("Logs", both()), ("Other", both())]);
     }
 }

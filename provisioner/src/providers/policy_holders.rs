@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::errors::{failed, none_if};
 use super::fields::Fields;
+use super::role_policies::attached_in;
 use crate::digest::hex;
-use crate::engine::{ProviderError, remember, remembered, tag};
+use crate::engine::{ProviderError, Put, Resource, remember, remembered, tag};
 
 const MISSING: &str = "NoSuchEntity";
 
@@ -51,6 +52,18 @@ impl Holder {
     /// The holders of this kind that a policy's properties name.
     pub(super) fn named_in(self, properties: &Value) -> BTreeSet<String> {
         Fields(properties).texts(self.property()).unwrap_or_default().into_iter().collect()
+    }
+
+    /// What a holder puts into the policies that it names: one that names it no more stays on it.
+    pub(super) fn puts(self, resource: &Resource) -> Vec<Put> {
+        let own = attached_in(&resource.properties).into_iter().filter(|arn| !arn.contains(":iam::aws:policy/"));
+        let put = |arn: String| Put {
+            type_name: "AWS::IAM::ManagedPolicy",
+            physical_id: arn.rsplit('/').next().unwrap_or_default().to_owned(),
+            property: self.property(),
+            item: resource.physical_id.as_str().into(),
+        };
+        own.map(put).collect()
     }
 
     /// Whether a policy's tags remember that its template named this one.

@@ -16,12 +16,13 @@
 //! | Tags | in place | |
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
+use futures::stream::{self, StreamExt};
 use serde_json::{Map, Value, json};
 
 use super::claim::take_over;
@@ -29,7 +30,7 @@ use super::clients::own_endpoint;
 use super::errors::failed;
 use super::fields::Fields;
 use super::names::Naming;
-use super::observed::{self, as_wanted, listed};
+use super::observed::{as_wanted, listed};
 use super::tags::TagChanges;
 use super::transient::queue_settling;
 use crate::account::url_suffix;
@@ -55,16 +56,22 @@ const GONE_LOOKS: usize = 3;
 /// How many queues' tags are read side by side.
 const WIDTH: usize = 16;
 
+/// How AWS says that a queue's own policy refuses, and not that the caller's right is missing.
+const BY_ITS_POLICY: &str = "explicit deny in a resource-based policy";
+
 /// Queues, over SQS.
 pub(super) struct QueueProvider {
     sqs: Client,
     own_endpoint: Option<String>,
+    /// Whether a queue has told its tags, so that the caller may ask for them.
+    told_tags: AtomicBool,
     schema: Schema,
 }
 
 impl QueueProvider {
     pub(super) fn new(config: &SdkConfig) -> Self {
-        Self { sqs: Client::new(config), own_endpoint: own_endpoint(config, "SQS"), schema: schema() }
+        let own_endpoint = own_endpoint(config, "SQS");
+        Self { sqs: Client::new(config), own_endpoint, told_tags: AtomicBool::new(false), schema: schema() }
     }
 
     /// The URL follows from the name, so that attributes and tags can be read without asking for it.
@@ -83,7 +90,16 @@ impl QueueProvider {
 
     async fn tags_of(&self, url: &str) -> Result<BTreeMap<String, String>, ProviderError> {
         let answer = self.sqs.list_queue_tags().queue_url(url).send().await.map_err(failed("sqs:ListQueueTags"))?;
+        self.told_tags.store(true, Ordering::Relaxed);
         Ok(answer.tags.unwrap_or_default().into_iter().collect())
+    }
+
+    /// Whether any queue has told its tags to this caller; where none was asked that the template names, one is.
+    async fn may_ask(&self, named: &[String]) -> bool {
+        if let Some(url) = named.first().filter(|_| !self.told_tags.load(Ordering::Relaxed)) {
+            return self.tags_of(url).await.is_ok();
+        }
+        self.told_tags.load(Ordering::Relaxed)
     }
 
     async fn urls(&self) -> Result<Vec<String>, ProviderError> {
@@ -93,12 +109,7 @@ impl QueueProvider {
     }
 
     async fn found(&self, url: String, scope: &Scope) -> Result<Option<Observed>, ProviderError> {
-        let tags = match self.tags_of(&url).await {
-            // Others' queues may refuse to tell their tags; they are not ours.
-            Err(ProviderError::Denied { .. }) => return Ok(None),
-            Err(error) if is_missing(&error) => return Ok(None),
-            tags => tags?,
-        };
+        let tags = self.tags_of(&url).await?;
         let name = name_in(&url).to_owned();
         Ok(scope.owns(&tags).then(|| {
             let attributes = self.attributes(&name, &Value::Null, scope);
@@ -245,6 +256,19 @@ pub(super) fn find_queues(scope: &Scope) -> Vec<Grant> {
     vec![Grant::anywhere(&["sqs:ListQueues"]), Grant::on(scope.arn("sqs", "*"), &["sqs:ListQueueTags"])]
 }
 
+/// Those that are ours, but for queues that are gone, and for others' that refuse to tell their tags to one who `may_ask`, as another
+/// queue has told them. Else it may be the caller who lacks the right, and any of them be ours.
+fn without_closed(
+    looks: Vec<Result<Option<Observed>, ProviderError>>,
+    may_ask: bool,
+) -> Result<Vec<Observed>, ProviderError> {
+    let is_closed = |error: &ProviderError| match error {
+        ProviderError::Denied { message, .. } => may_ask || message.contains(BY_ITS_POLICY),
+        error => is_missing(error),
+    };
+    looks.into_iter().filter(|look| !look.as_ref().is_err_and(is_closed)).filter_map(Result::transpose).collect()
+}
+
 /// Both spellings that SQS has for it (E2).
 pub(super) fn is_missing(error: &ProviderError) -> bool {
     error.code().is_some_and(|code| code.contains("NonExistentQueue") || code.contains("QueueDoesNotExist"))
@@ -379,9 +403,12 @@ impl Provider for QueueProvider {
     }
 
     async fn find(&self, scope: &Scope, named: &BTreeSet<String>) -> Result<Vec<Observed>, ProviderError> {
-        let urls = self.urls().await?.into_iter().filter(|url| !named.contains(name_in(url)));
-        let looks = urls.map(|url| self.found(url, scope));
-        observed::found(looks, WIDTH).await
+        let (named, others): (Vec<_>, Vec<_>) =
+            self.urls().await?.into_iter().partition(|url| named.contains(name_in(url)));
+        let looks = stream::iter(others).map(|url| self.found(url, scope)).buffer_unordered(WIDTH);
+        let looks: Vec<_> = looks.collect().await;
+        let may_ask = looks.iter().any(Result::is_err) && self.may_ask(&named).await;
+        without_closed(looks, may_ask)
     }
 
     /// Only a new name replaces it.

@@ -339,16 +339,8 @@ impl Provider for RoleProvider {
         Ok(found.filter(|role| !named.contains(&role.physical_id)).collect())
     }
 
-    /// A policy that names the role no more stays on it if the role names the policy.
     fn puts(&self, resource: &Resource) -> Vec<Put> {
-        let own = attached_in(&resource.properties).into_iter().filter(|arn| !arn.contains(":iam::aws:policy/"));
-        let put = |arn: String| Put {
-            type_name: "AWS::IAM::ManagedPolicy",
-            physical_id: arn.rsplit('/').next().unwrap_or_default().to_owned(),
-            property: "Roles",
-            item: resource.physical_id.as_str().into(),
-        };
-        own.map(put).collect()
+        Holder::Role.puts(resource)
     }
 
     fn permissions(&self) -> Permissions<'_> {

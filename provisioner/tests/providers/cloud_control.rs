@@ -13,7 +13,7 @@ const DATABASE: &str = "AWS::RDS::DBInstance";
 const DOMAIN: &str = "AWS::OpenSearchService::Domain";
 pub const SCHEDULE: &str = "AWS::Scheduler::Schedule";
 const TABLE: &str = "AWS::DynamoDB::Table";
-const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
+pub const GROUP: &str = "AWS::AutoScaling::AutoScalingGroup";
 const MACHINE: &str = "AWS::StepFunctions::StateMachine";
 pub const TOPIC: &str = "AWS::SNS::Topic";
 
@@ -409,28 +409,32 @@ async fn what_aws_has_other_words_for_is_no_change_and_replaces_nothing() {
 }
 
 #[tokio::test]
-async fn a_role_and_its_policy_go_after_the_slow_one_that_stands_on_them() {
+async fn what_was_made_without_something_that_aws_cannot_change_and_does_not_tell_is_replaced_when_that_is_given() {
     let proxy = proxy();
-    proxy.play(Edge::CloudControlTakesItsTime(2));
-    let stage = Stage::at("cc-stands", &proxy.url()).await.with_types(&[GROUP]).await;
-    let statement =
-        json!({"Effect": "Allow", "Principal": {"Service": "autoscaling.amazonaws.com"}, "Action": "sts:AssumeRole"});
-    let role = json!({"AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}});
-    let statement = json!({"Effect": "Allow", "Action": "sqs:*", "Resource": "*"});
-    let policy = json!({"PolicyName": "use", "Roles": [{"Ref": "Role"}], "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}});
-    let group = json!({"MinSize": "0", "MaxSize": "1", "ServiceLinkedRoleARN": {"Fn::GetAtt": ["Role", "Arn"]}});
-    let resources = json!({
-        "Role": {"Type": "AWS::IAM::Role", "Properties": role},
-        "Policy": {"Type": "AWS::IAM::Policy", "Properties": policy},
-        "Group": {"Type": GROUP, "DependsOn": "Policy", "Properties": group},
-    });
-    stage.up(&resources).await;
-    proxy.forget();
-    stage.down(&resources).await;
-    let calls: Vec<String> = proxy.calls().into_iter().map(|call| call.operation).collect();
-    let first = |operation: &str| calls.iter().position(|call| call == operation).unwrap();
-    let gone = calls.iter().rposition(|call| call == "GetResourceRequestStatus").unwrap();
-    assert!(gone < first("DeleteRolePolicy") && gone < first("DeleteRole"), "{calls:?}");
+    let stage = Stage::at("cc-without", &proxy.url()).await.with_types(&[GROUP]).await;
+    let of = |name: &str, instance: Option<&str>| {
+        let mut group = json!({"AutoScalingGroupName": name, "MinSize": "0", "MaxSize": "1"});
+        if let Some(instance) = instance {
+            group["InstanceId"] = instance.into();
+        }
+        json!({"Group": {"Type": GROUP, "Properties": group}})
+    };
+    stage.up(&of("cc-without", None)).await;
+    let with = of("cc-without", Some("i-1"));
+    let plan = stage.plan(&with).await.unwrap();
+    let [change] = &plan.destructive()[..] else { panic!("{plan:?}") };
+    assert!(change.action == Action::Replace && change.differences[0].path == "InstanceId", "{change:?}");
+    stage.up(&with).await;
+    stage.down(&with).await;
+
+    // What somebody else made may have it.
+    let theirs = of("cc-theirs", None)["Group"]["Properties"].to_string();
+    let cloud = aws_sdk_cloudcontrol::Client::new(&stage.config);
+    cloud.create_resource().type_name(GROUP).desired_state(theirs).send().await.unwrap();
+    let paths = stage.adopt(&of("cc-theirs", Some("i-1"))).await;
+    assert!(paths.iter().all(|path| path.starts_with("Tags.")), "{paths:?}");
+    assert!(stage.plan(&of("cc-theirs", Some("i-1"))).await.unwrap().is_empty());
+    stage.down(&of("cc-theirs", Some("i-1"))).await;
 }
 
 #[tokio::test]

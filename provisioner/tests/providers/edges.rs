@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provisioner::engine::DeleteOptions;
+use provisioner::engine::{DeleteOptions, ProviderError};
 use serde_json::json;
 use testkit::fault_proxy::{Edge, FaultProxy, Rule};
 
@@ -26,7 +26,7 @@ async fn e6_tags_that_may_not_be_read_stop_everything() {
     stage.create(&queue).await;
     proxy.rule(Rule::on("sqs", "ListQueueTags").answer(403, "AccessDenied", "no"));
     let refused = stage.provider("AWS::SQS::Queue").read(&queue).await.unwrap_err();
-    assert!(matches!(refused, provisioner::engine::ProviderError::Denied { .. }), "{refused}");
+    assert!(matches!(refused, ProviderError::Denied { .. }), "{refused}");
 }
 
 #[tokio::test]
@@ -40,6 +40,22 @@ async fn a_queue_of_somebody_else_that_refuses_to_tell_its_tags_stops_nothing() 
     stage.down(&ours).await;
     let refused = |call: &testkit::fault_proxy::Call| call.operation == "ListQueueTags" && call.status == 403;
     assert!(proxy.calls().iter().any(refused), "it was asked");
+}
+
+#[tokio::test]
+async fn queues_that_all_refuse_to_tell_their_tags_tell_that_a_right_is_missing_unless_their_policies_refuse() {
+    let (proxy, stage) = stage("edge-right").await;
+    let queue = stage.resource("AWS::SQS::Queue", "Left", json!({})).await;
+    stage.create(&queue).await;
+    let find = async || stage.provider("AWS::SQS::Queue").find(&stage.scope, &Default::default()).await;
+    let message = "not authorized because no identity-based policy allows the sqs:ListQueueTags action";
+    proxy.rule(Rule::on("sqs", "ListQueueTags").answer(403, "AccessDenied", message));
+    let refused = find().await.unwrap_err();
+    assert!(matches!(&refused, ProviderError::Denied { operation, .. } if operation == "sqs:ListQueueTags"));
+    proxy.behave();
+    let message = "not authorized with an explicit deny in a resource-based policy";
+    proxy.rule(Rule::on("sqs", "ListQueueTags").answer(403, "AccessDenied", message));
+    assert_eq!(find().await.unwrap(), vec![]);
 }
 
 #[tokio::test]

@@ -52,6 +52,24 @@ pub(super) fn unchanged<'b>(
     remembered(before, resource, schema).filter(move |(name, same)| *same && is_fixed(name)).map(|(name, _)| name)
 }
 
+/// The properties that AWS cannot change and does not tell the template's value of, and that no earlier run gave: what is there was made
+/// without them.
+pub(super) fn added<'s>(
+    before: &BTreeMap<&str, Before<'_>>,
+    resource: &Resource,
+    there: &Value,
+    schema: &'s Schema,
+) -> impl Iterator<Item = &'s str> {
+    let is_added = |property: &&Property| {
+        let name = property.name.as_str();
+        let Some(wanted) = resource.properties.get(name).filter(|_| !before.contains_key(name)) else { return false };
+        let same = |value: &Value| canonical(value, &property.shape) == canonical(wanted, &property.shape);
+        unseen_part(property, wanted).is_some() && !there.get(name).is_some_and(same)
+    };
+    let fixed = schema.properties.iter().filter(|property| property.on_change == OnChange::Replace);
+    fixed.filter(is_added).map(|property| property.name.as_str())
+}
+
 /// Those of which a digest is remembered, and whether it is that of the template's value. One that is known only after apply is not told
 /// here: the tag that remembers it is another then.
 fn remembered<'b>(
@@ -123,6 +141,13 @@ mod tests {
         };
         assert_eq!(told(&first), (vec![], vec!["Name", "Password"]));
         assert_eq!(told(&resource("b", "q")), (vec!["Password"], vec![]), "a name is held against what AWS gives back");
+        let added = |before: &BTreeMap<&str, Before<'_>>, there: Value| -> Vec<&str> {
+            added(before, &first, &there, &schema).collect()
+        };
+        let without = [("Size", Before::default())].into();
+        assert_eq!(added(&without, json!({"Name": "other"})), ["Password"], "a name shows by itself");
+        assert_eq!(added(&without, json!({"Password": "p"})), Vec::<&str>::new(), "AWS has it");
+        assert_eq!(added(&before, json!({})), Vec::<&str>::new());
         let mut secret = resource("a", "p");
         secret.secret.insert("/Name".into());
         secret.after_apply.insert("/Password".into(), "Other.Ref".into());

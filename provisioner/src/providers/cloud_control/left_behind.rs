@@ -221,6 +221,11 @@ impl Provider for LeftBehind {
         holding::leaves(&observed.type_name, &observed.handle["Properties"])
     }
 
+    /// As every type that goes over Cloud Control.
+    fn teardown_rank(&self) -> Option<u8> {
+        None
+    }
+
     fn is_slow(&self) -> bool {
         true
     }

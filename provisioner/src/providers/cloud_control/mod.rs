@@ -4,7 +4,7 @@
 //! | property | a change | left out |
 //! |---|---|---|
 //! | the part of the primary identifier that may be left out | replaces | stack and logical id, where the type has such a name |
-//! | createOnly in the type's schema | replaces, if the template gave another before, or if nothing remembers what it gave and AWS has another | as below |
+//! | createOnly in the type's schema | replaces, if the template gave another before, or none and AWS does not tell whether it has it, or if nothing remembers what it gave and AWS has another | as below |
 //! | any other | in place, by a JSON patch of the whole property | removed, also within another, if the template gave it before, else not compared |
 //! | readOnly | refused in a template | what `Fn::GetAtt` gives |
 //! | writeOnly, also within another | in place; AWS does not give it back, so it is compared by a digest that the tags remember. A secret (NoEcho) is not: it goes with any other change, or with `--resend-secrets` | stays |
@@ -25,6 +25,7 @@ mod naming;
 mod other_types;
 mod partners;
 mod patch;
+mod putting;
 mod references;
 mod registry;
 mod requests;
@@ -45,7 +46,7 @@ pub use self::other_types::OtherTypes;
 use self::found::{Described, described, within};
 use self::references::reference_property;
 use self::requests::{Created, Requests};
-use self::tagging::{Before, TYPE_TAG, given_before, remember_properties, tags_in, tags_out};
+use self::tagging::{Before, TYPE_TAG, given_before, remember_properties, tags_in, tags_out, tells_all_given};
 use self::type_schema::TypeSchema;
 use super::claim::take_over;
 use super::fields::Fields;
@@ -60,13 +61,6 @@ const SETTLES: Limit = Limit::seconds(120);
 
 /// How often one state of a resource may have been made, or have failed to be, in the 36 hours in which AWS knows a token.
 const MOST_TOKENS: u32 = 50;
-
-/// Inline policies on their own: the type, the type and the property of what they are put into.
-const PUT_INTO: [(&str, &str, &str); 3] = [
-    ("AWS::IAM::GroupPolicy", "AWS::IAM::Group", "GroupName"),
-    ("AWS::IAM::RolePolicy", "AWS::IAM::Role", "RoleName"),
-    ("AWS::IAM::UserPolicy", "AWS::IAM::User", "UserName"),
-];
 
 /// Resources of one type, over Cloud Control.
 struct CloudControlProvider {
@@ -102,29 +96,33 @@ impl CloudControlProvider {
             tags.extend(kept.map(|(key, value)| (key.clone(), value.clone())));
         }
         let handle = json!({"Identifier": described.identifier, "Properties": described.properties});
+        let told = tells_all_given(&seen, resource, self.is_untracked());
         Observed {
             attributes: self.attributes_of(&described),
-            properties: self.compared(resource, &described.properties, given_before),
+            properties: self.compared(resource, &described.properties, given_before, told),
             tags,
             handle,
             ..as_wanted(resource)
         }
     }
 
-    /// As much of what is there as the template says something of, or said before.
+    /// As much of what is there as the template says something of, or said before; whether all of that is `told`.
     fn compared<'b>(
         &'b self,
         resource: &Resource,
         properties: &Value,
         mut given_before: BTreeMap<&'b str, Before<'b>>,
+        told: bool,
     ) -> Value {
         // A name that is made is the template's too, though it stands not there.
         given_before.extend(self.about.name.as_ref().map(|name| (name.property.as_str(), Before::default())));
         let mut compared = within(properties, &resource.properties, &given_before, &self.about.transforms);
-        for name in digests::changed(&given_before, resource, &self.about.schema) {
+        let schema = &self.about.schema;
+        let added = digests::added(&given_before, resource, properties, schema).filter(|_| told);
+        for name in digests::changed(&given_before, resource, schema).chain(added) {
             compared[name] = NOT_GIVEN_BACK.into();
         }
-        for name in digests::unchanged(&given_before, resource, &self.about.schema) {
+        for name in digests::unchanged(&given_before, resource, schema) {
             compared[name] = resource.properties[name].clone();
         }
         compared
@@ -392,7 +390,8 @@ impl Provider for CloudControlProvider {
             return self.observed(resource, Described { identifier: identifier_of(&observed), properties });
         }
         let tags = observed.tags.clone();
-        observed.properties = self.compared(resource, &properties, given_before(&tags));
+        let told = tells_all_given(&tags, resource, true);
+        observed.properties = self.compared(resource, &properties, given_before(&tags), told);
         observed.handle["Properties"] = properties;
         observed
     }
@@ -403,13 +402,7 @@ impl Provider for CloudControlProvider {
     }
 
     fn puts(&self, resource: &Resource) -> Vec<Put> {
-        let into = PUT_INTO.iter().filter(|(type_name, ..)| *type_name == self.type_name());
-        let put = |&(_, type_name, property): &(&str, &'static str, &str)| {
-            let fields = Fields(&resource.properties);
-            let (physical_id, name) = (fields.text(property)?, fields.text("PolicyName")?);
-            Some(Put { type_name, physical_id, property: "Policies", item: json!({"PolicyName": name}) })
-        };
-        into.filter_map(put).collect()
+        putting::puts(resource)
     }
 
     async fn holds_data(&self, observed: &Observed) -> Result<bool, ProviderError> {

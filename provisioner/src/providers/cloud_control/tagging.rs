@@ -7,13 +7,16 @@ use serde_json::{Map, Value, json};
 use super::digests::digest_of;
 use super::type_schema::TagProperty;
 use crate::digest::hex;
-use crate::engine::{Resource, Schema, flag_key, remember, remembered, tag, tags_of};
+use crate::engine::{Resource, Schema, flag_key, remember, remembered, remembers_all, tag, tags_of};
 
 /// The resource's type: by it one is deleted that no template names any more.
 pub(super) const TYPE_TAG: &str = "provision:type";
 
 /// Between two properties in a tag's value.
 const BETWEEN: &str = " ";
+
+/// A tag of this length has room for a property more, whatever its name.
+const ROOMY: usize = 128;
 
 type Tags = BTreeMap<String, String>;
 
@@ -85,6 +88,16 @@ fn fields(path: &str, value: &Value, names: &mut BTreeSet<String>) {
         }
         _ => {}
     }
+}
+
+/// Whether tags tell each property that an earlier run of this stack gave. What takes no tags has one of its keeper's, and names that have
+/// no room in that are forgotten.
+pub(super) fn tells_all_given(tags: &Tags, resource: &Resource, is_untracked: bool) -> bool {
+    if is_untracked {
+        return tags.get(tag::GIVEN).is_some_and(|given| given.len() <= ROOMY);
+    }
+    let same = |key: &str| tags.get(key) == resource.tags.get(key);
+    remembers_all(tags, tag::GIVEN) && same(tag::STACK) && same(tag::REGION)
 }
 
 /// What an earlier run's tags tell of each property.

@@ -20,7 +20,7 @@ type Reworded = fn(&str) -> String;
 /// A type that tests use.
 struct Known {
     type_name: &'static str,
-    /// The property that names a resource.
+    /// The property that names a resource; several are joined by `|`.
     name: &'static str,
     /// The property that only AWS sets, if any, and what stands before the name in it.
     arn: Option<(&'static str, &'static str)>,
@@ -32,7 +32,7 @@ struct Known {
     reworded: &'static [(&'static str, Reworded)],
 }
 
-const KNOWN: [Known; 8] = [
+const KNOWN: [Known; 10] = [
     Known {
         type_name: "AWS::AutoScaling::AutoScalingGroup",
         name: "AutoScalingGroupName",
@@ -41,7 +41,7 @@ const KNOWN: [Known; 8] = [
             "arn:aws:autoscaling:us-east-1:000000000000:autoScalingGroup:autoScalingGroupName/",
         )),
         by_arn: false,
-        write_only: None,
+        write_only: Some("InstanceId"),
         reworded: &[],
     },
     Known {
@@ -56,6 +56,22 @@ const KNOWN: [Known; 8] = [
         type_name: "AWS::DynamoDB::Table",
         name: "TableName",
         arn: Some(("Arn", "arn:aws:dynamodb:us-east-1:000000000000:table/")),
+        by_arn: false,
+        write_only: None,
+        reworded: &[],
+    },
+    Known {
+        type_name: "AWS::IAM::User",
+        name: "UserName",
+        arn: Some(("Arn", "arn:aws:iam::000000000000:user/")),
+        by_arn: false,
+        write_only: None,
+        reworded: &[],
+    },
+    Known {
+        type_name: "AWS::IAM::UserPolicy",
+        name: "PolicyName|UserName",
+        arn: None,
         by_arn: false,
         write_only: None,
         reworded: &[],
@@ -156,7 +172,8 @@ impl Edges {
             }
         }
         let made_up = || format!("made-by-aws-{}", self.requests.named.fetch_add(1, Ordering::Relaxed));
-        let name = desired[known.name].as_str().map_or_else(made_up, str::to_owned);
+        let parts: Option<Vec<&str>> = known.name.split('|').map(|part| desired[part].as_str()).collect();
+        let name = parts.map_or_else(made_up, |parts| parts.join("|"));
         desired["Id"] = name.as_str().into();
         if let Some((property, before)) = known.arn {
             let arn = format!("{before}{name}");
@@ -165,7 +182,9 @@ impl Edges {
                 desired["Id"] = arn.into();
             }
         }
-        desired[known.name] = name.into();
+        if !known.name.contains('|') {
+            desired[known.name] = name.into();
+        }
         body["DesiredState"] = desired.to_string().into();
         Some(body.to_string().into())
     }
