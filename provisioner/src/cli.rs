@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
@@ -238,7 +237,7 @@ pub struct Selection {
 #[derive(Args, Clone, Debug, Default)]
 pub struct Titles {
     /// title.basics.tsv.gz: a file, an https URL, s3://bucket/key, or - for stdin [default: provision.toml's, IMDb's own]
-    #[arg(long, value_name = "FILE|URL", env = "PROVISION_TITLES_SOURCE", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "FILE|URL", env = "PROVISION_TITLES_SOURCE")]
     pub titles_source: Option<String>,
     /// IMDb's title types that count as films, joined by commas: movie,tvMovie,short [default: provision.toml's, those of the index before, movie]
     #[arg(long, value_name = "TYPES")]
@@ -346,12 +345,15 @@ pub struct Redrive {
     pub selection: Selection,
 }
 
+/// The lake of `download`.
+const DOWNLOADED: &str = "./lake";
+
 /// Flags of `download`.
 #[derive(Args, Debug)]
 pub struct Download {
     /// A folder or s3://bucket
-    #[arg(long, value_name = "DIR|s3://", default_value = "./lake", env = "PROVISION_LAKE", value_parser = NonEmptyStringValueParser::new())]
-    pub lake: String,
+    #[arg(long, value_name = "DIR|s3://", default_value = DOWNLOADED, env = "PROVISION_LAKE")]
+    lake: String,
     /// The year, or none
     #[arg(long, default_value = "2004", conflicts_with = "all")]
     pub year: String,
@@ -375,11 +377,18 @@ pub struct Download {
     pub titles: Titles,
 }
 
+impl Download {
+    /// Where the lake is; a blank one is none, as of a variable that is not set.
+    pub fn lake(&self) -> &str {
+        if self.lake.is_empty() { DOWNLOADED } else { &self.lake }
+    }
+}
+
 /// Flags of `compact`.
 #[derive(Args, Debug)]
 pub struct Compact {
     /// A folder or s3://bucket [default: the stack's bucket]
-    #[arg(long, value_name = "DIR|s3://", env = "PROVISION_LAKE", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "DIR|s3://", env = "PROVISION_LAKE")]
     pub lake: Option<String>,
     /// What the files are: ndjson or parquet [default: provision.toml's, else ndjson]
     #[arg(long, value_name = "FORMAT")]
@@ -390,7 +399,7 @@ pub struct Compact {
 #[derive(Args, Debug)]
 pub struct Verify {
     /// A folder or s3://bucket [default: the stack's bucket]
-    #[arg(long, value_name = "DIR|s3://", env = "PROVISION_LAKE", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "DIR|s3://", env = "PROVISION_LAKE")]
     pub lake: Option<String>,
     /// Count titles that were fetched longer ago: 30d, 2w, 6mo, 1y
     #[arg(long, value_name = "SPAN", default_value = "6mo")]

@@ -100,10 +100,6 @@ fn what_is_typed_wrong_is_told_before_anything_is_asked() {
     tells(&user, "download --year soon", 2, &["\"soon\" is no year", "--year"]);
     tells(&user, "download --jobs 0", 2, &["0 is not in 1..=255"]);
     tells(&user, "dead-letters --limit 0", 2, &["0 is not in 1..=65535"]);
-    for flag in ["--lake", "--titles-source"] {
-        let blank = user.run(["download", "--all", flag, ""]).exits(2);
-        assert!(blank.stderr.contains(flag), "{blank}");
-    }
     tells(&user, "download --param TmdbRat=1", 2, &["no parameter TmdbRat", "did you mean TmdbRate?"]);
 }
 

@@ -38,7 +38,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Download) -> Result<(), Failure>
     simulate::partition(&flags.year, &flags.initial)?;
     let parameters = Parameters::read(&run.settings)?;
     warn_of_rate(run, "the", parameters.rate);
-    let (lake, config) = lake::at(run, &flags.lake).await?;
+    let (lake, config) = lake::at(run, flags.lake()).await?;
     lake.tidy().await.map_err(FleetError::from)?;
     let crawler = crawler(&parameters, Arc::clone(&lake))?;
     let manifest = index(run, flags, &parameters, &lake, config.as_ref()).await?;
@@ -122,9 +122,12 @@ fn jobs<'m>(flags: &cli::Download, manifest: &'m Manifest) -> Result<Vec<&'m Job
     if jobs.is_empty() {
         return Err(Failure::usage(
             FleetError::NothingSelected { asked }.to_string(),
-            format!("the lake {}", flags.lake),
+            format!("the lake {}", flags.lake()),
         )
-        .help(format!("`provision verify --lake {} --json` lists the years and initials that there are", flags.lake)));
+        .help(format!(
+            "`provision verify --lake {} --json` lists the years and initials that there are",
+            flags.lake()
+        )));
     }
     Ok(jobs)
 }

@@ -35,7 +35,8 @@ pub(super) async fn at(run: &Run, at: &str) -> Result<(Arc<dyn Lake>, Option<Sdk
 /// # Errors
 /// As [`at`]; or a template without the outputs of a crawl.
 pub(super) async fn given_or_stacks(run: &Run, given: Option<&str>) -> Result<Arc<dyn Lake>, Failure> {
-    if let Some(given) = given {
+    // A blank one is none: a variable that is not set.
+    if let Some(given) = given.filter(|given| !given.is_empty()) {
         return Ok(at(run, given).await?.0);
     }
     let opened = Opened::open(run).await?;

@@ -1,5 +1,11 @@
 //! `provision run`: up, launch, wait, status, down. Interrupted and run again, it goes on.
 
+use std::collections::HashSet;
+
+use crawler_core::crawl::done;
+use crawler_core::imdb::Manifest;
+use futures::TryStreamExt as _;
+
 use super::crawl::{Crawl, key_is_stored};
 use super::launch::Launch;
 use super::pause::stands_still;
@@ -20,7 +26,7 @@ pub(super) async fn run(run: &Run, flags: &cli::Run) -> Result<(), Failure> {
         interrupt::until(&run.interrupt, run.ui.confirm(&question)).await?;
     }
     let steps = run.for_step();
-    key_is_stored(run, &Opened::open(&steps).await?.aws.config).await?;
+    key_is_there(run, &steps, &flags.selection).await?;
     up::run(&steps, &cli::Up::default()).await?;
     let opened = Opened::open(&steps).await?;
     let stack = opened.stack(run)?;
@@ -51,11 +57,30 @@ pub(super) async fn run(run: &Run, flags: &cli::Run) -> Result<(), Failure> {
     down::run(&run.for_agreed_step(), &cli::Down::default()).await
 }
 
+/// Before anything is made: without a key nothing can be asked. A run that has nothing left to ask goes on without one, as `down` may have
+/// taken it when it was interrupted.
+async fn key_is_there(run: &Run, steps: &Run, selected: &cli::Selection) -> Result<(), Failure> {
+    let opened = Opened::open(steps).await?;
+    let Err(missing) = key_is_stored(run, &opened.aws.config).await else { return Ok(()) };
+    let selection = titles::selection(selected)?;
+    let stack = opened.stack(run)?;
+    let lake = Crawl::open(&stack, &opened.aws.config)?.fleet.lake;
+    let all_is_done = async {
+        let manifest = Manifest::current(&*lake).await.ok()??;
+        let done: HashSet<_> = done(&*lake).map_ok(|done| (done.name(), done.digest)).try_collect().await.ok()?;
+        let mut jobs = manifest.jobs_of(&selection);
+        jobs.all(|job| done.contains(&(job.name(), job.digest.clone()))).then_some(())
+    };
+    let all_is_done = async { Ok::<_, Failure>(all_is_done.await) };
+    interrupt::until(&run.interrupt, all_is_done).await?.ok_or(missing)
+}
+
 /// Waits for the crawl's end, showing how far it is.
 async fn wait(run: &Run, launch: &Launch) -> Result<Ended, Failure> {
     let busy = run.ui.busy("waiting for the fleet");
     let fleet = &launch.crawl.fleet;
-    let waiting = fleet.wait(&launch.manifest, &launch.selection, Waiting::default(), |looked| {
+    let pace = Waiting { in_hand: launch.crawl.timeout + Waiting::default().settled, ..Waiting::default() };
+    let waiting = fleet.wait(&launch.manifest, &launch.selection, pace, |looked| {
         busy.say(&match looked {
             Ok(progress) => crawl::line(progress),
             Err(error) => format!("the crawl goes on, and could not be looked at; looking again: {error}"),

@@ -233,9 +233,14 @@ fn report(run: &Run, manifest: &Manifest) {
     }
 }
 
+/// A blank one is none: a variable that is not set.
+fn typed(flags: &cli::Titles) -> Option<&String> {
+    flags.titles_source.as_ref().filter(|source| !source.is_empty())
+}
+
 /// `--titles-source`, else provision.toml's, else IMDb's own file.
 async fn source(run: &Run, flags: &cli::Titles, config: Option<&SdkConfig>) -> Result<Source, Failure> {
-    let Some(given) = flags.titles_source.as_ref().or(run.settings.titles_source.as_ref()) else {
+    let Some(given) = typed(flags).or(run.settings.titles_source.as_ref()) else {
         return Ok(Source::imdb());
     };
     if given == "-" {

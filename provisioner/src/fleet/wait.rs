@@ -16,9 +16,10 @@ const RARELY: Duration = Duration::from_secs(60);
 pub struct Waiting {
     /// Between two looks.
     pub every: Duration,
-    /// How long an empty queue must stay empty to be taken for drained while jobs are missing, and how long one that is not is waited for
-    /// when all jobs are done.
+    /// How long an empty queue must stay empty to be taken for drained while jobs are missing.
     pub settled: Duration,
+    /// How long a function may have a message in hand: when all jobs are done and nothing waits, no longer is waited for those that have.
+    pub in_hand: Duration,
     /// How long looks may fail in a row: a line that is down for minutes is not the end of a crawl of hours.
     pub patience: Duration,
 }
@@ -32,7 +33,8 @@ impl Waiting {
 
 impl Default for Waiting {
     fn default() -> Self {
-        Self { every: Duration::from_secs(2), settled: Duration::from_secs(60), patience: Duration::from_secs(600) }
+        let [settled, in_hand, patience] = [60, 900, 600].map(Duration::from_secs);
+        Self { every: Duration::from_secs(2), settled, in_hand, patience }
     }
 }
 
@@ -60,7 +62,7 @@ impl Fleet {
         pace: Waiting,
         mut look: impl FnMut(Result<&Progress, &FleetError>),
     ) -> Result<Ended, FleetError> {
-        let (mut complete_since, mut empty_since): (Option<Instant>, Option<Instant>) = (None, None);
+        let (mut held_since, mut empty_since): (Option<Instant>, Option<Instant>) = (None, None);
         let mut failing_since: Option<Instant> = None;
         loop {
             let looked = self.progress(Some(manifest), selection).await;
@@ -68,7 +70,7 @@ impl Fleet {
             let progress = match looked {
                 Ok(progress) => progress,
                 Err(error) => {
-                    empty_since = None;
+                    (held_since, empty_since) = (None, None);
                     let since = *failing_since.get_or_insert_with(Instant::now);
                     if !error.may_pass() || since.elapsed() >= pace.patience {
                         return Err(error);
@@ -78,9 +80,11 @@ impl Fleet {
                 }
             };
             failing_since = None;
-            // What others have in hand may be there for hours: functions that were killed, jobs that are not these.
-            let since = progress.is_complete().then(|| *complete_since.get_or_insert_with(Instant::now));
-            if since.is_some_and(|since| progress.is_idle() || since.elapsed() >= pace.settled) {
+            // What a function that was killed had in hand stays hidden for hours.
+            let is_held = progress.is_complete() && progress.queue.visible + progress.queue.delayed == 0;
+            held_since = is_held.then(|| held_since.unwrap_or_else(Instant::now));
+            let is_given_up = held_since.is_some_and(|since| since.elapsed() >= pace.in_hand);
+            if progress.is_complete() && (progress.is_idle() || is_given_up) {
                 return Ok(Ended::Complete(progress));
             }
             if let Some(pause) = progress.paused {

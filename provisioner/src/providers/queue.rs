@@ -56,8 +56,8 @@ const GONE_LOOKS: usize = 3;
 /// How many queues' tags are read side by side.
 const WIDTH: usize = 16;
 
-/// How AWS says that a queue's own policy refuses, and not that the caller's right is missing.
-const BY_ITS_POLICY: &str = "explicit deny in a resource-based policy";
+/// How AWS says that a policy refuses this queue, its own say, and not that the caller's right is missing.
+const BY_A_POLICY: &str = "explicit deny";
 
 /// Queues, over SQS.
 pub(super) struct QueueProvider {
@@ -263,7 +263,7 @@ fn without_closed(
     may_ask: bool,
 ) -> Result<Vec<Observed>, ProviderError> {
     let is_closed = |error: &ProviderError| match error {
-        ProviderError::Denied { message, .. } => may_ask || message.contains(BY_ITS_POLICY),
+        ProviderError::Denied { message, .. } => may_ask || message.contains(BY_A_POLICY),
         error => is_missing(error),
     };
     looks.into_iter().filter(|look| !look.as_ref().is_err_and(is_closed)).filter_map(Result::transpose).collect()

@@ -176,17 +176,24 @@ async fn a_run_of_some_years_ends_whatever_became_of_a_larger_launch_before() {
 }
 
 #[tokio::test]
-async fn a_run_whose_jobs_are_done_does_not_wait_for_what_others_have_in_hand() {
-    let (_proxy, _stage, fleet) = fleet("fleet-others").await;
+async fn what_waits_is_waited_for_though_all_jobs_are_done_and_what_was_killed_in_hand_is_not_for_ever() {
+    let (_proxy, stage, fleet) = fleet("fleet-others").await;
     let manifest = Manifest { jobs: vec![job(2004)], titles: 1, ..without_jobs() };
     let key = "tmdb/_done/year=2004/AD-000.0000000000002004.1t-1l-0m-0o-0f.json";
     fleet.lake.put(key, "{}".into(), PutMode::Overwrite).await.unwrap();
-    fleet.jobs.send("somebody else's").await.unwrap();
-    let pace = Waiting { every: Duration::from_millis(20), settled: Duration::from_millis(200), ..Waiting::default() };
+    fleet.jobs.send("a refresh, say").await.unwrap();
+    let soon = Duration::from_millis(300);
+    let pace = Waiting { every: Duration::from_millis(20), in_hand: soon, ..Waiting::default() };
+    let all = Selection::default();
+    let ended = tokio::time::timeout(soon * 3, fleet.wait(&manifest, &all, pace, |_| {})).await;
+    assert!(ended.is_err(), "it waits: {ended:?}");
+    // A function takes it and is killed.
+    let sqs = aws_sdk_sqs::Client::new(&stage.config);
+    sqs.receive_message().queue_url(fleet.jobs.url()).visibility_timeout(600).send().await.unwrap();
     let began = Instant::now();
-    let ended = fleet.wait(&manifest, &Selection::default(), pace, |_| {}).await.unwrap();
-    assert!(matches!(&ended, Ended::Complete(progress) if !progress.is_idle()), "{ended:?}");
-    assert!(began.elapsed() >= pace.settled, "what is only late is waited for");
+    let ended = fleet.wait(&manifest, &all, pace, |_| {}).await.unwrap();
+    assert!(matches!(&ended, Ended::Complete(progress) if progress.queue.in_flight == 1), "{ended:?}");
+    assert!(began.elapsed() >= soon, "what is only late is waited for");
 }
 
 #[tokio::test]

@@ -133,9 +133,10 @@ impl NewIndex {
         Ok(self.manifest)
     }
 
-    /// Removes it; one that is the crawl's already stays.
+    /// Removes it; one that is the crawl's stays, also where somebody else has taken the very same meanwhile.
     pub async fn discard(self, lake: &dyn Lake) -> Result<(), IndexError> {
-        if !self.is_current {
+        let current = Manifest::current_dataset(lake).await?;
+        if current.is_none_or(|current| current != self.manifest.dataset) {
             lake.delete(&layout::titles(&self.manifest.dataset)).await?;
         }
         Ok(())
@@ -161,12 +162,14 @@ pub async fn write_index(
     options: &IndexOptions,
     progress: impl Fn(Progress) + Send + 'static,
 ) -> Result<NewIndex, IndexError> {
+    let current = Manifest::current_if_sound(lake).await?;
+    let mut same = current.as_ref().filter(|manifest| manifest.options == *options);
     // One whose titles are cut or lost is made anew.
-    let current = match Manifest::current_if_sound(lake).await? {
-        Some(current) if current.has_its_titles(lake).await? => Some(current),
-        _ => None,
-    };
-    let same = current.as_ref().filter(|manifest| manifest.options == *options);
+    if let Some(manifest) = same
+        && !manifest.has_its_titles(lake).await?
+    {
+        same = None;
+    }
     let known = same.map(|manifest| &manifest.source);
     let (version, bytes) = match (source.open(known).await?, same) {
         (Opened::Unchanged, Some(manifest)) => return Ok(NewIndex { manifest: manifest.clone(), is_current: true }),
@@ -193,24 +196,25 @@ pub async fn write_index(
             skipped: read.skipped,
         });
     }
-    write(lake, version, options, read, current).await
+    let name = version_name(&version, &read.sha256);
+    if let Some(same) = same.filter(|same| same.dataset.starts_with(&name)) {
+        return Ok(NewIndex { manifest: same.clone(), is_current: true });
+    }
+    write(lake, &name, version, options, read, current.as_ref()).await
 }
 
 /// Sorts and cuts what was read, and writes its titles.
 async fn write(
     lake: &dyn Lake,
+    name: &str,
     version: SourceVersion,
     options: &IndexOptions,
     mut read: ReadRows,
-    current: Option<Manifest>,
+    current: Option<&Manifest>,
 ) -> Result<NewIndex, IndexError> {
-    let name = version_name(&version, &read.sha256);
-    if let Some(same) = current.as_ref().filter(|old| old.options == *options && old.dataset.starts_with(&name)) {
-        return Ok(NewIndex { manifest: same.clone(), is_current: true });
-    }
     let duplicates = plan::sort(&mut read.titles);
     let mut manifest = Manifest {
-        dataset: dataset(&name, options, current.as_ref()),
+        dataset: dataset(name, options, current),
         source: version,
         options: options.clone(),
         rows: read.rows,
@@ -221,7 +225,7 @@ async fn write(
         jobs: Vec::new(),
     };
     let text = NamedTempFile::new().map_err(IndexError::Unwritable)?;
-    let mut earlier = Earlier::of(lake, current.as_ref()).await?;
+    let mut earlier = Earlier::of(lake, current).await?;
     manifest.jobs = cut(&read.titles, options.job_titles, &mut earlier, text.as_file()).await?;
     lake.put_file(&layout::titles(&manifest.dataset), text.path()).await?;
     Ok(NewIndex { manifest, is_current: false })

@@ -168,7 +168,9 @@ impl Client {
     pub(crate) async fn is_there(&self) -> Result<(), TmdbError> {
         let _permit = self.permit().await;
         let _alone = self.alone().await;
-        let doubtful: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| self.health().failures(*kind) > 0).collect();
+        let has_example = |kind: &Kind| kind.example().is_some();
+        let doubtful = Kind::ALL.into_iter().filter(has_example).filter(|kind| self.health().failures(*kind) > 0);
+        let doubtful: Vec<Kind> = doubtful.collect();
         if doubtful.is_empty() {
             return self.asks_of_the_key().await;
         }
@@ -191,7 +193,7 @@ impl Client {
                 let cause = format!("it is not TMDb's: {}", brief(&error)).into();
                 Err(TmdbError::Setup { base_url: self.base_url(), cause })
             }
-            asked => asked,
+            asked => asked.map(|()| self.health().answers(Kind::Other)),
         }
     }
 

@@ -181,7 +181,8 @@ async fn strangers(
                     report.unfinished_objects += 1;
                     continue;
                 }
-                None if !complete && earlier.contains(&number(&entry.key)) => {
+                // A film that a newer index has elsewhere stays at its own key until it is done there.
+                None if !complete && (earlier.contains(&number(&entry.key)) || is_one_record(&folder, &entry.key)) => {
                     report.left_over_objects += 1;
                     continue;
                 }
@@ -223,6 +224,11 @@ async fn markers_now(lake: &dyn Lake, job: &Job) -> Result<Vec<Marker>, LakeErro
         Err(CrawlError::Lake(error)) => Err(error),
         markers => Ok(markers.unwrap_or_default()),
     }
+}
+
+/// Whether a record stands there alone, in the layout of one object each.
+fn is_one_record(folder: &str, key: &str) -> bool {
+    layout::is_of_a_crawl(key) && layout::job_beneath(folder, key).is_none()
 }
 
 /// A key up to its last `/`, with it.

@@ -94,7 +94,7 @@ fn fields(path: &str, value: &Value, names: &mut BTreeSet<String>) {
 /// no room in that are forgotten.
 pub(super) fn tells_all_given(tags: &Tags, resource: &Resource, is_untracked: bool) -> bool {
     if is_untracked {
-        return tags.get(tag::GIVEN).is_some_and(|given| given.len() <= ROOMY);
+        return tags.get(tag::GIVEN).is_some_and(|given| !given.is_empty() && given.len() <= ROOMY);
     }
     let same = |key: &str| tags.get(key) == resource.tags.get(key);
     remembers_all(tags, tag::GIVEN) && same(tag::STACK) && same(tag::REGION)
