@@ -20,7 +20,8 @@ client sent; rounds are the longest chain of calls of which each waited for the 
 to `provision` at the same step. `provision` is the debug build, and waits a minute less than on AWS for a deleted queue's name
 (`--no-wait`). The script is `bench/by_hand.py`, boto3 with its waiters. CloudFormation does its work inside the emulator, in no
 time: its calls and rounds are the client's only, and its time says little. A bucket's settings go in one after another, and its
-objects go before it does (E67): that branch alone makes `up` and `down` longer than the 6 and 4 rounds that all else takes.";
+objects go before it does (E67): that branch alone makes `up` and `down` longer than the 6 and 4 rounds that all else takes.
+What begins late on two busy cores counts as a round more, too: the test that guards the rounds holds each call for 250 ms.";
 
 const LATENCY: Duration = Duration::from_millis(50);
 const STACK: &str = "bench";
