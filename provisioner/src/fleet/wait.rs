@@ -49,6 +49,17 @@ pub enum Ended {
     Incomplete(Progress),
 }
 
+/// Since when something has been so at every look.
+struct Since(Option<Instant>);
+
+impl Since {
+    /// Whether it has been so for this long; `now` is what this look says.
+    fn holds_for(&mut self, now: bool, long: Duration) -> bool {
+        self.0 = now.then(|| self.0.unwrap_or_else(Instant::now));
+        self.0.is_some_and(|since| since.elapsed() >= long)
+    }
+}
+
 impl Fleet {
     /// Looks until all these jobs are done, the fleet is paused, or the queue stays empty though jobs are not done; `look` learns each look's
     /// result.
@@ -62,39 +73,33 @@ impl Fleet {
         pace: Waiting,
         mut look: impl FnMut(Result<&Progress, &FleetError>),
     ) -> Result<Ended, FleetError> {
-        let (mut held_since, mut empty_since): (Option<Instant>, Option<Instant>) = (None, None);
-        let mut failing_since: Option<Instant> = None;
+        let [mut held, mut empty, mut failing] = [const { Since(None) }; 3];
         loop {
             let looked = self.progress(Some(manifest), selection).await;
             look(looked.as_ref());
             let progress = match looked {
                 Ok(progress) => progress,
                 Err(error) => {
-                    (held_since, empty_since) = (None, None);
-                    let since = *failing_since.get_or_insert_with(Instant::now);
-                    if !error.may_pass() || since.elapsed() >= pace.patience {
+                    (held, empty) = (Since(None), Since(None));
+                    if !error.may_pass() || failing.holds_for(true, pace.patience) {
                         return Err(error);
                     }
                     tokio::time::sleep(pace.after(manifest.jobs.len())).await;
                     continue;
                 }
             };
-            failing_since = None;
+            failing = Since(None);
             // What a function that was killed had in hand stays hidden for hours.
             let is_held = progress.is_complete() && progress.queue.visible + progress.queue.delayed == 0;
-            held_since = is_held.then(|| held_since.unwrap_or_else(Instant::now));
-            let is_given_up = held_since.is_some_and(|since| since.elapsed() >= pace.in_hand);
+            let is_given_up = held.holds_for(is_held, pace.in_hand);
             if progress.is_complete() && (progress.is_idle() || is_given_up) {
                 return Ok(Ended::Complete(progress));
             }
             if let Some(pause) = progress.paused {
                 return Ok(Ended::Paused(pause));
             }
-            match (progress.is_idle(), empty_since) {
-                (false, _) => empty_since = None,
-                (true, None) => empty_since = Some(Instant::now()),
-                (true, Some(since)) if since.elapsed() >= pace.settled => return Ok(Ended::Incomplete(progress)),
-                (true, Some(_)) => {}
+            if empty.holds_for(progress.is_idle(), pace.settled) {
+                return Ok(Ended::Incomplete(progress));
             }
             tokio::time::sleep(pace.after(manifest.jobs.len())).await;
         }

@@ -76,6 +76,14 @@ impl TmdbError {
         Self::Unavailable { status: None, cause, retry_after: None, systemic: true }
     }
 
+    /// This, where nothing else gets an answer either.
+    pub(super) fn of_all(mut self) -> Self {
+        if let Self::Unavailable { systemic, .. } = &mut self {
+            *systemic = true;
+        }
+        self
+    }
+
     /// No usable answer for one film, while there are others.
     pub(crate) fn of_one_film() -> Self {
         let cause = "no usable answer for this film in two deliveries, while TMDb answers".into();

@@ -72,19 +72,19 @@ struct OfKind {
 impl Health {
     /// A request had no usable answer.
     pub fn fails(&self, kind: Kind) {
-        self.kinds[kind as usize].failures.fetch_add(1, Ordering::Relaxed);
+        self.of(kind).failures.fetch_add(1, Ordering::Relaxed);
     }
 
     /// There are answers of this kind.
     pub fn answers(&self, kind: Kind) {
-        self.kinds[kind as usize].heard.fetch_add(1, Ordering::Relaxed);
-        self.kinds[kind as usize].failures.store(0, Ordering::Relaxed);
+        self.of(kind).heard.fetch_add(1, Ordering::Relaxed);
+        self.of(kind).failures.store(0, Ordering::Relaxed);
         self.key_in_doubt.store(false, Ordering::Relaxed);
     }
 
     /// How often there were answers of this kind.
     pub fn heard(&self, kind: Kind) -> u64 {
-        self.kinds[kind as usize].heard.load(Ordering::Relaxed)
+        self.of(kind).heard.load(Ordering::Relaxed)
     }
 
     /// Whether a request needs a question first.
@@ -105,8 +105,12 @@ impl Health {
         self.key_in_doubt.fetch_or(key_was_refused, Ordering::Relaxed);
     }
 
+    fn of(&self, kind: Kind) -> &OfKind {
+        &self.kinds[kind as usize]
+    }
+
     fn failures(&self, kind: Kind) -> u32 {
-        self.kinds[kind as usize].failures.load(Ordering::Relaxed)
+        self.of(kind).failures.load(Ordering::Relaxed)
     }
 
     fn is_known_to_be_out(&self, kind: Kind) -> bool {
@@ -114,7 +118,7 @@ impl Health {
     }
 
     fn give_up(&self, kind: Kind) {
-        self.kinds[kind as usize].failures.fetch_max(KNOWN_OUTAGE, Ordering::Relaxed);
+        self.of(kind).failures.fetch_max(KNOWN_OUTAGE, Ordering::Relaxed);
     }
 }
 
@@ -154,12 +158,9 @@ impl Client {
         }
         match self.asks_in_general(kind).await {
             Ok(()) => error,
-            Err(TmdbError::Unavailable { status, cause, retry_after, .. }) => match error {
-                TmdbError::Unavailable { status, cause, retry_after, .. } => {
-                    TmdbError::Unavailable { status, cause, retry_after, systemic: true }
-                }
-                _ => TmdbError::Unavailable { status, cause, retry_after, systemic: true },
-            },
+            // Where the film had no answer either, its own words tell more.
+            Err(TmdbError::Unavailable { .. }) if matches!(error, TmdbError::Unavailable { .. }) => error.of_all(),
+            Err(general @ TmdbError::Unavailable { .. }) => general.of_all(),
             Err(general) => general,
         }
     }

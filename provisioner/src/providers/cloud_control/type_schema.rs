@@ -292,25 +292,6 @@ mod tests {
     }
 
     #[test]
-    fn a_list_whose_order_aws_does_not_keep_is_a_set() {
-        let shape = |type_name: &str, list: Value| {
-            let mut schema = topic();
-            schema["properties"]["Subscription"] = list.clone();
-            schema["properties"]["NonKeyAttributes"] = list;
-            let found = TypeSchema::parse(type_name, &schema).unwrap().schema;
-            ["Subscription", "NonKeyAttributes"]
-                .map(|name| matches!(found.property(name).unwrap().shape, Shape::Set(_)))
-        };
-        let list = |ordered: Value, unique: Value| json!({"type": "array", "insertionOrder": ordered, "uniqueItems": unique, "items": {"type": "string"}});
-        let topic = "AWS::SNS::Topic";
-        assert_eq!(shape(topic, list(false.into(), Value::Null)), [true, true]);
-        assert_eq!(shape(topic, list(true.into(), true.into())), [false, false]);
-        assert_eq!(shape(topic, list(Value::Null, true.into())), [true, true]);
-        assert_eq!(shape(topic, list(Value::Null, Value::Null)), [false, false]);
-        assert_eq!(shape("AWS::DynamoDB::Table", list(Value::Null, false.into())), [false, true]);
-    }
-
-    #[test]
     fn what_aws_never_gives_back_is_not_compared_however_deep_it_lies_and_goes_with_every_change() {
         let mut queue = topic();
         queue["writeOnlyProperties"] = json!(["/properties/Subscription/Protocol", "/properties/TopicName"]);
